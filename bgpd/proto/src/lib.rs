@@ -1,0 +1,1 @@
+//! BGP-4 without IO: wire codec, sessions, RIBs, decision, policy, speaker

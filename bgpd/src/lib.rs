@@ -1,0 +1,1 @@
+//! BGP speaker: the thin tokio driver around bgpd-proto

@@ -1,0 +1,1 @@
+//! Plugging pods in: the veth pair, its addresses, routes and neighbours

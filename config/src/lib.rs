@@ -1,0 +1,1 @@
+//! Vocabulary, resources, validation and the types of the socket API

@@ -1,0 +1,1 @@
+//! The node's other kernel state: the sysctls that forwarding pods needs

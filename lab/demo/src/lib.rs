@@ -1,0 +1,1 @@
+//! The two-rack demonstration: its steps, its checks, and the sabotages that must make them fail

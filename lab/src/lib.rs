@@ -1,0 +1,1 @@
+//! Fabrics of network namespaces from containerlab files

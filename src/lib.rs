@@ -1,0 +1,1 @@
+//! Roadbed: composition of the parts into the node agent and its command line.

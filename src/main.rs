@@ -1,0 +1,2 @@
+//! The `roadbed` program.
+fn main() {}

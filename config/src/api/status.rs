@@ -1,0 +1,141 @@
+//! `GET /v1/status`: one screen that says how the node is.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// How this node is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The node's name.
+    pub node: String,
+    /// Version of the agent.
+    pub version: String,
+    /// Seconds since the agent started.
+    pub uptime_seconds: u64,
+    /// Our autonomous system; 0 before there is a configuration.
+    pub asn: u32,
+    /// Our BGP identifier; empty before there is a configuration.
+    pub router_id: String,
+    /// The node is ready: required peers up, kernel in step with what was decided.
+    pub ready: bool,
+    /// Everything that is wrong, and since when; empty when all is well.
+    pub problems: Vec<Issue>,
+    /// Where resources come from.
+    pub datastore: Datastore,
+    /// Sessions.
+    pub peers: PeerCounts,
+    /// Routes.
+    pub routes: RouteCounts,
+    /// Tunnel devices.
+    pub tunnels: Vec<Tunnel>,
+    /// How each other node is reached.
+    pub nodes: Vec<NodePath>,
+    /// The pod blocks of this node.
+    pub blocks: Vec<Block>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Issue {
+    /// The part that says it: `config`, `bgp`, `kernel`, `tunnel`, `ipam`, `host`.
+    pub part: String,
+    /// `error`: something does not work; `warning`: something may surprise.
+    pub severity: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+    /// Seconds since it began.
+    pub since_seconds: u64,
+}
+
+/// The datastore's state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Datastore {
+    /// `file`.
+    pub kind: String,
+    /// The path or the endpoints.
+    pub location: String,
+    /// `ok`: what is there is applied; `stale`: what is there is refused, the last good state is kept;
+    /// `empty`: there never was a good state.
+    pub state: String,
+    /// Counts the good states since the start.
+    pub revision: u64,
+    /// Seconds since the last good state was applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied_seconds: Option<u64>,
+}
+
+/// Sessions, counted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerCounts {
+    /// Configured.
+    pub configured: usize,
+    /// Established.
+    pub established: usize,
+    /// Every peer has sent its whole table once, or the deferral time is over.
+    pub fully_fed: bool,
+}
+
+/// Routes, counted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteCounts {
+    /// Prefixes in the Loc-RIB.
+    pub loc_rib: usize,
+    /// Routes that the kernel should have.
+    pub wanted: usize,
+    /// Routes that it has.
+    pub installed: usize,
+    /// Routes that it refused.
+    pub failed: usize,
+    /// Routes put back or put right after someone else changed them.
+    pub repaired: u64,
+}
+
+/// One tunnel device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tunnel {
+    /// `rb-vxlan`, `rb-vxlan6`, `rb-ipip`.
+    pub name: String,
+    /// MTU in bytes.
+    pub mtu: u32,
+    /// Remote nodes with their forwarding and neighbour entries in place.
+    pub remotes: usize,
+    /// The device is up.
+    pub up: bool,
+}
+
+/// How pods of another node are reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodePath {
+    /// The other node.
+    pub node: String,
+    /// Its BGP address.
+    pub address: String,
+    /// The pool that the choice is for.
+    pub pool: String,
+    /// `direct`, `vxlan` or `ipip`.
+    pub encapsulation: String,
+    /// The check that decided.
+    pub reason: String,
+}
+
+/// One pod block of this node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Block {
+    /// The block.
+    pub cidr: IpNet,
+    /// The pool it lies in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// Addresses in use, the node's own included.
+    pub used: u64,
+    /// Addresses in all (saturating).
+    pub size: u64,
+}

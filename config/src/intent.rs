@@ -1,0 +1,241 @@
+//! The intent: what the operator wants of the whole cluster, typed and checked.
+//!
+//! One value holds everything; a change makes a new one. The agent's plan compiles it for its own node and
+//! looks at nothing else. Field names follow the resources (`asNumber` → `as_number`).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
+
+use crate::selector::Selector;
+use crate::vocabulary::{Asn, Labels, MacAddress, NodeName, RouterId};
+
+/// All resources of the cluster, without contradictions among them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Intent {
+    /// The `BGPConfiguration` named `default`, or the defaults where there is none.
+    pub bgp: BgpConfiguration,
+    /// Pools by name; no two overlap.
+    pub pools: Vec<IpPool>,
+    /// Explicit peerings by name.
+    pub peers: Vec<BgpPeer>,
+    /// Nodes by name.
+    pub nodes: BTreeMap<NodeName, Node>,
+}
+
+impl Intent {
+    /// The AS number of a node: its own, or the cluster's.
+    pub fn as_number_of(&self, node: &Node) -> Asn {
+        node.bgp.as_number.unwrap_or(self.bgp.as_number)
+    }
+
+    /// The pool that holds this network or address, disabled ones included.
+    pub fn pool_of(&self, net: &IpNet) -> Option<&IpPool> {
+        self.pools.iter().find(|pool| pool.cidr.contains(net))
+    }
+
+    /// The node whose BGP address this is.
+    pub fn node_by_address(&self, address: IpAddr) -> Option<&Node> {
+        self.nodes.values().find(|node| node.bgp.addresses().any(|a| a == address))
+    }
+}
+
+/// Settings of BGP for the whole cluster (`BGPConfiguration`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpConfiguration {
+    /// AS number of every node that has none of its own. Default 64512.
+    pub as_number: Asn,
+    /// Whether each node peers with each other node. Default true.
+    pub node_to_node_mesh: bool,
+    /// TCP port on which nodes listen and at which they reach each other. Default 179.
+    pub listen_port: u16,
+    /// Whether learned routes go into the kernel; false makes a pure reflector or route server. Default true. (ours)
+    pub install_routes: bool,
+    /// The longest wait for the first full feed before routes of an earlier run are swept. Default 60 s. (ours)
+    pub feed_deferral: Duration,
+}
+
+impl Default for BgpConfiguration {
+    fn default() -> Self {
+        Self {
+            as_number: Asn(64512),
+            node_to_node_mesh: true,
+            listen_port: 179,
+            install_routes: true,
+            feed_deferral: Duration::from_secs(60),
+        }
+    }
+}
+
+/// When traffic to pods on another node is put into a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum EncapMode {
+    /// Never.
+    #[default]
+    Never,
+    /// To every node.
+    Always,
+    /// To nodes that are not on a common layer 2 segment.
+    CrossSubnet,
+}
+
+/// What addresses of a pool may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AllowedUses {
+    /// Pods.
+    pub workload: bool,
+    /// The node's own pod address, on its tunnel device.
+    pub tunnel: bool,
+}
+
+impl Default for AllowedUses {
+    fn default() -> Self {
+        Self { workload: true, tunnel: true }
+    }
+}
+
+/// A range of pod addresses and how it is carried between nodes (`IPPool`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IpPool {
+    /// Name of the resource.
+    pub name: String,
+    /// The range; host bits are zero.
+    pub cidr: IpNet,
+    /// Prefix length of the blocks that nodes claim. Default 26 (IPv4) or 122 (IPv6).
+    pub block_size: u8,
+    /// VXLAN between nodes. At most one of the two modes is not `Never`.
+    pub vxlan_mode: EncapMode,
+    /// IPIP between nodes, IPv4 only.
+    pub ipip_mode: EncapMode,
+    /// No new addresses from this pool; existing ones keep working.
+    pub disabled: bool,
+    /// Nodes that may take addresses from this pool. Default all.
+    pub node_selector: Selector,
+    /// What its addresses may be used for.
+    pub allowed_uses: AllowedUses,
+}
+
+/// Which nodes have a peering.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerNodes {
+    /// This node (`node`).
+    Named(NodeName),
+    /// The nodes whose labels match (`nodeSelector`); all where neither field is given.
+    Selected(Selector),
+}
+
+/// Whom they peer with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerRemote {
+    /// A router at a fixed address (`peerIP`, `asNumber`).
+    Address {
+        /// Its address.
+        address: IpAddr,
+        /// Its TCP port where `peerIP` has one; else 179, or the `listenPort` where the address is a node's.
+        port: Option<u16>,
+        /// Its AS number.
+        as_number: Asn,
+    },
+    /// The nodes whose labels match (`peerSelector`), but for the node itself.
+    Nodes(Selector),
+}
+
+/// The source address of the TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum SourceAddress {
+    /// The node's BGP address.
+    #[default]
+    #[serde(rename = "UseNodeIP")]
+    UseNodeIp,
+    /// What the kernel chooses.
+    None,
+}
+
+/// A peering beyond the mesh (`BGPPeer`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpPeer {
+    /// Name of the resource.
+    pub name: String,
+    /// The near side.
+    pub nodes: PeerNodes,
+    /// The far side.
+    pub remote: PeerRemote,
+    /// Source address of the session.
+    pub source_address: SourceAddress,
+    /// Wait for the peer to connect. (ours)
+    pub passive: bool,
+    /// Lifts the default import and export policy for this peer. (ours)
+    pub transit: bool,
+}
+
+impl BgpPeer {
+    /// Whether this peering is one of that node's.
+    pub fn selects(&self, node: &Node) -> bool {
+        match &self.nodes {
+            PeerNodes::Named(name) => *name == node.name,
+            PeerNodes::Selected(selector) => selector.matches(&node.labels),
+        }
+    }
+
+    /// The nodes at the far end of this peering, seen from `from`; none for a fixed address.
+    pub fn remote_nodes<'a>(&'a self, from: &'a NodeName, intent: &'a Intent) -> impl Iterator<Item = &'a Node> {
+        intent.nodes.values().filter(move |node| match &self.remote {
+            PeerRemote::Nodes(selector) => node.name != *from && selector.matches(&node.labels),
+            PeerRemote::Address { .. } => false,
+        })
+    }
+}
+
+/// BGP identity of a node (`Node.spec.bgp`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NodeBgp {
+    /// IPv4 address of the node, host bits kept; /32 where no prefix length is given.
+    pub ipv4_address: Option<Ipv4Net>,
+    /// IPv6 address of the node, host bits kept; /128 where no prefix length is given.
+    pub ipv6_address: Option<Ipv6Net>,
+    /// Its own AS number, where it differs from the cluster's.
+    pub as_number: Option<Asn>,
+}
+
+impl NodeBgp {
+    /// The node's BGP addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let v4 = self.ipv4_address.map(|net| IpAddr::V4(net.addr()));
+        let v6 = self.ipv6_address.map(|net| IpAddr::V6(net.addr()));
+        v4.into_iter().chain(v6)
+    }
+}
+
+/// One node of the cluster (`Node`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Name of the resource, equal to the agent's `nodeName`.
+    pub name: NodeName,
+    /// Labels, for selectors.
+    pub labels: Labels,
+    /// BGP identity; empty where the resource has no `spec.bgp`.
+    pub bgp: NodeBgp,
+    /// MAC address of its IPv4 VXLAN device; where absent, the rule over the node's name holds.
+    pub vxlan_mac: Option<MacAddress>,
+    /// The same for IPv6.
+    pub vxlan_mac_v6: Option<MacAddress>,
+    /// The pod subnets that this node owns. Ours: with `kind: file` they are given here, not claimed.
+    pub pod_cidrs: Vec<IpNet>,
+}
+
+impl Node {
+    /// The BGP identifier: the IPv4 address, or a hash of the name on a node that has none.
+    pub fn router_id(&self) -> RouterId {
+        if let Some(net) = self.bgp.ipv4_address {
+            return RouterId(net.addr());
+        }
+        // FNV-1a, 32 bits. The first octet is kept within 1 to 223: some routers refuse an identifier that
+        // could not be a unicast address.
+        let fnv = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
+        let [a, b, c, d] = self.name.as_str().bytes().fold(2_166_136_261, fnv).to_be_bytes();
+        RouterId(Ipv4Addr::new(a % 223 + 1, b, c, d))
+    }
+}

@@ -1,0 +1,310 @@
+//! The one task that owns the tunnel devices of a network namespace, and the handle to it.
+//!
+//! The latest desired state wins: a `watch` channel holds it, so nothing queues. The task wakes on a new desired state, on
+//! a kernel notice that concerns us, at the audit, and after an error when it is time to try again; each time it
+//! reads, plans and applies, and publishes a [`TunnelStatus`]. With `repair` off it reads only at its start and after errors, and
+//! believes its own operations from then on: what others do stays done. It ends when the last [`Handle`] is
+//! dropped, and leaves everything in place.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::actual::Actual;
+use crate::apply::apply;
+use crate::diff::plan;
+use crate::error::Error;
+use crate::events::Events;
+use crate::model::{DesiredTunnels, Device};
+use crate::netlink::Netlink;
+use crate::ops::Op;
+use crate::read::{Indexes, read};
+use crate::report::report;
+use crate::status::TunnelStatus;
+
+/// The least time between two readings that notices cause: bounds the work when others change much.
+const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// How the owner task behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether changes by others are undone.
+    pub repair: bool,
+    /// How often everything is read again without a notice, in case one was lost.
+    pub audit: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            repair: true,
+            audit: Duration::from_secs(60),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Published {
+    generation: u64,
+    desired: Arc<DesiredTunnels>,
+}
+
+/// The way to the owner task. When the last clone is dropped, the task ends; the kernel's state stays.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    desired: Arc<watch::Sender<Published>>,
+    status: watch::Receiver<Arc<TunnelStatus>>,
+}
+
+impl Handle {
+    /// Replaces the desired state; returns its generation, which [`TunnelStatus::in_sync_with`] will reach.
+    pub fn publish(&self, desired: DesiredTunnels) -> u64 {
+        let mut generation = 0;
+        self.desired.send_modify(|published| {
+            published.generation += 1;
+            published.desired = Arc::new(desired);
+            generation = published.generation;
+        });
+        generation
+    }
+
+    /// The state of the tunnels, as it changes.
+    pub fn status(&self) -> watch::Receiver<Arc<TunnelStatus>> {
+        self.status.clone()
+    }
+
+    /// Waits until the kernel holds what `generation` (or a later one) wants.
+    ///
+    /// # Errors
+    /// [`Error::NotReady`] with what stands in the way after `deadline`; [`Error::Stopped`] if the task has ended.
+    pub async fn ready(&self, generation: u64, deadline: Duration) -> Result<(), Error> {
+        let mut status = self.status.clone();
+        let reached = timeout(
+            deadline,
+            status.wait_for(|status| status.in_sync_with >= generation),
+        )
+        .await;
+        match reached {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Error::Stopped),
+            Err(_) => Err(Error::NotReady {
+                waited: deadline,
+                problems: self.problems(generation),
+            }),
+        }
+    }
+
+    fn problems(&self, generation: u64) -> String {
+        let status = self.status.borrow();
+        if status.errors.is_empty() {
+            return format!(
+                "generation {generation} is wanted, {} was tried last",
+                status.tried
+            );
+        }
+        let texts: Vec<_> = status.errors.iter().map(|error| error.what.as_str()).collect();
+        texts.join("; ")
+    }
+}
+
+/// Starts the owner task on the current tokio runtime, in the network namespace of the calling thread.
+///
+/// # Errors
+/// If a netlink socket cannot be opened.
+pub fn start(settings: Settings) -> Result<Handle, Error> {
+    let (desired_sender, desired) = watch::channel(Published::default());
+    let (status_sender, status) = watch::channel(Arc::new(TunnelStatus::default()));
+    let owner = Owner {
+        settings,
+        netlink: Netlink::open()?,
+        events: settings.repair.then(Events::open).transpose()?,
+        desired,
+        status: status_sender,
+        indexes: Indexes::default(),
+        belief: None,
+        failures: 0,
+        last: Instant::now(),
+    };
+    tokio::spawn(owner.run());
+    Ok(Handle {
+        desired: Arc::new(desired_sender),
+        status,
+    })
+}
+
+/// Why the task woke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Published,
+    Notice,
+    Timer,
+    NoticesEnded,
+    HandlesDropped,
+}
+
+struct Owner {
+    settings: Settings,
+    netlink: Netlink,
+    events: Option<Events>,
+    desired: watch::Receiver<Published>,
+    status: watch::Sender<Arc<TunnelStatus>>,
+    indexes: Indexes,
+    /// What the kernel held after our last operation.
+    belief: Option<Actual>,
+    /// Tries in a row that ended with an error.
+    failures: u32,
+    last: Instant,
+}
+
+impl Owner {
+    async fn run(mut self) {
+        loop {
+            let cause = self.wait().await;
+            match cause {
+                Cause::HandlesDropped => return,
+                Cause::NoticesEnded => self.reopen().await,
+                Cause::Notice => sleep_until(self.last + NOTICE_INTERVAL).await,
+                Cause::Published | Cause::Timer => {}
+            }
+            self.reconcile().await;
+            self.last = Instant::now();
+        }
+    }
+
+    async fn wait(&mut self) -> Cause {
+        let timer = sleep_until(self.last + self.pause());
+        let notice = async {
+            match &mut self.events {
+                Some(events) => events.relevant(&self.indexes).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = self.desired.changed() => if changed.is_ok() { Cause::Published } else { Cause::HandlesDropped },
+            alive = notice => if alive { Cause::Notice } else { Cause::NoticesEnded },
+            () = timer => Cause::Timer,
+        }
+    }
+
+    /// How long to wait when nothing happens.
+    fn pause(&self) -> Duration {
+        if self.failures == 0 {
+            return self.settings.audit;
+        }
+        let retry = FIRST_RETRY.saturating_mul(1 << self.failures.min(10).saturating_sub(1));
+        retry.min(LAST_RETRY).min(self.settings.audit)
+    }
+
+    /// Opens the notices' socket again after it was closed under us; the audit stands in meanwhile.
+    async fn reopen(&mut self) {
+        tracing::warn!("the netlink notices ended; opening them again");
+        sleep_until(Instant::now() + FIRST_RETRY).await;
+        self.events = match Events::open() {
+            Ok(events) => Some(events),
+            Err(error) => {
+                tracing::error!(%error, "changes by others are now seen at the audit only");
+                None
+            }
+        };
+    }
+
+    async fn reconcile(&mut self) {
+        let Published { generation, desired } = self.desired.borrow_and_update().clone();
+        if generation == 0 {
+            return;
+        }
+        let mut errors = Vec::new();
+        let mut applied = 0;
+        match self.current().await {
+            Ok(mut actual) => {
+                applied = self.bring(&mut actual, &desired, &mut errors).await;
+                self.belief = Some(actual);
+            }
+            Err(error) => errors.push(error.to_string()),
+        }
+        self.failures = if errors.is_empty() {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
+        self.publish(generation, &desired, errors, applied);
+    }
+
+    /// The state to plan against.
+    async fn current(&mut self) -> Result<Actual, Error> {
+        if !self.settings.repair
+            && self.failures == 0
+            && let Some(belief) = &self.belief
+        {
+            return Ok(belief.clone());
+        }
+        if let Some(events) = &mut self.events {
+            events.discard();
+        }
+        let (actual, indexes) = read(&self.netlink).await?;
+        self.indexes = indexes;
+        Ok(actual)
+    }
+
+    /// Applies what is missing; returns how many operations succeeded.
+    async fn bring(
+        &mut self,
+        actual: &mut Actual,
+        desired: &DesiredTunnels,
+        errors: &mut Vec<String>,
+    ) -> u64 {
+        let plan = plan(desired, actual);
+        errors.extend(plan.problems.iter().map(ToString::to_string));
+        let mut lost: Vec<Device> = Vec::new();
+        let mut applied = 0;
+        for op in &plan.ops {
+            if op.device().is_some_and(|device| lost.contains(&device)) {
+                continue;
+            }
+            tracing::debug!(?op, "tunnel operation");
+            match apply(&self.netlink, op, &mut self.indexes).await {
+                Ok(()) => {
+                    actual.apply(op);
+                    applied += 1;
+                }
+                Err(error) => {
+                    // What follows on a link that is not there would only repeat the error.
+                    if matches!(op, Op::Create(_) | Op::Delete(_)) || error.is_no_device() {
+                        lost.extend(op.device());
+                    }
+                    errors.push(error.to_string());
+                }
+            }
+        }
+        applied
+    }
+
+    fn publish(&self, generation: u64, desired: &DesiredTunnels, errors: Vec<String>, applied: u64) {
+        let before = self.status.borrow().clone();
+        let mut status = report(&before, desired, self.belief.as_ref(), errors, SystemTime::now());
+        status.tried = generation;
+        if status.errors.is_empty() {
+            status.in_sync_with = generation;
+        }
+        // Operations for a state that was reached before undo what somebody else did.
+        if before.in_sync_with == generation && applied > 0 {
+            status.repaired += applied;
+            tracing::warn!(
+                operations = applied,
+                "tunnel state was changed by others and is repaired"
+            );
+        }
+        for error in &status.errors {
+            if !before.errors.contains(error) {
+                tracing::error!("{}", error.what);
+            }
+        }
+        if *before != status {
+            self.status.send_replace(Arc::new(status));
+        }
+    }
+}

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 /// Reads a length of time. A bare number has no unit and is refused.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a length of time: a number with a unit, such as 60s, 1m30s or 500ms");
+    let wrong =
+        || format!("`{text}` is not a length of time: a number with a unit, such as 60s, 1m30s or 500ms");
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let number: u64 = rest.get(..digits).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
+        let number: u64 = rest
+            .get(..digits)
+            .and_then(|n| n.parse().ok())
+            .ok_or_else(wrong)?;
         rest = &rest[digits..];
         let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         let milliseconds = match &rest[..unit] {
@@ -40,7 +44,18 @@ mod tests {
 
     #[test]
     fn refuses_the_rest() {
-        for bad in ["", "60", "s", "-1s", "1.5s", "1 s", "99999999999999999999s", "9999999999999999999h", "1d", "1sé"] {
+        for bad in [
+            "",
+            "60",
+            "s",
+            "-1s",
+            "1.5s",
+            "1 s",
+            "99999999999999999999s",
+            "9999999999999999999h",
+            "1d",
+            "1sé",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -39,7 +39,9 @@ impl Intent {
 
     /// The node whose BGP address this is.
     pub fn node_by_address(&self, address: IpAddr) -> Option<&Node> {
-        self.nodes.values().find(|node| node.bgp.addresses().any(|a| a == address))
+        self.nodes
+            .values()
+            .find(|node| node.bgp.addresses().any(|a| a == address))
     }
 }
 
@@ -93,7 +95,10 @@ pub struct AllowedUses {
 
 impl Default for AllowedUses {
     fn default() -> Self {
-        Self { workload: true, tunnel: true }
+        Self {
+            workload: true,
+            tunnel: true,
+        }
     }
 }
 
@@ -163,6 +168,9 @@ pub struct BgpPeer {
     pub nodes: PeerNodes,
     /// The far side.
     pub remote: PeerRemote,
+    /// With [`PeerRemote::Nodes`]: whether the far nodes peer back without a resource of their own
+    /// (`reversePeering: Auto`). Default true.
+    pub reverse: bool,
     /// Source address of the session.
     pub source_address: SourceAddress,
     /// Wait for the peer to connect. (ours)
@@ -180,12 +188,14 @@ impl BgpPeer {
         }
     }
 
-    /// The nodes at the far end of this peering, seen from `from`; none for a fixed address.
-    pub fn remote_nodes<'a>(&'a self, from: &'a NodeName, intent: &'a Intent) -> impl Iterator<Item = &'a Node> {
-        intent.nodes.values().filter(move |node| match &self.remote {
-            PeerRemote::Nodes(selector) => node.name != *from && selector.matches(&node.labels),
+    /// The nodes with which `from` peers through this resource, in either direction; none for a fixed address.
+    pub fn remote_nodes<'a>(&'a self, from: &'a Node, intent: &'a Intent) -> impl Iterator<Item = &'a Node> {
+        let leads = |near: &Node, far: &Node| match &self.remote {
+            PeerRemote::Nodes(selector) => self.selects(near) && selector.matches(&far.labels),
             PeerRemote::Address { .. } => false,
-        })
+        };
+        let others = intent.nodes.values().filter(|node| node.name != from.name);
+        others.filter(move |node| leads(from, node) || (self.reverse && leads(node, from)))
     }
 }
 

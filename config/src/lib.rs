@@ -8,17 +8,26 @@
 //! is left over judged by the table of known fields ([`fields`]) → typed resource ([`resources`]) → checks
 //! across resources ([`checks`]) → [`Intent`]. Mistakes are collected on the way, never returned at the first.
 
+pub mod agent_file;
 pub mod api;
+pub mod checks;
 pub mod duration;
+pub mod fields;
 pub mod intent;
+pub mod load;
 pub mod problem;
+pub mod reader;
+pub mod resources;
 pub mod selector;
 pub mod vocabulary;
+pub mod yaml;
 
+pub use agent_file::{AgentConfig, Datastore};
 pub use intent::{
     AllowedUses, BgpConfiguration, BgpPeer, EncapMode, Intent, IpPool, Node, NodeBgp, PeerNodes, PeerRemote,
     SourceAddress,
 };
+pub use load::{Loaded, Source, load};
 pub use problem::{Problem, Severity};
 pub use selector::Selector;
 pub use vocabulary::{Asn, Labels, MacAddress, NodeName, RouterId};

@@ -98,7 +98,10 @@ pub struct Problems {
 impl Problems {
     /// An empty list for the source of this name.
     pub fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), list: Vec::new() }
+        Self {
+            file: file.to_owned(),
+            list: Vec::new(),
+        }
     }
 
     /// Adds an error.
@@ -113,7 +116,15 @@ impl Problems {
 
     fn add(&mut self, severity: Severity, at: Place, field: &str, message: String, fix: String) {
         let (file, field) = (self.file.clone(), field.to_owned());
-        self.list.push(Problem { severity, file, line: at.line, column: at.column, field, message, fix });
+        self.list.push(Problem {
+            severity,
+            file,
+            line: at.line,
+            column: at.column,
+            field,
+            message,
+            fix,
+        });
     }
 
     /// How many errors there are so far.

@@ -73,7 +73,11 @@ impl FromStr for Asn {
             }
             None => text.parse().map_err(|_| wrong())?,
         };
-        if number == 0 { Err(wrong()) } else { Ok(Self(number)) }
+        if number == 0 {
+            Err(wrong())
+        } else {
+            Ok(Self(number))
+        }
     }
 }
 
@@ -161,11 +165,17 @@ impl FromStr for MacAddress {
         let mut bytes = [0; 6];
         let mut parts = text.split([':', '-']);
         for byte in &mut bytes {
-            let part = parts.next().filter(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()));
+            let part = parts
+                .next()
+                .filter(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()));
             *byte = u8::from_str_radix(part.ok_or_else(wrong)?, 16).map_err(|_| wrong())?;
         }
         let group = bytes[0] & 1 == 1;
-        if parts.next().is_some() || group || bytes == [0; 6] { Err(wrong()) } else { Ok(Self(bytes)) }
+        if parts.next().is_some() || group || bytes == [0; 6] {
+            Err(wrong())
+        } else {
+            Ok(Self(bytes))
+        }
     }
 }
 
@@ -207,7 +217,20 @@ mod tests {
         assert_eq!("64512".parse(), Ok(Asn(64512)));
         assert_eq!("1.10".parse(), Ok(Asn(65546)));
         assert_eq!("65535.65535".parse(), Ok(Asn(u32::MAX)));
-        for bad in ["", "0", "0.0", "-1", "+1", "4294967296", "1.65536", "1.2.3", "AS64512", "1.", ".1", "١"] {
+        for bad in [
+            "",
+            "0",
+            "0.0",
+            "-1",
+            "+1",
+            "4294967296",
+            "1.65536",
+            "1.2.3",
+            "AS64512",
+            "1.",
+            ".1",
+            "١",
+        ] {
             assert!(bad.parse::<Asn>().is_err(), "{bad}");
         }
     }
@@ -223,7 +246,10 @@ mod tests {
     #[test]
     fn names_follow_kubernetes() {
         for good in ["a", "node-a", "ip-10-0-0-1.ec2.internal", "0"] {
-            assert_eq!(good.parse::<NodeName>().map(|n| n.to_string()), Ok(good.to_owned()));
+            assert_eq!(
+                good.parse::<NodeName>().map(|n| n.to_string()),
+                Ok(good.to_owned())
+            );
         }
         for bad in ["", "Node", "a_b", "-a", "a-", ".a", "a/b", "ä", &"a".repeat(254)] {
             assert!(bad.parse::<NodeName>().is_err(), "{bad}");
@@ -234,7 +260,14 @@ mod tests {
     fn mac_addresses_are_unicast() {
         let mac: MacAddress = "66:0A:02:03:04:05".parse().expect("valid");
         assert_eq!(mac.to_string(), "66:0a:02:03:04:05");
-        for bad in ["", "66:01", "01:00:5e:00:00:01", "00:00:00:00:00:00", "66:1:2:3:4:5", "66:01:02:03:04:05:06"] {
+        for bad in [
+            "",
+            "66:01",
+            "01:00:5e:00:00:01",
+            "00:00:00:00:00:00",
+            "66:1:2:3:4:5",
+            "66:01:02:03:04:05:06",
+        ] {
             assert!(bad.parse::<MacAddress>().is_err(), "{bad}");
         }
     }

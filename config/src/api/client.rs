@@ -60,7 +60,10 @@ pub struct Client {
 impl Client {
     /// A client for the agent on this socket, with a deadline of 60 seconds for reads and writes.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        Client { path: path.as_ref().to_owned(), timeout: Duration::from_secs(60) }
+        Client {
+            path: path.as_ref().to_owned(),
+            timeout: Duration::from_secs(60),
+        }
     }
 
     /// The same client with another deadline for each read and write.
@@ -90,14 +93,22 @@ impl Client {
         path: &str,
         body: &[u8],
     ) -> Result<Reply, ClientError> {
-        let mut stream = UnixStream::connect(&self.path)
-            .map_err(|source| ClientError::Absent { path: self.path.clone(), source })?;
-        let answer = self.exchange(&mut stream, method, path, body).map_err(|source| match source.kind() {
-            IoKind::ConnectionRefused | IoKind::NotFound => {
-                ClientError::Absent { path: self.path.clone(), source }
-            }
-            _ => ClientError::Broken { path: self.path.clone(), source },
+        let mut stream = UnixStream::connect(&self.path).map_err(|source| ClientError::Absent {
+            path: self.path.clone(),
+            source,
         })?;
+        let answer =
+            self.exchange(&mut stream, method, path, body)
+                .map_err(|source| match source.kind() {
+                    IoKind::ConnectionRefused | IoKind::NotFound => ClientError::Absent {
+                        path: self.path.clone(),
+                        source,
+                    },
+                    _ => ClientError::Broken {
+                        path: self.path.clone(),
+                        source,
+                    },
+                })?;
         let (status, body) = split(&answer).map_err(|detail| self.malformed(detail))?;
         if (200..300).contains(&status) {
             return serde_json::from_slice(body).map_err(|e| self.malformed(e.to_string()));
@@ -130,7 +141,10 @@ impl Client {
     }
 
     fn malformed(&self, detail: String) -> ClientError {
-        ClientError::Malformed { path: self.path.clone(), detail }
+        ClientError::Malformed {
+            path: self.path.clone(),
+            detail,
+        }
     }
 }
 

@@ -48,6 +48,10 @@ pub struct ApiError {
 impl ApiError {
     /// An error of the given kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>, action: impl Into<String>) -> Self {
-        ApiError { kind, message: message.into(), action: action.into() }
+        ApiError {
+            kind,
+            message: message.into(),
+            action: action.into(),
+        }
     }
 }

@@ -78,9 +78,15 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SelectorError> {
                 let length = word.len();
                 (Token::Word(word), length)
             }
-            ('=', _) => return Err(SelectorError { column, message: "a single `=`: write `==`".to_owned() }),
+            ('=', _) => {
+                return Err(SelectorError {
+                    column,
+                    message: "a single `=`: write `==`".to_owned(),
+                });
+            }
             (c, _) => {
-                let message = format!("`{c}` does not belong in a selector: write values as 'text' in quotes");
+                let message =
+                    format!("`{c}` does not belong in a selector: write values as 'text' in quotes");
                 return Err(SelectorError { column, message });
             }
         };
@@ -94,11 +100,18 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SelectorError> {
 /// A quoted string that opens at `at`, and its length with both quotes.
 fn string(characters: &[char], at: usize) -> Result<(Token, usize), SelectorError> {
     let quote = characters.get(at).copied().unwrap_or('\'');
-    let inside: String = characters.iter().skip(at + 1).take_while(|c| **c != quote).collect();
+    let inside: String = characters
+        .iter()
+        .skip(at + 1)
+        .take_while(|c| **c != quote)
+        .collect();
     let length = inside.chars().count() + 2;
     if characters.get(at + length - 1) == Some(&quote) {
         Ok((Token::Text(inside), length))
     } else {
-        Err(SelectorError { column: at + 1, message: format!("this string has no closing {quote}") })
+        Err(SelectorError {
+            column: at + 1,
+            message: format!("this string has no closing {quote}"),
+        })
     }
 }

@@ -45,7 +45,10 @@ pub struct Selector {
 impl Selector {
     /// The selector that matches everything.
     pub fn all() -> Self {
-        Self { text: "all()".to_owned(), expr: Expr::All }
+        Self {
+            text: "all()".to_owned(),
+            expr: Expr::All,
+        }
     }
 
     /// Whether these labels fulfil the selector.
@@ -71,7 +74,10 @@ impl FromStr for Selector {
 
     fn from_str(text: &str) -> Result<Self, SelectorError> {
         let expr = parser::parse(text)?;
-        Ok(Self { text: text.trim().to_owned(), expr })
+        Ok(Self {
+            text: text.trim().to_owned(),
+            expr,
+        })
     }
 }
 
@@ -83,7 +89,9 @@ impl Serialize for Selector {
 
 impl<'de> Deserialize<'de> for Selector {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 

@@ -34,7 +34,11 @@ pub(super) enum Operation {
 /// Parses a whole selector; empty text is `all()`.
 pub(super) fn parse(text: &str) -> Result<Expr, SelectorError> {
     let tokens = tokens(text)?;
-    let mut parser = Parser { tokens, next: 0, depth: 0 };
+    let mut parser = Parser {
+        tokens,
+        next: 0,
+        depth: 0,
+    };
     if *parser.peek() == Token::End {
         return Ok(Expr::All);
     }
@@ -63,8 +67,15 @@ impl Parser {
     }
 
     fn wrong(&self, expected: &str) -> SelectorError {
-        let column = self.tokens.get(self.next).or(self.tokens.last()).map_or(1, |(column, _)| *column);
-        SelectorError { column, message: format!("found {}, expected {expected}", self.peek()) }
+        let column = self
+            .tokens
+            .get(self.next)
+            .or(self.tokens.last())
+            .map_or(1, |(column, _)| *column);
+        SelectorError {
+            column,
+            message: format!("found {}, expected {expected}", self.peek()),
+        }
     }
 
     fn expect(&mut self, token: &Token) -> Result<(), SelectorError> {
@@ -97,7 +108,10 @@ impl Parser {
     fn unary(&mut self) -> Result<Expr, SelectorError> {
         if self.depth >= MAX_DEPTH {
             let message = format!("more than {MAX_DEPTH} levels of parentheses or `!`");
-            return Err(SelectorError { message, ..self.wrong("") });
+            return Err(SelectorError {
+                message,
+                ..self.wrong("")
+            });
         }
         self.depth += 1;
         let expr = match self.peek().clone() {

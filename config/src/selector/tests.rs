@@ -3,11 +3,17 @@ use proptest::prelude::*;
 use super::*;
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
-    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect()
 }
 
 fn matches(selector: &str, pairs: &[(&str, &str)]) -> bool {
-    selector.parse::<Selector>().expect(selector).matches(&labels(pairs))
+    selector
+        .parse::<Selector>()
+        .expect(selector)
+        .matches(&labels(pairs))
 }
 
 #[test]
@@ -50,7 +56,10 @@ fn and_binds_tighter_than_or() {
 
 #[test]
 fn keywords_may_be_labels() {
-    assert!(matches("in == 'x' && has(not) && all == 'y'", &[("in", "x"), ("not", ""), ("all", "y")]));
+    assert!(matches(
+        "in == 'x' && has(not) && all == 'y'",
+        &[("in", "x"), ("not", ""), ("all", "y")]
+    ));
 }
 
 #[test]
@@ -81,7 +90,11 @@ fn depth_is_limited() {
     let deep = |n: usize| format!("{}has(a){}", "(".repeat(n), ")".repeat(n));
     assert!(deep(50).parse::<Selector>().is_ok());
     assert!(deep(100_000).parse::<Selector>().is_err());
-    assert!(format!("{}has(a)", "!".repeat(100_000)).parse::<Selector>().is_err());
+    assert!(
+        format!("{}has(a)", "!".repeat(100_000))
+            .parse::<Selector>()
+            .is_err()
+    );
     let wide = vec!["has(a)"; 10_000].join(" && ");
     assert!(wide.parse::<Selector>().is_ok());
 }
@@ -121,7 +134,10 @@ impl Model {
 fn model() -> impl Strategy<Value = Model> {
     let key = prop::sample::select(vec!["a", "b", "x/y.z"]);
     let value = prop::sample::select(vec!["", "1", "&& ("]);
-    let leaf = prop_oneof![key.clone().prop_map(Model::Has), (key, value).prop_map(|(k, v)| Model::Is(k, v))];
+    let leaf = prop_oneof![
+        key.clone().prop_map(Model::Has),
+        (key, value).prop_map(|(k, v)| Model::Is(k, v))
+    ];
     leaf.prop_recursive(6, 40, 2, |inner| {
         prop_oneof![
             inner.clone().prop_map(|a| Model::Not(Box::new(a))),

@@ -1,0 +1,22 @@
+//! Checks across resources: what each alone cannot know.
+//!
+//! Every check looks at everything that was read and returns all that it finds. Checks that conclude from
+//! the absence of a resource keep quiet while one could not be read.
+
+mod names;
+mod nodes;
+mod peers;
+mod pools;
+
+use crate::problem::Problem;
+use crate::resources::Resources;
+
+/// Runs all checks.
+pub fn check(resources: &Resources) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    names::check(resources, &mut problems);
+    pools::check(resources, &mut problems);
+    nodes::check(resources, &mut problems);
+    peers::check(resources, &mut problems);
+    problems
+}

@@ -1,0 +1,225 @@
+//! Nodes: their addresses and pod subnets, among each other and against the pools.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::intent::Node;
+use crate::problem::{Problem, Severity};
+use crate::resources::{Read, Resources};
+
+/// A range, and which entry of which resource has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owned {
+    pub net: IpNet,
+    pub owner: usize,
+    pub index: usize,
+}
+
+/// All pairs of ranges of which one lies inside the other; the one that was read first comes first.
+///
+/// Prefixes either nest or are apart: sorted, those around a prefix are a stack. No pair is looked at in vain.
+pub(super) fn overlaps(mut ranges: Vec<Owned>) -> Vec<(Owned, Owned)> {
+    ranges.sort_by_key(|range| {
+        (
+            range.net.network(),
+            range.net.prefix_len(),
+            range.owner,
+            range.index,
+        )
+    });
+    let mut around: Vec<Owned> = Vec::new();
+    let mut pairs = Vec::new();
+    for range in ranges {
+        while around.last().is_some_and(|last| !last.net.contains(&range.net)) {
+            around.pop();
+        }
+        // One mistake a range is enough: the nearest one around it.
+        if let Some(outer) = around.last() {
+            let in_order = (outer.owner, outer.index) < (range.owner, range.index);
+            pairs.push(if in_order {
+                (*outer, range)
+            } else {
+                (range, *outer)
+            });
+        }
+        around.push(range);
+    }
+    pairs
+}
+
+pub(super) fn check(resources: &Resources, problems: &mut Vec<Problem>) {
+    let mut addresses: HashMap<IpAddr, &Read<Node>> = HashMap::new();
+    for read in &resources.nodes {
+        check_addresses(read, resources, &mut addresses, problems);
+        check_pod_cidrs(read, resources, problems);
+        check_reachable(read, problems);
+    }
+    check_overlaps(&resources.nodes, problems);
+}
+
+fn address_field(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "spec.bgp.ipv4Address",
+        IpAddr::V6(_) => "spec.bgp.ipv6Address",
+    }
+}
+
+fn check_addresses<'r>(
+    read: &'r Read<Node>,
+    resources: &Resources,
+    seen: &mut HashMap<IpAddr, &'r Read<Node>>,
+    problems: &mut Vec<Problem>,
+) {
+    for address in read.value.bgp.addresses() {
+        let field = address_field(address);
+        if let Some(other) = seen
+            .get(&address)
+            .filter(|other| other.value.name != read.value.name)
+        {
+            let message = format!(
+                "{address} is the address of {} too, at {}",
+                other.value.name,
+                other.location(field)
+            );
+            problems.push(read.problem(
+                Severity::Error,
+                field,
+                message,
+                "each node needs an address of its own",
+            ));
+        }
+        seen.entry(address).or_insert(read);
+        if let Some(pool) = resources
+            .pools
+            .iter()
+            .find(|pool| pool.value.cidr.contains(&address))
+        {
+            let message = format!(
+                "{address} lies inside pool {}: the node would be taken for a pod",
+                pool.value.name
+            );
+            problems.push(read.problem(
+                Severity::Warning,
+                field,
+                message,
+                "keep nodes and pods in ranges apart",
+            ));
+        }
+    }
+}
+
+fn check_pod_cidrs(read: &Read<Node>, resources: &Resources, problems: &mut Vec<Problem>) {
+    let node = &read.value;
+    if !resources.complete {
+        return;
+    }
+    for (index, cidr) in node.pod_cidrs.iter().enumerate() {
+        if !resources.pools.iter().any(|pool| pool.value.cidr.contains(cidr)) {
+            let message = format!("{cidr} lies in no pool");
+            let fix = match resources
+                .pools
+                .iter()
+                .find(|pool| cidr.contains(&pool.value.cidr))
+            {
+                Some(pool) => format!(
+                    "pool {} is smaller ({}): write a part of it",
+                    pool.value.name, pool.value.cidr
+                ),
+                None => "write an IPPool around it, or a subnet of a pool".to_owned(),
+            };
+            problems.push(read.problem(Severity::Error, &format!("spec.podCIDRs[{index}]"), message, fix));
+        }
+    }
+    let serving = resources
+        .pools
+        .iter()
+        .find(|pool| pool.value.serves(&node.labels));
+    if let Some(pool) = serving.filter(|_| !read.has("spec.podCIDRs")) {
+        let message = format!(
+            "is required: pool {} is for this node, and a file has no one who shares it out",
+            pool.value.name
+        );
+        let fix = format!(
+            "list subnets of {} that no other node has, or [] for none",
+            pool.value.cidr
+        );
+        problems.push(read.problem(Severity::Error, "spec.podCIDRs", message, fix));
+    }
+}
+
+fn check_reachable(read: &Read<Node>, problems: &mut Vec<Problem>) {
+    let node = &read.value;
+    let mistaken = |field| read.has(field);
+    if node.bgp.addresses().next().is_none() {
+        if mistaken("spec.bgp.ipv4Address") || mistaken("spec.bgp.ipv6Address") {
+            return;
+        }
+        let (severity, message) = if node.pod_cidrs.is_empty() {
+            (
+                Severity::Warning,
+                "no address: this node takes no part in routing",
+            )
+        } else {
+            (
+                Severity::Error,
+                "no address: no other node could reach the pods of this one",
+            )
+        };
+        problems.push(read.problem(
+            severity,
+            "spec.bgp",
+            message.to_owned(),
+            "write `bgp: { ipv4Address: ... }`",
+        ));
+        return;
+    }
+    for (index, cidr) in node.pod_cidrs.iter().enumerate() {
+        let (served, field) = match cidr {
+            IpNet::V4(_) => (node.bgp.ipv4_address.is_some(), "spec.bgp.ipv4Address"),
+            IpNet::V6(_) => (node.bgp.ipv6_address.is_some(), "spec.bgp.ipv6Address"),
+        };
+        if !served && !mistaken(field) {
+            let message = format!("{cidr} has no next hop: the node has no address of that family");
+            let field_of = format!("spec.podCIDRs[{index}]");
+            problems.push(read.problem(Severity::Warning, &field_of, message, format!("write {field}")));
+        }
+    }
+}
+
+fn check_overlaps(nodes: &[Read<Node>], problems: &mut Vec<Problem>) {
+    let ranges = nodes.iter().enumerate().flat_map(|(owner, read)| {
+        read.value
+            .pod_cidrs
+            .iter()
+            .enumerate()
+            .map(move |(index, net)| Owned {
+                net: *net,
+                owner,
+                index,
+            })
+    });
+    for (first, second) in overlaps(ranges.collect()) {
+        let (Some(a), Some(b)) = (nodes.get(first.owner), nodes.get(second.owner)) else {
+            continue;
+        };
+        if first.owner != second.owner && a.value.name == b.value.name {
+            continue;
+        }
+        let whose = if first.owner == second.owner {
+            "the same node".to_owned()
+        } else {
+            a.value.name.to_string()
+        };
+        let place = a.location(&format!("spec.podCIDRs[{}]", first.index));
+        let message = format!("{} overlaps {} of {whose}, at {place}", second.net, first.net);
+        let field = format!("spec.podCIDRs[{}]", second.index);
+        problems.push(b.problem(
+            Severity::Error,
+            &field,
+            message,
+            "each subnet belongs to one node, once",
+        ));
+    }
+}

@@ -1,0 +1,35 @@
+//! Pools do not overlap.
+
+use crate::problem::{Problem, Severity};
+use crate::resources::Resources;
+
+use super::nodes::{Owned, overlaps};
+
+pub(super) fn check(resources: &Resources, problems: &mut Vec<Problem>) {
+    let pools = &resources.pools;
+    let ranges = pools.iter().enumerate().map(|(owner, read)| Owned {
+        net: read.value.cidr,
+        owner,
+        index: 0,
+    });
+    for (first, second) in overlaps(ranges.collect()) {
+        let (Some(a), Some(b)) = (pools.get(first.owner), pools.get(second.owner)) else {
+            continue;
+        };
+        // The same pool twice is one mistake, and that of its name.
+        if a.value.name == b.value.name {
+            continue;
+        }
+        let (net, place) = (a.value.cidr, a.location("spec.cidr"));
+        let message = format!(
+            "{} overlaps {net} of pool {}, at {place}",
+            b.value.cidr, a.value.name
+        );
+        problems.push(b.problem(
+            Severity::Error,
+            "spec.cidr",
+            message,
+            "give each pool a range of its own",
+        ));
+    }
+}

@@ -1,0 +1,67 @@
+//! `BGPConfiguration`: settings of BGP for the whole cluster.
+
+use std::time::Duration;
+
+use super::metadata;
+use super::parse::as_number;
+use crate::duration;
+use crate::fields::ResourceKind;
+use crate::intent::BgpConfiguration;
+use crate::reader::Reader;
+
+const KIND: ResourceKind = ResourceKind::BgpConfiguration;
+
+/// The one name that is read. Calico also has one resource a node; here a Node has its own AS number.
+pub(super) const NAME: &str = "default";
+
+pub(super) fn read(document: &mut Reader<'_, '_>) -> Option<BgpConfiguration> {
+    let metadata = metadata::read(document, KIND)?;
+    let mut bgp = BgpConfiguration::default();
+    if let Some(mut spec) = document.object("spec") {
+        read_spec(&mut spec, &mut bgp);
+        spec.finish(KIND);
+    }
+    if metadata.name != NAME {
+        let message = format!(
+            "`{}` is not read: there is one BGPConfiguration, for all nodes",
+            metadata.name
+        );
+        document.error(
+            "metadata.name",
+            message,
+            format!("name it {NAME}; a node's own AS number is spec.bgp.asNumber of its Node"),
+        );
+        return None;
+    }
+    Some(bgp)
+}
+
+fn read_spec(spec: &mut Reader<'_, '_>, bgp: &mut BgpConfiguration) {
+    if let Some(asn) = spec.with("asNumber", as_number) {
+        bgp.as_number = asn;
+    }
+    if let Some(mesh) = spec.boolean("nodeToNodeMeshEnabled") {
+        bgp.node_to_node_mesh = mesh;
+    }
+    if let Some(port) = spec
+        .integer("listenPort", 1..=65535)
+        .and_then(|port| u16::try_from(port).ok())
+    {
+        bgp.listen_port = port;
+    }
+    if let Some(install) = spec.boolean("installRoutes") {
+        bgp.install_routes = install;
+    }
+    if let Some(deferral) = spec.with("feedDeferralTime", feed_deferral) {
+        bgp.feed_deferral = deferral;
+    }
+}
+
+fn feed_deferral(text: &str) -> Result<Duration, String> {
+    let time = duration::parse(text)?;
+    if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&time) {
+        Ok(time)
+    } else {
+        Err(format!("`{text}` is out of bounds: 1s to 1h"))
+    }
+}

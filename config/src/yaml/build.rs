@@ -1,0 +1,314 @@
+//! From the parser's events to the tree.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
+
+use super::{Entry, Kind, MAX_DEPTH, MAX_KEYS, MAX_VALUES, Value};
+use crate::problem::{Place, Problems};
+
+/// Reads every document of a source. Mistakes go to `problems`; a document with a syntax error is left out.
+pub fn documents(text: &str, problems: &mut Problems) -> Vec<Value> {
+    let mut done = Vec::new();
+    let mut budget = MAX_VALUES;
+    // A byte order mark is no content; editors on other systems write it.
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines_before = 0;
+    loop {
+        let mut builder = Builder::new(lines_before, &mut budget, problems);
+        let stopped = builder.run(rest, &mut done);
+        let Some(line) = stopped else { return done };
+        let Some((skipped, next)) = next_document(rest, line.saturating_sub(lines_before)) else {
+            return done;
+        };
+        lines_before += skipped;
+        rest = next;
+    }
+}
+
+/// The text from the first `---` line on that is not before this line (a marker may be where the error shows),
+/// and how many lines lie before it. Never the first line: each round makes progress.
+fn next_document(text: &str, from_line: usize) -> Option<(usize, &str)> {
+    let mut offset = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let marker = line
+            .strip_prefix("---")
+            .is_some_and(|r| r.is_empty() || r.starts_with(char::is_whitespace));
+        if marker && index > 0 && index + 1 >= from_line {
+            return Some((index, text.get(offset..)?));
+        }
+        offset += line.len();
+    }
+    None
+}
+
+/// A collection that is still open.
+struct Frame {
+    at: Place,
+    anchor: usize,
+    kind: Open,
+}
+
+enum Open {
+    List(Vec<Value>),
+    /// Entries so far, and the key whose value comes next: `Some(None)` is a key that was refused.
+    Map(Vec<Entry>, Option<Option<(String, Place)>>),
+}
+
+/// Why a document was given up; where reading resumes is its line.
+struct Stop {
+    at: Place,
+    message: String,
+    fix: &'static str,
+}
+
+struct Builder<'p> {
+    lines_before: usize,
+    budget: &'p mut usize,
+    problems: &'p mut Problems,
+    stack: Vec<Frame>,
+    anchors: HashMap<usize, Option<Value>>,
+}
+
+impl<'p> Builder<'p> {
+    fn new(lines_before: usize, budget: &'p mut usize, problems: &'p mut Problems) -> Self {
+        Self {
+            lines_before,
+            budget,
+            problems,
+            stack: Vec::new(),
+            anchors: HashMap::new(),
+        }
+    }
+
+    /// Reads until the end or the first syntax error, whose line it returns.
+    fn run(&mut self, text: &str, done: &mut Vec<Value>) -> Option<usize> {
+        let options = granit_parser::options! { emit_comments: false };
+        for next in Parser::new_from_str_with_options(text, options) {
+            let result = match next {
+                Ok((event, span)) => self.event(event, self.place(&span), done),
+                Err(error) => {
+                    let marker = error.marker();
+                    let at = Place {
+                        line: marker.line() + self.lines_before,
+                        column: marker.col() + 1,
+                    };
+                    let message = format!("not valid YAML: {}", error.info());
+                    Err(Stop {
+                        at,
+                        message,
+                        fix: "check indentation, colons and quotes on this line and the one above",
+                    })
+                }
+            };
+            if let Err(stop) = result {
+                self.problems.error(stop.at, "", stop.message, stop.fix);
+                return Some(stop.at.line.max(self.lines_before + 1));
+            }
+        }
+        None
+    }
+
+    fn place(&self, span: &Span) -> Place {
+        Place {
+            line: span.start.line() + self.lines_before,
+            column: span.start.col() + 1,
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>, at: Place, done: &mut Vec<Value>) -> Result<(), Stop> {
+        match event {
+            Event::DocumentStart(..) => self.anchors.clear(),
+            Event::Scalar(text, style, anchor, tag) => {
+                self.count(at, 1)?;
+                self.check_width(at)?;
+                let value = Value {
+                    at,
+                    kind: self.scalar(&text, style, tag.as_deref(), at),
+                };
+                self.finish(value, anchor, done);
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), at);
+                self.open(at, anchor, Open::List(Vec::new()))?;
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), at);
+                self.open(at, anchor, Open::Map(Vec::new(), None))?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(frame) = self.stack.pop() {
+                    let kind = match frame.kind {
+                        Open::List(items) => Kind::List(items),
+                        Open::Map(entries, _) => Kind::Map(entries),
+                    };
+                    self.finish(Value { at: frame.at, kind }, frame.anchor, done);
+                }
+            }
+            Event::Alias(anchor) => {
+                let value = self.alias(anchor, at)?;
+                self.finish(value, 0, done);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, at: Place, values: usize) -> Result<(), Stop> {
+        let message = || format!("more than {MAX_VALUES} values in one source");
+        *self.budget = self.budget.checked_sub(values).ok_or_else(|| Stop {
+            at,
+            message: message(),
+            fix: "split it into several files, and write aliases out",
+        })?;
+        Ok(())
+    }
+
+    fn open(&mut self, at: Place, anchor: usize, kind: Open) -> Result<(), Stop> {
+        self.count(at, 1)?;
+        if self.stack.len() >= MAX_DEPTH {
+            let message = format!("nested deeper than {MAX_DEPTH} levels");
+            return Err(Stop {
+                at,
+                message,
+                fix: "no resource needs this depth",
+            });
+        }
+        if anchor != 0 {
+            self.anchors.insert(anchor, None);
+        }
+        self.stack.push(Frame { at, anchor, kind });
+        Ok(())
+    }
+
+    fn check_width(&self, at: Place) -> Result<(), Stop> {
+        match self.stack.last() {
+            Some(Frame {
+                kind: Open::Map(entries, _),
+                ..
+            }) if entries.len() > MAX_KEYS => {
+                let message = format!("more than {MAX_KEYS} keys in one mapping");
+                Err(Stop {
+                    at,
+                    message,
+                    fix: "no resource needs this many",
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What an alias stands for, written out at its own place.
+    fn alias(&mut self, anchor: usize, at: Place) -> Result<Value, Stop> {
+        let Some(Some(value)) = self.anchors.get(&anchor) else {
+            let fix = "write the value out";
+            return Err(Stop {
+                at,
+                message: "this alias refers to itself".to_owned(),
+                fix,
+            });
+        };
+        let (size, depth) = measure(value);
+        let value = Value {
+            at,
+            kind: value.kind.clone(),
+        };
+        self.count(at, size)?;
+        if self.stack.len() + depth > MAX_DEPTH {
+            let message = format!("nested deeper than {MAX_DEPTH} levels through aliases");
+            return Err(Stop {
+                at,
+                message,
+                fix: "no resource needs this depth",
+            });
+        }
+        Ok(value)
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Place) -> Kind {
+        let as_text = tag.is_some_and(|tag| tag.core_suffix() == Some("str"));
+        if !as_text {
+            self.check_tag(tag, at);
+        }
+        let plain = style == ScalarStyle::Plain && !as_text;
+        if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+            Kind::Null
+        } else {
+            Kind::Scalar {
+                text: text.to_owned(),
+                plain,
+            }
+        }
+    }
+
+    fn check_tag(&mut self, tag: Option<&Tag>, at: Place) {
+        if let Some(tag) = tag.filter(|tag| tag.core_suffix().is_none()) {
+            self.problems.error(
+                at,
+                "",
+                format!("the tag `{}` has no meaning here", tag.original()),
+                "remove it",
+            );
+        }
+    }
+
+    /// Puts a complete value where it belongs: into the open collection, or among the documents.
+    fn finish(&mut self, value: Value, anchor: usize, done: &mut Vec<Value>) {
+        if anchor != 0 {
+            // What an anchor holds is counted again: it is stored twice.
+            let (size, _) = measure(&value);
+            *self.budget = self.budget.saturating_sub(size);
+            self.anchors.insert(anchor, Some(value.clone()));
+        }
+        let Some(frame) = self.stack.last_mut() else {
+            if value.kind != Kind::Null {
+                done.push(value);
+            }
+            return;
+        };
+        match &mut frame.kind {
+            Open::List(items) => items.push(value),
+            Open::Map(entries, pending) => match pending.take() {
+                None => *pending = Some(key(value, entries, self.problems)),
+                Some(Some((key, at))) => entries.push(Entry { key, at, value }),
+                Some(None) => {}
+            },
+        }
+    }
+}
+
+/// The text of a key, unless it cannot be one.
+fn key(value: Value, entries: &[Entry], problems: &mut Problems) -> Option<(String, Place)> {
+    let text = match value.kind {
+        Kind::Scalar { text, .. } => text,
+        _ => {
+            problems.error(value.at, "", "a key must be text", "write `name: value`");
+            return None;
+        }
+    };
+    if let Some(first) = entries.iter().find(|entry| entry.key == text) {
+        let message = format!("duplicate key; the first one is on line {}", first.at.line);
+        problems.error(value.at, &text, message, "remove one of the two");
+        return None;
+    }
+    Some((text, value.at))
+}
+
+/// How many values there are in a value, itself included, and how many collections deep it goes.
+fn measure(value: &Value) -> (usize, usize) {
+    let add = |(size, depth): (usize, usize), part: &Value| {
+        let (s, d) = measure(part);
+        (size + s, depth.max(d))
+    };
+    match &value.kind {
+        Kind::Null | Kind::Scalar { .. } => (1, 0),
+        Kind::List(items) => {
+            let (size, depth) = items.iter().fold((0, 0), add);
+            (size + 1, depth + 1)
+        }
+        Kind::Map(entries) => {
+            let (size, depth) = entries.iter().map(|entry| &entry.value).fold((0, 0), add);
+            (size + 1, depth + 1)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Sessions with peers, without IO (RFC 4271 §6 and §8).
+//!
+//! From the inside out: [`fsm`] is the machine of one connection, a table of states and events; `connection` gives it
+//! bytes; [`Session`] owns up to two connections of one peer and decides between them (`collision`), starts again after
+//! failures (`backoff`) and counts. [`open`] knows what an OPEN says and what two of them agree on, [`messages`] the
+//! NOTIFICATIONs that are ours to choose.
+//!
+//! ```text
+//!  bytes ─► Connection ─Message─► Session ─Event─► Fsm
+//!                ▲                  │ ◄──Effect────┘
+//!                └── control bytes ─┴──► Output: connect, close, up, lost, update, refresh
+//! ```
+
+mod backoff;
+pub mod collision;
+mod connection;
+pub mod fsm;
+mod jitter;
+pub mod messages;
+pub mod open;
+mod peering;
+mod settings;
+mod state;
+mod timers;
+#[cfg(test)]
+mod tests;
+
+pub use open::Negotiated;
+pub use peering::{Counters, Output, Session};
+pub use settings::Settings;
+pub use state::State;

@@ -1,0 +1,71 @@
+//! The looking glass of sessions: one plain value for each peer.
+
+use crate::session::{Counters, State};
+use crate::types::{Asn, Family, PeerId, PeerKind, RouterId};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// All that is worth knowing of a peer.
+#[derive(Clone, Debug)]
+pub struct PeerStatus {
+    /// Its address.
+    pub id: PeerId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// The AS number that it must have.
+    pub remote_asn: Asn,
+    /// iBGP or eBGP.
+    pub kind: PeerKind,
+    /// Where the session stands.
+    pub state: State,
+    /// Since when.
+    pub since: Instant,
+    /// Why it failed last; kept while the session is up again.
+    pub last_error: Option<String>,
+    /// Prefixes, by configured or negotiated family.
+    pub families: Vec<FamilyStatus>,
+    /// What was negotiated, while the session is up.
+    pub negotiated: Option<NegotiatedStatus>,
+    /// Messages and flaps since the peer was configured.
+    pub counters: Counters,
+    /// Our end of the TCP connection.
+    pub local_address: Option<SocketAddr>,
+    /// The peer's end.
+    pub remote_address: Option<SocketAddr>,
+    /// Whether its first feed is complete: see `Speaker::fully_fed`.
+    pub fed: bool,
+}
+
+/// Counts of one family of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FamilyStatus {
+    /// The family.
+    pub family: Family,
+    /// Prefixes in Adj-RIB-In.
+    pub received: usize,
+    /// Those that the import policy accepts.
+    pub accepted: usize,
+    /// Those that it refuses.
+    pub rejected: usize,
+    /// Prefixes in Adj-RIB-Out.
+    pub advertised: usize,
+    /// The peer's End-of-RIB came.
+    pub end_of_rib: bool,
+    /// Switched off for this session, because the peer's updates of it cannot be read (RFC 7606 §2).
+    pub disabled: bool,
+}
+
+/// What both OPEN messages agree on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegotiatedStatus {
+    /// The peer's BGP identifier.
+    pub remote_router_id: RouterId,
+    /// The smaller of both hold times; zero is off.
+    pub hold_time: Duration,
+    /// Pause between our KEEPALIVEs, before jitter.
+    pub keepalive_time: Duration,
+    /// Capabilities that we announced, for people.
+    pub local_capabilities: Vec<String>,
+    /// Capabilities that the peer announced.
+    pub remote_capabilities: Vec<String>,
+}

@@ -1,0 +1,36 @@
+//! Accept loops: one task for each listening address, living as long as the engine.
+
+use crate::connection::Report;
+use std::io;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// Pause after an error that is ours (no file descriptors left, no memory), so as not to spin on it.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Takes connections until the engine is gone. Errors of a single connection are passed over, errors of the machine
+/// are waited out: a listener that gave up would be noticed by nobody.
+pub async fn accept(listener: TcpListener, reports: mpsc::Sender<Report>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote)) => {
+                if reports.send(Report::Accepted { stream, remote }).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a BGP connection, trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,96 @@
+//! Who has which address: the records of the ledger.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use config::api::cni::PodRef;
+use serde::{Deserialize, Serialize};
+
+/// The holder of a lease: one interface of one container, as CNI names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// `CNI_CONTAINERID`.
+    pub container_id: String,
+    /// `CNI_IFNAME`.
+    pub ifname: String,
+}
+
+impl Owner {
+    /// The interface `ifname` of the container `container_id`.
+    pub fn new(container_id: impl Into<String>, ifname: impl Into<String>) -> Self {
+        Owner {
+            container_id: container_id.into(),
+            ifname: ifname.into(),
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of container {}", self.ifname, self.container_id)
+    }
+}
+
+/// A wish for addresses: who asks, and what the record shall say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Who asks.
+    pub owner: Owner,
+    /// Name of the CNI network.
+    pub network: String,
+    /// The pod, where it is known.
+    pub pod: Option<PodRef>,
+    /// Path of the pod's network namespace.
+    pub netns: String,
+    /// Name of the interface on the node.
+    pub host_ifname: String,
+    /// Addresses asked for, at most one of each family; a family that is not named gets any free one.
+    pub wanted: Vec<IpAddr>,
+}
+
+/// One record of the ledger. It lasts from its first assignment until its release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who has it.
+    #[serde(flatten)]
+    pub owner: Owner,
+    /// Name of the CNI network.
+    pub network: String,
+    /// The pod, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodRef>,
+    /// The addresses, at most one of each family, IPv4 first.
+    pub addresses: Vec<IpAddr>,
+    /// Name of the interface on the node.
+    pub host_ifname: String,
+    /// Path of the pod's network namespace.
+    pub netns: String,
+    /// When it was first given, to the millisecond.
+    #[serde(with = "millis")]
+    pub created_at: SystemTime,
+}
+
+/// A time without what the ledger does not keep: what is answered and what is read back are equal.
+pub(crate) fn whole_millis(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(0))
+}
+
+/// Times as milliseconds since 1970.
+mod millis {
+    use super::{Duration, SystemTime, UNIX_EPOCH};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+        let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        to.serialize_u64(u64::try_from(millis).unwrap_or(0))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
+        let millis = Duration::from_millis(u64::deserialize(from)?);
+        UNIX_EPOCH
+            .checked_add(millis)
+            .ok_or_else(|| D::Error::custom("time out of range"))
+    }
+}

@@ -499,27 +499,34 @@ pub fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Opt
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance. Words longer than any field are not compared.
+/// Edits between two words: letters added, dropped, replaced, or swapped with their neighbour. Words longer
+/// than any field are not compared.
 fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len() > 64 || b.len() > 64 {
         return usize::MAX;
     }
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = *cell;
-            left = replaced.min(*cell + 1).min(left + 1);
-            *cell = left;
+    let letter = |word: &[char], at: usize| at.checked_sub(1).and_then(|i| word.get(i).copied());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    let cell = |rows: &[Vec<usize>], i: usize, j: usize| {
+        rows.get(i).and_then(|r| r.get(j)).copied().unwrap_or(i + j)
+    };
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let (x, y) = (letter(&a, i), letter(&b, j));
+            let replaced = cell(&rows, i - 1, j - 1) + usize::from(x != y);
+            let dropped = cell(&rows, i - 1, j) + 1;
+            let added = row.last().map_or(usize::MAX, |left| left + 1);
+            let mut best = replaced.min(dropped).min(added);
+            if i > 1 && j > 1 && x == letter(&b, j - 1) && y == letter(&a, i - 1) {
+                best = best.min(cell(&rows, i - 2, j - 2) + 1);
+            }
+            row.push(best);
         }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
+        rows.push(row);
     }
-    row.last().copied().unwrap_or(usize::MAX)
+    cell(&rows, a.len(), b.len())
 }
 
 #[cfg(test)]

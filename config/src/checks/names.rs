@@ -19,7 +19,7 @@ fn unique<T>(kind: &str, list: &[Read<T>], name: fn(&T) -> &str, problems: &mut 
         match seen.get(name) {
             Some(first) => {
                 let first = first.location("metadata.name");
-                let message = format!("there is a {kind} named {name} already, at {first}");
+                let message = format!("another {kind} is named {name}, at {first}");
                 problems.push(read.problem(
                     Severity::Error,
                     "metadata.name",

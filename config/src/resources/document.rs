@@ -66,6 +66,9 @@ fn read_one(document: &Value, file: &str, into: &mut Resources, problems: &mut P
 fn kind_of(document: &Value, problems: &mut Problems) -> Option<ResourceKind> {
     let mut places = Places::new();
     let mut reader = Reader::new(document, problems, &mut places);
+    if !matches!(document.kind, Kind::Map(_)) {
+        return None;
+    }
     let version = required(&mut reader, "apiVersion", OURS);
     let kind = required(&mut reader, "kind", "Node");
     let (version, kind) = (version?, kind?);

@@ -260,6 +260,14 @@ impl<'p> Builder<'p> {
             *self.budget = self.budget.saturating_sub(size);
             self.anchors.insert(anchor, Some(value.clone()));
         }
+        let at_key = matches!(
+            self.stack.last(),
+            Some(Frame {
+                kind: Open::Map(_, None),
+                ..
+            })
+        );
+        let path = if at_key { self.path() } else { String::new() };
         let Some(frame) = self.stack.last_mut() else {
             if value.kind != Kind::Null {
                 done.push(value);
@@ -269,26 +277,50 @@ impl<'p> Builder<'p> {
         match &mut frame.kind {
             Open::List(items) => items.push(value),
             Open::Map(entries, pending) => match pending.take() {
-                None => *pending = Some(key(value, entries, self.problems)),
+                None => *pending = Some(key(value, entries, &path, self.problems)),
                 Some(Some((key, at))) => entries.push(Entry { key, at, value }),
                 Some(None) => {}
             },
         }
     }
+
+    /// Path of the collection that is open innermost, such as `spec.bgp` or `items[2].spec`.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        let around = self.stack.len().saturating_sub(1);
+        for frame in self.stack.iter().take(around) {
+            match &frame.kind {
+                Open::List(items) => path.push_str(&format!("[{}]", items.len())),
+                Open::Map(_, Some(Some((key, _)))) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(key);
+                }
+                Open::Map(..) => {}
+            }
+        }
+        path
+    }
 }
 
 /// The text of a key, unless it cannot be one.
-fn key(value: Value, entries: &[Entry], problems: &mut Problems) -> Option<(String, Place)> {
+fn key(value: Value, entries: &[Entry], parent: &str, problems: &mut Problems) -> Option<(String, Place)> {
     let text = match value.kind {
         Kind::Scalar { text, .. } => text,
         _ => {
-            problems.error(value.at, "", "a key must be text", "write `name: value`");
+            problems.error(value.at, parent, "a key must be text", "write `name: value`");
             return None;
         }
     };
     if let Some(first) = entries.iter().find(|entry| entry.key == text) {
+        let path = if parent.is_empty() {
+            text
+        } else {
+            format!("{parent}.{text}")
+        };
         let message = format!("duplicate key; the first one is on line {}", first.at.line);
-        problems.error(value.at, &text, message, "remove one of the two");
+        problems.error(value.at, &path, message, "remove one of the two");
         return None;
     }
     Some((text, value.at))

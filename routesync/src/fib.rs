@@ -1,0 +1,262 @@
+//! The mirror of the kernel's FIB, split by owner.
+//!
+//! A dump fills it, then route notifications (`RTM_NEWROUTE`, `RTM_DELROUTE`) keep it current, those that our own writes cause
+//! included: the mirror is only ever what the kernel said, in the kernel's order, so a lost race shows up as a difference and
+//! not as a false belief. Where a notification does not say enough (a replacement among several routes of one key, one sibling
+//! of an IPv6 multipath route gone) the answer is [`Applied::Unsure`] and the caller dumps again.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use crate::{
+    model::{ForeignRoute, Protocol, RouteKey, RouteKind, Table},
+    route::KernelRoute,
+};
+
+/// A route notification in the kernel's own terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RouteEvent {
+    pub key: RouteKey,
+    pub route: KernelRoute,
+    pub change: RouteChange,
+    /// Caused by a write of ours (the netlink port of the requester is our socket's).
+    pub own: bool,
+}
+
+/// What a notification says happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RouteChange {
+    Added,
+    Replaced,
+    Removed,
+}
+
+/// What a notification did to the mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// It was known already.
+    Nothing,
+    /// The mirror has changed at this key.
+    Changed,
+    /// The mirror cannot be trusted until the next dump.
+    Unsure,
+}
+
+type Routes = BTreeMap<RouteKey, Vec<KernelRoute>>;
+
+/// All routes of the kernel but those of the local table. A key may hold several (`ip route append`).
+#[derive(Debug, Default)]
+pub(crate) struct Fib {
+    protocol: Protocol,
+    ours: Routes,
+    foreign: Routes,
+}
+
+impl Fib {
+    pub fn new(protocol: Protocol) -> Self {
+        Fib {
+            protocol,
+            ..Fib::default()
+        }
+    }
+
+    /// Adds a route found by a dump.
+    pub fn insert(&mut self, key: RouteKey, route: KernelRoute) {
+        let protocol = route.protocol;
+        self.side_mut(protocol).entry(key).or_default().push(route);
+    }
+
+    /// The routes at the key that carry our mark.
+    pub fn ours(&self, key: &RouteKey) -> &[KernelRoute] {
+        self.ours.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The routes at the key that do not.
+    pub fn foreign(&self, key: &RouteKey) -> &[KernelRoute] {
+        self.foreign.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every key at which there is a route of ours.
+    pub fn our_keys(&self) -> impl Iterator<Item = &RouteKey> {
+        self.ours.keys()
+    }
+
+    /// The foreign routes of the main table in published form.
+    pub fn foreign_routes(&self) -> Vec<ForeignRoute> {
+        let main = self.foreign.iter().filter(|(key, _)| key.table == Table::MAIN);
+        main.flat_map(|(key, routes)| routes.iter().map(move |route| (key, route)))
+            .filter(|(_, route)| !matches!(route.kind, RouteKind::Other(_)))
+            .map(|(key, route)| ForeignRoute {
+                destination: key.destination,
+                metric: key.metric,
+                protocol: route.protocol,
+                kind: route.kind,
+                hops: route.next_hops(),
+            })
+            .collect()
+    }
+
+    /// Whether any route leaves by that link.
+    pub fn uses_link(&self, index: u32) -> bool {
+        let all = self.ours.values().chain(self.foreign.values()).flatten();
+        all.flat_map(|route| &route.hops).any(|hop| hop.index == index)
+    }
+
+    /// Follows one notification.
+    pub fn apply(&mut self, event: &RouteEvent) -> Applied {
+        match event.change {
+            RouteChange::Removed => self.remove(event),
+            RouteChange::Added | RouteChange::Replaced if event.own => self.set_ours(event),
+            RouteChange::Replaced => self.replace(event),
+            RouteChange::Added => self.add(event),
+        }
+    }
+
+    fn side_mut(&mut self, protocol: Protocol) -> &mut Routes {
+        if protocol == self.protocol {
+            &mut self.ours
+        } else {
+            &mut self.foreign
+        }
+    }
+
+    /// Our own writes leave exactly one route of ours at the key: they are exclusive creations or replacements of ours.
+    fn set_ours(&mut self, event: &RouteEvent) -> Applied {
+        let held = self.ours.entry(event.key).or_default();
+        if let [only] = &held[..]
+            && only == &event.route
+        {
+            return Applied::Nothing;
+        }
+        *held = vec![event.route.clone()];
+        Applied::Changed
+    }
+
+    fn replace(&mut self, event: &RouteEvent) -> Applied {
+        if self.ours(&event.key).len() + self.foreign(&event.key).len() > 1 {
+            return Applied::Unsure;
+        }
+        self.ours.remove(&event.key);
+        self.foreign.remove(&event.key);
+        self.insert(event.key, event.route.clone());
+        Applied::Changed
+    }
+
+    fn add(&mut self, event: &RouteEvent) -> Applied {
+        let held = self.ours(&event.key).len() + self.foreign(&event.key).len();
+        let side = self.side_mut(event.route.protocol).entry(event.key).or_default();
+        if side.contains(&event.route) {
+            return Applied::Nothing;
+        }
+        // IPv6 may have merged the newcomer into a multipath route of the same key, whoever owns that.
+        if held > 0 && matches!(event.key.destination, IpNet::V6(_)) {
+            return Applied::Unsure;
+        }
+        // The same route with another state of its hops.
+        match side.iter_mut().find(|route| route.same(&event.route)) {
+            Some(known) => *known = event.route.clone(),
+            None => side.push(event.route.clone()),
+        }
+        Applied::Changed
+    }
+
+    fn remove(&mut self, event: &RouteEvent) -> Applied {
+        let side = self.side_mut(event.route.protocol);
+        let Some(held) = side.get_mut(&event.key) else {
+            return Applied::Nothing;
+        };
+        match held.iter().position(|route| route.same(&event.route)) {
+            Some(at) => {
+                held.remove(at);
+            }
+            None if held.is_empty() => {}
+            None => return Applied::Unsure,
+        }
+        if held.is_empty() {
+            side.remove(&event.key);
+        }
+        Applied::Changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::Metric, route::KernelHop};
+
+    fn route(protocol: u8, index: u32) -> KernelRoute {
+        let hop = KernelHop {
+            gateway: None,
+            index,
+            onlink: false,
+            weight: 1,
+            usable: true,
+        };
+        KernelRoute {
+            protocol: Protocol(protocol),
+            kind: RouteKind::Unicast,
+            hops: vec![hop],
+            preferred_source: None,
+            mtu: None,
+        }
+    }
+
+    fn event(change: RouteChange, own: bool, route: KernelRoute, destination: &str) -> RouteEvent {
+        let key = RouteKey::main(destination.parse().unwrap(), Metric(7));
+        RouteEvent {
+            key,
+            route,
+            change,
+            own,
+        }
+    }
+
+    #[test]
+    fn follows_adding_replacing_and_removing() {
+        let mut fib = Fib::new(Protocol(82));
+        let add = event(RouteChange::Added, false, route(4, 1), "10.0.0.0/8");
+        assert_eq!(fib.apply(&add), Applied::Changed);
+        assert_eq!(fib.apply(&add), Applied::Nothing);
+        assert_eq!(fib.foreign(&add.key).len(), 1);
+        // Someone replaces the static route by one with our mark: ownership follows the mark.
+        let replace = event(RouteChange::Replaced, false, route(82, 2), "10.0.0.0/8");
+        assert_eq!(fib.apply(&replace), Applied::Changed);
+        assert!(fib.foreign(&add.key).is_empty());
+        assert_eq!(fib.ours(&add.key), &[route(82, 2)]);
+        let remove = event(RouteChange::Removed, false, route(82, 2), "10.0.0.0/8");
+        assert_eq!(fib.apply(&remove), Applied::Changed);
+        assert_eq!(fib.apply(&remove), Applied::Nothing);
+        assert_eq!(fib.our_keys().count(), 0);
+    }
+
+    #[test]
+    fn admits_what_a_notification_leaves_open() {
+        let mut fib = Fib::new(Protocol(82));
+        fib.apply(&event(RouteChange::Added, false, route(4, 1), "10.0.0.0/8"));
+        fib.apply(&event(RouteChange::Added, false, route(4, 2), "10.0.0.0/8"));
+        let replace = event(RouteChange::Replaced, false, route(4, 3), "10.0.0.0/8");
+        assert_eq!(fib.apply(&replace), Applied::Unsure);
+        let stranger = event(RouteChange::Removed, false, route(4, 9), "10.0.0.0/8");
+        assert_eq!(fib.apply(&stranger), Applied::Unsure);
+        fib.apply(&event(RouteChange::Added, false, route(4, 1), "fd00::/8"));
+        let sibling = event(RouteChange::Added, false, route(82, 2), "fd00::/8");
+        assert_eq!(fib.apply(&sibling), Applied::Unsure);
+    }
+
+    #[test]
+    fn only_the_main_table_is_published() {
+        let mut fib = Fib::new(Protocol(82));
+        fib.apply(&event(RouteChange::Added, false, route(4, 1), "10.0.0.0/8"));
+        let mut other = event(RouteChange::Added, false, route(4, 1), "10.1.0.0/16");
+        other.key.table = Table(100);
+        fib.apply(&other);
+        fib.apply(&event(RouteChange::Added, true, route(82, 1), "10.2.0.0/16"));
+        let published: Vec<_> = fib
+            .foreign_routes()
+            .iter()
+            .map(|r| r.destination.to_string())
+            .collect();
+        assert_eq!(published, ["10.0.0.0/8"]);
+    }
+}

@@ -1,0 +1,140 @@
+//! What callers hold: they publish wishes, watch the kernel and the progress, and wait for single routes.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use crate::{
+    diff::{Op, OpKind},
+    error::Error,
+    model::{DesiredFib, KernelView, Protocol, RouteKey, Settings, SyncStatus},
+    netlink::{dump::Dumper, writer::Writer},
+    task::{Task, Wish},
+};
+
+/// A handle to the synchronisation task. The task ends with the last handle and leaves all routes in place.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    wish: Arc<watch::Sender<Wish>>,
+    view: watch::Receiver<Arc<KernelView>>,
+    status: watch::Receiver<Arc<SyncStatus>>,
+}
+
+/// Starts synchronisation in the network namespace of the calling thread, as a task of the current tokio runtime.
+///
+/// Until the first [`Handle::publish`] the kernel is only watched.
+///
+/// # Errors
+/// [`Error::Open`] where the sockets cannot be opened.
+pub fn start(settings: Settings) -> Result<Handle, Error> {
+    let (wish, wish_in) = watch::channel(Wish::default());
+    let (view_out, view) = watch::channel(Arc::default());
+    let (status_out, status) = watch::channel(Arc::default());
+    let task = Task::open(settings, wish_in, view_out, status_out)?;
+    tokio::spawn(task.run());
+    Ok(Handle {
+        wish: Arc::new(wish),
+        view,
+        status,
+    })
+}
+
+impl Handle {
+    /// Publishes the complete wish in place of the one before. Returns its generation, for [`Handle::installed`].
+    pub fn publish(&self, desired: DesiredFib) -> u64 {
+        let routes = desired
+            .routes
+            .into_iter()
+            .map(|(key, route)| (key.normalized(), route))
+            .collect();
+        let desired = Arc::new(DesiredFib {
+            routes,
+            sweep: desired.sweep,
+        });
+        let mut generation = 0;
+        self.wish.send_modify(|wish| {
+            generation = wish.0 + 1;
+            *wish = (generation, desired);
+        });
+        generation
+    }
+
+    /// The kernel's state that is not ours. Generation 0 is empty: nothing has been read yet.
+    pub fn view(&self) -> watch::Receiver<Arc<KernelView>> {
+        self.view.clone()
+    }
+
+    /// How far the wish is reality.
+    pub fn status(&self) -> watch::Receiver<Arc<SyncStatus>> {
+        self.status.clone()
+    }
+
+    /// Waits until the kernel has the route as it was wanted in `generation` or later.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`] with the reason at the deadline, [`Error::NotWanted`] when the route is no part of the wish.
+    pub async fn installed(&self, generation: u64, key: &RouteKey, deadline: Duration) -> Result<(), Error> {
+        let key = key.normalized();
+        let mut status = self.status.clone();
+        let mut reason = String::from("the kernel has not been asked yet");
+        let wait = async {
+            loop {
+                let now = status.borrow_and_update().clone();
+                if now.in_sync_with >= generation {
+                    match now.failed.binary_search_by_key(&key, |(key, ..)| *key) {
+                        Ok(at) => reason.clone_from(&now.failed[at].1),
+                        Err(_) if self.wish.borrow().1.routes.contains_key(&key) => return Ok(()),
+                        Err(_) => return Err(Error::NotWanted(key)),
+                    }
+                } else if let Some(error) = &now.last_error {
+                    reason.clone_from(error);
+                }
+                status.changed().await.map_err(|_| Error::Stopped)?;
+            }
+        };
+        match tokio::time::timeout(deadline, wait).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::NotInstalled { key, reason }),
+        }
+    }
+}
+
+/// Removes every route with that protocol number from every table, in the network namespace of the calling thread. Returns how
+/// many were removed.
+///
+/// # Errors
+/// Where the kernel cannot be talked to, or refuses to remove a route.
+pub async fn cleanup(protocol: Protocol) -> Result<usize, Error> {
+    let (mut writer, mut dumper) = (Writer::open()?, Dumper::open()?);
+    let mut removed = 0;
+    // A key may hold several routes of ours, and each request removes one: again until there is none.
+    loop {
+        let routes = dumper.snapshot().await?.routes;
+        let ours = routes.into_iter().filter(|(_, route)| route.protocol == protocol);
+        let ops: Vec<_> = ours
+            .map(|(key, _)| Op {
+                key,
+                kind: OpKind::Delete(protocol),
+            })
+            .collect();
+        if ops.is_empty() {
+            return Ok(removed);
+        }
+        let answers = writer.write(&ops).await?;
+        let gone = answers.iter().filter(|answer| answer.is_ok()).count();
+        removed += gone;
+        let refusal = answers
+            .into_iter()
+            .filter_map(Result::err)
+            .find(|refusal| !refusal.is_absence());
+        if let Some(refusal) = refusal {
+            return Err(Error::Refused {
+                what: "remove a route of ours",
+                reason: refusal.to_string(),
+            });
+        }
+        if gone == 0 {
+            return Ok(removed);
+        }
+    }
+}

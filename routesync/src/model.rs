@@ -1,0 +1,328 @@
+//! The vocabulary of this crate: what is wanted, what the kernel has, and what came of it.
+//!
+//! A caller builds a complete [`DesiredFib`]; the task compares it with the kernel and answers with two published values:
+//! [`KernelView`] (everything that is not ours: routes, links, addresses) and [`SyncStatus`] (how far the wish is reality).
+//! The names are those of rtnetlink(7): table, metric (`RTA_PRIORITY`), protocol (`rtm_protocol`).
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use ipnet::IpNet;
+
+/// A kernel routing table (`RTA_TABLE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Table(pub u32);
+
+impl Table {
+    /// The main table (254).
+    pub const MAIN: Table = Table(254);
+    /// The table of local addresses (255): the kernel's own, never read or written here.
+    pub(crate) const LOCAL: Table = Table(255);
+}
+
+/// A route's metric (`RTA_PRIORITY`): the lowest wins among routes to the same destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Metric(pub u32);
+
+/// The number that marks who installed a route (`rtm_protocol`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Protocol(pub u8);
+
+impl Default for Protocol {
+    /// Roadbed's own number, 82: used by no entry of `/etc/iproute2/rt_protos`.
+    fn default() -> Self {
+        Protocol(82)
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            2 => "kernel",
+            3 => "boot",
+            4 => "static",
+            9 => "ra",
+            11 => "zebra",
+            12 => "bird",
+            16 => "dhcp",
+            42 => "babel",
+            186 => "bgp",
+            187 => "isis",
+            188 => "ospf",
+            number => return write!(f, "{number}"),
+        };
+        f.write_str(name)
+    }
+}
+
+/// What makes a route one of its kind in the kernel. IPv6 has no metric 0: the kernel reads it as 1024.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteKey {
+    /// The routing table.
+    pub table: Table,
+    /// The destination; host bits are ignored.
+    pub destination: IpNet,
+    /// The metric.
+    pub metric: Metric,
+}
+
+impl RouteKey {
+    /// A key in the main table.
+    pub fn main(destination: IpNet, metric: Metric) -> Self {
+        RouteKey {
+            table: Table::MAIN,
+            destination,
+            metric,
+        }
+    }
+
+    /// The same key as the kernel would show it: no host bits, and metric 1024 for IPv6's 0.
+    pub fn normalized(self) -> Self {
+        let metric = match (self.destination, self.metric) {
+            (IpNet::V6(_), Metric(0)) => Metric(1024),
+            (_, metric) => metric,
+        };
+        RouteKey {
+            table: self.table,
+            destination: self.destination.trunc(),
+            metric,
+        }
+    }
+}
+
+impl fmt::Display for RouteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.destination)?;
+        if self.metric.0 != 0 {
+            write!(f, " metric {}", self.metric.0)?;
+        }
+        if self.table != Table::MAIN {
+            write!(f, " table {}", self.table.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where packets to a destination go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Forward to one hop, or spread over several (ECMP).
+    Forward(Vec<Hop>),
+    /// Drop silently: holds a block together so that no less specific route catches its holes.
+    Blackhole,
+}
+
+/// One way out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hop {
+    /// The neighbour to send to; `None` where the destination itself is on the link. May be IPv6 for an IPv4 route (RFC 8950).
+    pub gateway: Option<IpAddr>,
+    /// The interface by name: indexes are re-used by the kernel.
+    pub interface: Arc<str>,
+    /// Take the gateway as on-link although no route says so.
+    pub onlink: bool,
+    /// Share of traffic among the hops of one route, 1..=256.
+    pub weight: u16,
+}
+
+/// A route that is wanted, under its [`RouteKey`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DesiredRoute {
+    /// Where packets go.
+    pub target: Target,
+    /// Source address of what this host itself sends by this route (`RTA_PREFSRC`).
+    pub preferred_source: Option<IpAddr>,
+    /// MTU in bytes for this route (`RTAX_MTU`), where it is below the link's.
+    pub mtu: Option<u32>,
+}
+
+impl DesiredRoute {
+    /// A route over `hops`, with nothing special.
+    pub fn forward(hops: Vec<Hop>) -> Self {
+        DesiredRoute {
+            target: Target::Forward(hops),
+            preferred_source: None,
+            mtu: None,
+        }
+    }
+
+    /// A blackhole.
+    pub fn blackhole() -> Self {
+        DesiredRoute {
+            target: Target::Blackhole,
+            preferred_source: None,
+            mtu: None,
+        }
+    }
+}
+
+/// The complete wish: whatever is ours in the kernel and not here is to go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DesiredFib {
+    /// Every wanted route.
+    pub routes: BTreeMap<RouteKey, DesiredRoute>,
+    /// `false`: routes of ours that an earlier run left behind and that are not wanted stay in place (until the first full feed).
+    pub sweep: bool,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Link {
+    /// Interface index; re-used by the kernel after deletion.
+    pub index: u32,
+    /// Interface name.
+    pub name: Arc<str>,
+    /// Kind of a virtual device as the kernel names it (`veth`, `vxlan`, `bridge` ...); `None` for hardware and loopback.
+    pub kind: Option<String>,
+    /// Administratively up.
+    pub up: bool,
+    /// The lower layer has carrier (`IFF_LOWER_UP`).
+    pub carrier: bool,
+    /// MTU in bytes.
+    pub mtu: u32,
+    /// Hardware address, where it is an Ethernet one.
+    pub mac: Option<[u8; 6]>,
+    /// Index of the bridge, bond or VRF that this link belongs to.
+    pub master: Option<u32>,
+}
+
+/// An address of this host, with the prefix length of its subnet (host bits kept).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// Index of the interface that holds it.
+    pub index: u32,
+    /// Address and subnet.
+    pub net: IpNet,
+}
+
+/// What the kernel does with packets of a route (`rtm_type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RouteKind {
+    /// Forwards or delivers on a link.
+    Unicast,
+    /// Drops silently.
+    Blackhole,
+    /// Refuses with ICMP unreachable.
+    Unreachable,
+    /// Refuses with ICMP administratively prohibited.
+    Prohibit,
+    /// Ends the lookup in this table.
+    Throw,
+    /// Any other number (local, broadcast, NAT ...).
+    Other(u8),
+}
+
+impl fmt::Display for RouteKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RouteKind::Unicast => f.write_str("unicast"),
+            RouteKind::Blackhole => f.write_str("blackhole"),
+            RouteKind::Unreachable => f.write_str("unreachable"),
+            RouteKind::Prohibit => f.write_str("prohibit"),
+            RouteKind::Throw => f.write_str("throw"),
+            RouteKind::Other(number) => write!(f, "type {number}"),
+        }
+    }
+}
+
+/// A hop of a route as the kernel has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NextHop {
+    /// The neighbour, or `None` where the destination is on the link.
+    pub gateway: Option<IpAddr>,
+    /// Index of the interface.
+    pub index: u32,
+    /// `false` while the kernel marks the hop dead or its link down.
+    pub usable: bool,
+}
+
+/// A route of the main table that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignRoute {
+    /// The destination.
+    pub destination: IpNet,
+    /// The metric.
+    pub metric: Metric,
+    /// Who installed it.
+    pub protocol: Protocol,
+    /// What the kernel does with its packets.
+    pub kind: RouteKind,
+    /// The ways out; empty for all kinds but unicast.
+    pub hops: Vec<NextHop>,
+}
+
+/// The kernel's state that is not ours, published whenever it changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KernelView {
+    /// Grows by one with each publication; 0 before the first look at the kernel.
+    pub generation: u64,
+    /// Every link by its index.
+    pub links: BTreeMap<u32, Link>,
+    /// Every address of this host, sorted.
+    pub addresses: Vec<Address>,
+    /// Every route of the main table that does not carry our protocol number, by destination and metric.
+    pub foreign: Vec<ForeignRoute>,
+}
+
+impl KernelView {
+    /// The link of that name, if there is one.
+    pub fn link(&self, name: &str) -> Option<&Link> {
+        self.links.values().find(|link| &*link.name == name)
+    }
+
+    /// Whether this host itself holds the address.
+    pub fn is_local(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|held| held.net.addr() == address)
+    }
+}
+
+/// How far the wish is reality.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncStatus {
+    /// Routes wanted.
+    pub wanted: usize,
+    /// Wanted routes that the kernel has exactly so.
+    pub installed: usize,
+    /// Wanted routes that are not in place, with the reason and since when; sorted by key.
+    pub failed: Vec<(RouteKey, String, SystemTime)>,
+    /// Routes put back after something else changed or removed them, since start.
+    pub repaired: u64,
+    /// Routes that something else changed or removed and that are left so because repair is off.
+    pub drifted: usize,
+    /// Orphans of an earlier run removed, since start.
+    pub swept: u64,
+    /// Orphans of an earlier run still in the kernel.
+    pub orphans: usize,
+    /// Times that the whole kernel state was read again, since start.
+    pub resyncs: u64,
+    /// The last error of any kind, for people.
+    pub last_error: Option<String>,
+    /// Generation of the desired state that was carried out last; what failed of it is in `failed`.
+    pub in_sync_with: u64,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Our mark on routes.
+    pub protocol: Protocol,
+    /// Put back what others remove or change. Off: count it and leave it.
+    pub repair: bool,
+    /// Read the whole kernel state again this often, whatever the events say; zero: never.
+    pub audit: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            protocol: Protocol::default(),
+            repair: true,
+            audit: Duration::from_secs(60),
+        }
+    }
+}

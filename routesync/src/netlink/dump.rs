@@ -1,0 +1,153 @@
+//! The complete state in one go: links, addresses, routes of both families (`NLM_F_DUMP`).
+//!
+//! Links come first: that dump takes the kernel's configuration lock, so a flush that is under way when a link falls is over
+//! before the routes are read. A dump that the kernel marks as interrupted (`NLM_F_DUMP_INTR`) is taken again.
+
+use std::io;
+
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST};
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::AddressMessage,
+    link::{LinkAttribute, LinkExtentMask, LinkMessage},
+    route::RouteMessage,
+};
+
+use super::{
+    decode, encode,
+    socket::{Channel, Message, NLMSG_DONE, NLMSG_ERROR},
+};
+use crate::{engine::Snapshot, error::Error};
+
+const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+/// Notifications cover what an interrupted dump missed, so that tries may end.
+const TRIES: usize = 4;
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_NEWADDR: u16 = 20;
+const RTM_NEWROUTE: u16 = 24;
+
+/// The socket for dumps.
+pub(crate) struct Dumper {
+    channel: Channel,
+}
+
+impl Dumper {
+    /// Opens the socket in the network namespace of the calling thread.
+    pub fn open() -> Result<Self, Error> {
+        Ok(Dumper {
+            channel: Channel::open(RECEIVE_BUFFER)?,
+        })
+    }
+
+    /// Reads everything.
+    pub async fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        let mut snapshot = Snapshot::default();
+        let mut links = LinkMessage::default();
+        links
+            .attributes
+            .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        self.dump(
+            "list links",
+            RouteNetlinkMessage::GetLink(links),
+            RTM_NEWLINK,
+            &mut snapshot,
+        )
+        .await?;
+        let addresses = AddressMessage::default();
+        self.dump(
+            "list addresses",
+            RouteNetlinkMessage::GetAddress(addresses),
+            RTM_NEWADDR,
+            &mut snapshot,
+        )
+        .await?;
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut routes = RouteMessage::default();
+            routes.header.address_family = family;
+            self.dump(
+                "list routes",
+                RouteNetlinkMessage::GetRoute(routes),
+                RTM_NEWROUTE,
+                &mut snapshot,
+            )
+            .await?;
+        }
+        Ok(snapshot)
+    }
+
+    async fn dump(
+        &mut self,
+        what: &'static str,
+        request: RouteNetlinkMessage,
+        answer: u16,
+        into: &mut Snapshot,
+    ) -> Result<(), Error> {
+        for attempt in 1..=TRIES {
+            let mark = into.routes.len();
+            let interrupted = self.once(what, request.clone(), answer, into).await?;
+            if !interrupted || attempt == TRIES {
+                break;
+            }
+            tracing::debug!(what, attempt, "the kernel changed during the dump, once more");
+            into.routes.truncate(mark);
+        }
+        Ok(())
+    }
+
+    /// One dump; `true` if it was interrupted.
+    async fn once(
+        &mut self,
+        what: &'static str,
+        request: RouteNetlinkMessage,
+        answer: u16,
+        into: &mut Snapshot,
+    ) -> Result<bool, Error> {
+        let netlink = |source: io::Error| Error::Netlink {
+            what: "reading the kernel's state",
+            source,
+        };
+        let mut datagram = Vec::new();
+        let sequence = self.channel.next_sequence();
+        encode::append_message(&mut datagram, request, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+        self.channel.send(&datagram).await.map_err(netlink)?;
+        let mut interrupted = false;
+        loop {
+            for message in self.channel.receive().await.map_err(netlink)? {
+                if message.sequence != sequence {
+                    continue;
+                }
+                interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+                match message.kind {
+                    NLMSG_DONE | NLMSG_ERROR => {
+                        return message
+                            .acknowledgement()
+                            .map(|()| interrupted)
+                            .map_err(|refusal| Error::Refused {
+                                what,
+                                reason: refusal.to_string(),
+                            });
+                    }
+                    kind if kind == answer => take(&message, into),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn take(message: &Message<'_>, into: &mut Snapshot) {
+    match message.kind {
+        RTM_NEWLINK => {
+            if let Some(link) = decode::link(message.payload) {
+                into.host.links.insert(link.index, link);
+            }
+        }
+        RTM_NEWADDR => into
+            .host
+            .addresses
+            .extend(decode::interface_address(message.payload)),
+        RTM_NEWROUTE => into.routes.extend(decode::route(message.payload)),
+        _ => {}
+    }
+}

@@ -1,0 +1,174 @@
+//! The one task that owns the sockets: it feeds the engine and carries out what the engine plans.
+//!
+//! One round: take in notifications, dump if due, then plan → write → take in the notifications of that write, until there is
+//! nothing left to write; publish what changed; sleep until a notification, a new wish or the next due time. A new wish that
+//! comes during a round is taken between two batches: the latest state wins.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    engine::{Engine, Now},
+    error::Error,
+    model::{DesiredFib, KernelView, Settings, SyncStatus},
+    netlink::{dump::Dumper, monitor::Monitor, writer::Writer},
+};
+
+/// Writes between two looks at the notifications and the newest wish.
+const BATCH: usize = 512;
+/// After an error of the sockets themselves.
+const RECOVERY: Duration = Duration::from_millis(250);
+
+/// The newest wish with its generation.
+pub(crate) type Wish = (u64, Arc<DesiredFib>);
+
+/// See the module.
+pub(crate) struct Task {
+    engine: Engine,
+    writer: Writer,
+    dumper: Dumper,
+    monitor: Monitor,
+    wish: watch::Receiver<Wish>,
+    view: watch::Sender<Arc<KernelView>>,
+    status: watch::Sender<Arc<SyncStatus>>,
+    /// An error of the sockets, until a round succeeds.
+    error: Option<String>,
+}
+
+impl Task {
+    /// Opens the sockets in the network namespace of the calling thread.
+    pub fn open(
+        settings: Settings,
+        wish: watch::Receiver<Wish>,
+        view: watch::Sender<Arc<KernelView>>,
+        status: watch::Sender<Arc<SyncStatus>>,
+    ) -> Result<Self, Error> {
+        let writer = Writer::open()?;
+        let monitor = Monitor::open(writer.port())?;
+        let dumper = Dumper::open()?;
+        Ok(Task {
+            engine: Engine::new(settings),
+            writer,
+            dumper,
+            monitor,
+            wish,
+            view,
+            status,
+            error: None,
+        })
+    }
+
+    /// Runs until every handle is gone. Leaves the kernel as it is.
+    pub async fn run(mut self) {
+        loop {
+            let result = self.round().await;
+            let failed = result.is_err();
+            match result {
+                Ok(()) => self.error = None,
+                Err(error) => {
+                    tracing::warn!(%error, "route synchronisation stumbled; reading everything again");
+                    self.error = Some(error.to_string());
+                    self.engine.request_resync(now());
+                }
+            }
+            self.publish();
+            if failed {
+                tokio::time::sleep(RECOVERY).await;
+                continue;
+            }
+            tokio::select! {
+                changed = self.wish.changed() => if changed.is_err() { return },
+                // An error shows again in the next round, which handles it.
+                _ = self.monitor.readable() => {}
+                () = sleep_until(self.engine.next_wake()) => {}
+            }
+        }
+    }
+
+    async fn round(&mut self) -> Result<(), Error> {
+        self.take_events()?;
+        if self.engine.resync_due(now()) {
+            self.resync().await?;
+        }
+        loop {
+            self.take_wish();
+            let ops = self.engine.plan(now(), BATCH);
+            if ops.is_empty() {
+                return Ok(());
+            }
+            let answers = self.writer.write(&ops).await?;
+            for (op, answer) in ops.iter().zip(answers) {
+                if let Err(refusal) = &answer {
+                    tracing::debug!(route = %op.key, %refusal, "write refused");
+                }
+                self.engine.finished(op, answer, now());
+            }
+            // The notifications of these writes are queued already: the kernel sends them before it answers.
+            self.take_events()?;
+        }
+    }
+
+    async fn resync(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let snapshot = self.dumper.snapshot().await?;
+        tracing::debug!(routes = snapshot.routes.len(), "read the kernel's state");
+        self.engine.load(snapshot, now(), started.elapsed());
+        // What was notified during the dump may be older or newer than it; followed in order it ends in the truth.
+        self.take_events()
+    }
+
+    fn take_wish(&mut self) {
+        if self.wish.has_changed().unwrap_or(false) {
+            let (generation, desired) = self.wish.borrow_and_update().clone();
+            self.engine.set_desired(generation, desired);
+        }
+    }
+
+    fn take_events(&mut self) -> Result<(), Error> {
+        let (engine, now) = (&mut self.engine, now());
+        self.monitor.drain(|event| engine.handle(event, now))
+    }
+
+    fn publish(&mut self) {
+        if let Some(mut view) = self.engine.view() {
+            self.view.send_if_modified(|old| {
+                view.generation = old.generation;
+                if **old == view {
+                    return false;
+                }
+                view.generation += 1;
+                *old = Arc::new(view);
+                true
+            });
+        }
+        let mut status = self.engine.status();
+        if self.error.is_some() {
+            status.last_error.clone_from(&self.error);
+        }
+        self.status.send_if_modified(|old| {
+            let changed = **old != status;
+            if changed {
+                *old = Arc::new(status);
+            }
+            changed
+        });
+    }
+}
+
+fn now() -> Now {
+    Now {
+        at: Instant::now(),
+        wall: SystemTime::now(),
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

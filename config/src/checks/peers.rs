@@ -25,16 +25,17 @@ fn check_selects(peer: &Read<BgpPeer>, resources: &Resources, problems: &mut Vec
         let message = "selects no node: this peering does nothing".to_owned();
         problems.push(peer.problem(Severity::Warning, field, message, fix));
     }
-    if let PeerRemote::Nodes(selector) = &peer.value.remote {
-        if !resources
-            .nodes
-            .iter()
-            .any(|node| selector.matches(&node.value.labels))
-        {
-            let message = "selects no node to peer with".to_owned();
-            let fix = "compare it with the labels of the Nodes";
-            problems.push(peer.problem(Severity::Warning, "spec.peerSelector", message, fix));
-        }
+    let PeerRemote::Nodes(selector) = &peer.value.remote else {
+        return;
+    };
+    if !resources
+        .nodes
+        .iter()
+        .any(|node| selector.matches(&node.value.labels))
+    {
+        let message = "selects no node to peer with".to_owned();
+        let fix = "compare it with the labels of the Nodes";
+        problems.push(peer.problem(Severity::Warning, "spec.peerSelector", message, fix));
     }
 }
 

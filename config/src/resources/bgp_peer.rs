@@ -51,61 +51,70 @@ fn some_text(spec: &mut Reader<'_, '_>, name: &str) -> bool {
 
 fn near(spec: &mut Reader<'_, '_>) -> Option<PeerNodes> {
     let (node, selector) = (some_text(spec, "node"), some_text(spec, "nodeSelector"));
-    if node && selector {
-        spec.error("node", "node and nodeSelector are both set", "remove one of them");
-        return None;
-    }
-    if node {
-        return spec.parsed("node").map(PeerNodes::Named);
-    }
-    if selector {
+    let named = if node {
+        spec.parsed("node").map(PeerNodes::Named)
+    } else {
+        None
+    };
+    let selected = if selector {
         spec.parsed("nodeSelector").map(PeerNodes::Selected)
     } else {
-        Some(PeerNodes::Selected(Selector::all()))
+        None
+    };
+    match (node, selector) {
+        (true, true) => {
+            spec.error("node", "node and nodeSelector are both set", "remove one of them");
+            None
+        }
+        (false, false) => Some(PeerNodes::Selected(Selector::all())),
+        _ => named.or(selected),
     }
 }
 
 fn far(spec: &mut Reader<'_, '_>) -> Option<PeerRemote> {
     let by_nodes = some_text(spec, "peerSelector");
     let by_address = some_text(spec, "peerIP");
-    match (by_nodes, by_address) {
-        (false, false) => {
+    let had_as_number = spec.has("asNumber");
+    let as_number = spec.with("asNumber", as_number);
+    let peer = if by_address {
+        spec.with("peerIP", peer_address)
+    } else {
+        None
+    };
+    let selector = if by_nodes {
+        spec.parsed("peerSelector").map(PeerRemote::Nodes)
+    } else {
+        None
+    };
+    if !by_nodes {
+        if !by_address {
             spec.error(
                 "peerIP",
                 "neither peerIP nor peerSelector is set",
                 "write the address of the peer into peerIP",
             );
-            None
+        } else if !had_as_number {
+            spec.error(
+                "asNumber",
+                "is required with peerIP",
+                "write the AS number of the peer",
+            );
         }
-        (true, address) => {
-            for (set, name) in [(address, "peerIP"), (spec.has("asNumber"), "asNumber")] {
-                if set {
-                    let _ = spec.take(name);
-                    spec.error(
-                        name,
-                        "does not go together with peerSelector",
-                        "remove it: the nodes have theirs",
-                    );
-                }
-            }
-            spec.parsed("peerSelector").map(PeerRemote::Nodes)
-        }
-        (false, true) => {
-            let peer = spec.with("peerIP", peer_address);
-            if !spec.has("asNumber") {
-                spec.error(
-                    "asNumber",
-                    "is required with peerIP",
-                    "write the AS number of the peer",
-                );
-            }
-            let as_number = spec.with("asNumber", as_number);
-            let (address, port) = peer?;
-            Some(PeerRemote::Address {
-                address,
-                port,
-                as_number: as_number?,
-            })
+        let (address, port) = peer?;
+        return Some(PeerRemote::Address {
+            address,
+            port,
+            as_number: as_number?,
+        });
+    }
+    for (set, name) in [(by_address, "peerIP"), (had_as_number, "asNumber")] {
+        if set {
+            spec.error(
+                name,
+                "does not go together with peerSelector",
+                "remove it: the nodes have theirs",
+            );
         }
     }
+    selector
 }

@@ -110,7 +110,7 @@ mod tests {
         );
         assert_eq!(bad.intent, good.intent);
         let worse = bad.after(loaded("["), "f", at(3));
-        assert_eq!((worse.since, worse.intent), (at(2), good.intent.clone()));
+        assert_eq!((worse.since, &worse.intent), (at(2), &good.intent));
         let again = worse.after(loaded(NODE), "f", at(4));
         assert_eq!((again.revision, again.since, again.problems.len()), (1, at(4), 0));
     }

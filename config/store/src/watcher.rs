@@ -106,13 +106,18 @@ fn folders(path: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// Whether an event at this place can concern the path. Names that begin with `..` are how Kubernetes swaps
-/// the content of a volume.
+/// the content of a volume. While the path leads nowhere, everything around it may bring it back.
 fn concerns(target: &Path, place: &Path) -> bool {
+    let Ok(real) = target.canonicalize() else {
+        return true;
+    };
     let swap = place
         .file_name()
         .is_some_and(|name| name.to_string_lossy().starts_with(".."));
-    let named = target.file_name().is_some() && place.file_name() == target.file_name();
-    swap || named || (target.is_dir() && is_resource_file(place))
+    let named = [target, &real]
+        .iter()
+        .any(|path| path.file_name() == place.file_name());
+    swap || named || (real.is_dir() && is_resource_file(place))
 }
 
 fn feed(debounce: &mut Debounce, target: &Path, event: &Event, now: Instant) {

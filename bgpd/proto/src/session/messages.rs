@@ -89,8 +89,13 @@ pub fn unacceptable_hold_time() -> Notification {
     notification(OPEN_ERROR, 6, Vec::new())
 }
 
-/// OPEN Message Error, Unsupported Capability (RFC 5492 §5): `data` lists the capabilities that we miss.
-pub fn unsupported_capability(data: Vec<u8>) -> Notification {
+/// OPEN Message Error, Unsupported Capability (RFC 5492 §5), with the multiprotocol capabilities of which we miss one.
+pub fn unsupported_capability(families: &[Family]) -> Notification {
+    let capability = |family: &Family| {
+        let [high, low] = family.afi().to_be_bytes();
+        [1, 4, high, low, 0, family.safi()]
+    };
+    let data = families.iter().flat_map(capability).collect();
     notification(OPEN_ERROR, 7, data)
 }
 

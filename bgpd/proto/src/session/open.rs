@@ -10,17 +10,8 @@
 use super::messages;
 use super::settings::Settings;
 use crate::types::{Asn, Family, PeerKind, RouterId};
-use crate::wire::{Capability, DecodeContext, Notification, Open};
+use crate::wire::{Capability, DecodeContext, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Notification, Open};
 use std::time::Duration;
-
-/// RFC 6793 §9: stands in the two-octet field for a number that does not fit.
-const AS_TRANS: u16 = 23456;
-
-/// Largest message of RFC 4271.
-const MAX_CLASSIC: usize = 4096;
-
-/// Largest message of RFC 8654.
-const MAX_EXTENDED: usize = 65535;
 
 /// What both OPENs agree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,15 +39,19 @@ pub struct Negotiated {
 impl Negotiated {
     /// How the peer's messages are to be read from now on.
     pub fn decode_context(&self, settings: &Settings) -> DecodeContext {
-        let _ = settings;
-        DecodeContext {}
+        DecodeContext {
+            four_octet: self.four_octet,
+            peer_kind: settings.kind(),
+            max_message_len: self.max_message_len,
+            ..DecodeContext::default()
+        }
     }
 }
 
 /// Our OPEN. `plain` leaves out the optional parameters, for a peer that refused them.
 pub fn ours(settings: &Settings, plain: bool) -> Open {
     Open {
-        asn: u16::try_from(settings.local_asn.0).unwrap_or(AS_TRANS),
+        asn: settings.local_asn.two_octet(),
         hold_time: u16::try_from(settings.hold_time.as_secs()).unwrap_or(u16::MAX),
         router_id: settings.router_id,
         capabilities: if plain { Vec::new() } else { capabilities(settings) },
@@ -70,7 +65,12 @@ fn capabilities(settings: &Settings) -> Vec<Capability> {
             Capability::RouteRefresh,
             Capability::FourOctetAs(settings.local_asn),
             Capability::ExtendedMessage,
-            Capability::GracefulRestart { flags: 0, time: 0 },
+            Capability::GracefulRestart {
+                restarting: false,
+                notification: false,
+                time: 0,
+                families: Vec::new(),
+            },
         ])
         .collect()
 }
@@ -91,7 +91,7 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
         families,
         four_octet: !plain && has(|c| matches!(c, Capability::FourOctetAs(_))),
         route_refresh: !plain && has(|c| matches!(c, Capability::RouteRefresh)),
-        max_message_len: if extended { MAX_EXTENDED } else { MAX_CLASSIC },
+        max_message_len: if extended { MAX_EXTENDED_MESSAGE } else { MAX_MESSAGE },
         graceful_restart: has(|c| matches!(c, Capability::GracefulRestart { .. })),
         local_capabilities: ours(settings, plain).capabilities,
         remote_capabilities: open.capabilities.clone(),
@@ -124,7 +124,7 @@ fn common_families(open: &Open, settings: &Settings, plain: bool) -> Result<Vec<
     }
     let common: Vec<Family> = settings.families.iter().copied().filter(|f| theirs.contains(f)).collect();
     if common.is_empty() {
-        return Err(messages::unsupported_capability(Vec::new()));
+        return Err(messages::unsupported_capability(&settings.families));
     }
     Ok(common)
 }

@@ -18,7 +18,9 @@ use super::open::{self, Negotiated};
 use super::settings::Settings;
 use super::state::State;
 use crate::types::{ConnId, Family, RouterId};
-use crate::wire::{self, Message, Notification, Open, RouteRefresh, Update};
+use crate::wire::{
+    Message, Notification, Open, RefreshKind, Update, encode_keepalive, encode_route_refresh,
+};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -164,7 +166,9 @@ impl Session {
             _ => None,
         };
         if let Some(refusal) = refusal {
-            self.outputs.push_back(Output::Close { conn, last_words: wire::encode(&Message::Notification(refusal)) });
+            let mut last_words = Vec::new();
+            refusal.encode(&mut last_words);
+            self.outputs.push_back(Output::Close { conn, last_words });
             return;
         }
         let slot = if self.main.fsm.state() == State::Active { Slot::Main } else { Slot::Second };
@@ -272,7 +276,7 @@ impl Session {
     pub fn request_refresh(&mut self, family: Family, now: Instant) -> bool {
         let able = self.agreed().is_some_and(|a| a.route_refresh && a.families.contains(&family));
         if able {
-            self.send(Slot::Main, &Message::RouteRefresh(RouteRefresh { family }), now);
+            self.send(Slot::Main, now, |out| encode_route_refresh(family, RefreshKind::Request, out));
         }
         able
     }
@@ -336,8 +340,9 @@ impl Session {
             }
             Message::RouteRefresh(refresh) => {
                 self.step_conn(conn, Event::RouteRefresh, now);
-                if let (Some(family), true) = (refresh.family(), self.established() == Some(conn)) {
-                    self.outputs.push_back(Output::Refresh(family));
+                let family = refresh.family.filter(|_| refresh.kind == RefreshKind::Request);
+                if self.established() == Some(conn) {
+                    self.outputs.extend(family.map(Output::Refresh));
                 }
             }
         }
@@ -405,12 +410,10 @@ impl Session {
                 Effect::Connect => self.outputs.push_back(Output::Connect),
                 Effect::SendOpen => {
                     let open = open::ours(&self.settings, self.plain_open);
-                    self.send(slot, &Message::Open(open), now);
+                    self.send(slot, now, |out| open.encode(out));
                 },
                 Effect::SendKeepalive => self.send_keepalive(slot, now),
-                Effect::SendNotification(notification) => {
-                    self.send(slot, &Message::Notification(notification), now);
-                },
+                Effect::SendNotification(notification) => self.send(slot, now, |out| notification.encode(out)),
                 Effect::Close => {
                     let released = self.slot_mut(slot).and_then(Connection::release);
                     if let Some((conn, last_words)) = released {
@@ -424,9 +427,9 @@ impl Session {
         self.note_state(now);
     }
 
-    fn send(&mut self, slot: Slot, message: &Message, now: Instant) {
+    fn send(&mut self, slot: Slot, now: Instant, message: impl FnOnce(&mut Vec<u8>)) {
         if let Some(connection) = self.slot_mut(slot) {
-            connection.output.extend_from_slice(&wire::encode(message));
+            message(&mut connection.output);
             connection.fsm.output_waiting(true, now);
             self.counters.messages_out += 1;
         }
@@ -436,7 +439,7 @@ impl Session {
     fn send_keepalive(&mut self, slot: Slot, now: Instant) {
         let established = self.slot_mut(slot).filter(|c| c.fsm.state() == State::Established);
         if established.is_none_or(|c| c.output.is_empty()) {
-            self.send(slot, &Message::Keepalive, now);
+            self.send(slot, now, encode_keepalive);
         }
     }
 

@@ -382,8 +382,9 @@ fn bytes_may_come_one_at_a_time() {
     pair.establish_tcp(0);
     let (conn, now) = (pair.ends[0].conns[&0], pair.now);
     let peer = settings(2, 65000, 65000);
-    let mut stream = wire::encode(&Message::Open(super::open::ours(&peer, false)));
-    stream.extend(wire::encode(&Message::Keepalive));
+    let mut stream = Vec::new();
+    super::open::ours(&peer, false).encode(&mut stream);
+    wire::encode_keepalive(&mut stream);
     for byte in stream {
         pair.ends[0].session.receive(conn, &[byte], now);
     }

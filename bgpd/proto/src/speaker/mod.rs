@@ -20,6 +20,7 @@ mod action;
 mod config;
 mod feed;
 mod hub;
+mod looking_glass;
 mod outputs;
 mod peer;
 mod reconfigure;

@@ -91,7 +91,20 @@ impl Speaker {
         self.events.push_back(Event::Up { peer: id });
     }
 
+    /// Hands the routes to the RIB: those of families that both speak and that can be read (RFC 7606 §2).
     fn update(&mut self, id: PeerId, update: Update, now: Instant) {
-        let _ = (id, update, now);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(agreed) = peer.session.agreed().cloned() else { return };
+        let mut routes = update.into_routes();
+        peer.disabled.extend(&routes.disable);
+        let spoken = |family: Family| agreed.families.contains(&family) && !peer.disabled.contains(&family);
+        routes.announced.retain(|part| spoken(part.family));
+        routes.withdrawn.retain(|part| spoken(part.family));
+        routes.end_of_rib = routes.end_of_rib.filter(|family| spoken(*family));
+        if let Some(feed) = &mut peer.feed {
+            routes.disable.iter().for_each(|family| feed.disable(*family));
+            feed.update(routes.end_of_rib, now);
+        }
+        self.rib.update(id, routes, now);
     }
 }

@@ -123,6 +123,13 @@ pub struct IpPool {
     pub allowed_uses: AllowedUses,
 }
 
+impl IpPool {
+    /// Whether this pool may give pods of a node with these labels new addresses.
+    pub fn serves(&self, labels: &Labels) -> bool {
+        !self.disabled && self.allowed_uses.workload && self.node_selector.matches(labels)
+    }
+}
+
 /// Which nodes have a peering.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerNodes {

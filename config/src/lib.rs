@@ -1,12 +1,12 @@
 //! Vocabulary, resources, validation and the types of the socket API.
 //!
-//! Everything here is a pure function of text: [`load`] turns YAML sources into an [`Intent`] or a list of
+//! Everything here is a pure function of text: [`load()`] turns YAML sources into an [`Intent`] or a list of
 //! [`Problem`]s, each with its file, line and field; [`AgentConfig`] does the same for the agent's own file.
-//! The `store` crate watches files and calls [`load`]; the agent's plan reads the [`Intent`].
+//! The `store` crate watches files and calls [`load()`]; the agent's plan reads the [`Intent`].
 //!
-//! The way of a document: text → positioned tree ([`yaml`]) → fields read one by one ([`reader`]), with what
-//! is left over judged by the table of known fields ([`fields`]) → typed resource ([`resources`]) → checks
-//! across resources ([`checks`]) → [`Intent`]. Mistakes are collected on the way, never returned at the first.
+//! The way of a document: text → positioned tree (`yaml`) → fields read one by one (`reader`), with what
+//! is left over judged by the table of known fields (`fields`) → typed resource (`resources`) → checks
+//! across resources (`checks`) → [`Intent`]. Mistakes are collected on the way, never returned at the first.
 
 pub mod agent_file;
 pub mod api;

@@ -126,7 +126,7 @@ fn table(manual: &mut String, fields: &[Field]) {
 fn manual() -> String {
     let mut manual = String::from(
         "# Resources and settings, field by field\n\n\
-         Made from the tables in `config/src/fields.rs` and `config/src/agent_file.rs`; a test keeps it true.\n\n\
+         Made from the tables in `config/src/fields/table.rs` and `config/src/agent_file.rs`; a test keeps it true.\n\n\
          Documents of `roadbed.dev/v1` and of Calico's `projectcalico.org/v3` are read alike, also inside lists \
          (`kind: IPPoolList` with `items`). The classes:\n\n\
          - **supported**: read, with Calico's name and meaning.\n\

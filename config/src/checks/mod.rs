@@ -5,6 +5,7 @@
 
 mod names;
 mod nodes;
+mod overlap;
 mod peers;
 mod pools;
 

@@ -5,49 +5,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::overlap::{Owned, overlaps};
 use crate::intent::Node;
 use crate::problem::{Problem, Severity};
 use crate::resources::{Read, Resources};
-
-/// A range, and which entry of which resource has it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Owned {
-    pub net: IpNet,
-    pub owner: usize,
-    pub index: usize,
-}
-
-/// All pairs of ranges of which one lies inside the other; the one that was read first comes first.
-///
-/// Prefixes either nest or are apart: sorted, those around a prefix are a stack. No pair is looked at in vain.
-pub(super) fn overlaps(mut ranges: Vec<Owned>) -> Vec<(Owned, Owned)> {
-    ranges.sort_by_key(|range| {
-        (
-            range.net.network(),
-            range.net.prefix_len(),
-            range.owner,
-            range.index,
-        )
-    });
-    let mut around: Vec<Owned> = Vec::new();
-    let mut pairs = Vec::new();
-    for range in ranges {
-        while around.last().is_some_and(|last| !last.net.contains(&range.net)) {
-            around.pop();
-        }
-        // One mistake a range is enough: the nearest one around it.
-        if let Some(outer) = around.last() {
-            let in_order = (outer.owner, outer.index) < (range.owner, range.index);
-            pairs.push(if in_order {
-                (*outer, range)
-            } else {
-                (range, *outer)
-            });
-        }
-        around.push(range);
-    }
-    pairs
-}
 
 pub(super) fn check(resources: &Resources, problems: &mut Vec<Problem>) {
     let mut addresses: HashMap<IpAddr, &Read<Node>> = HashMap::new();

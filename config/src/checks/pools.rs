@@ -1,9 +1,8 @@
 //! Pools do not overlap.
 
+use super::overlap::{Owned, overlaps};
 use crate::problem::{Problem, Severity};
 use crate::resources::Resources;
-
-use super::nodes::{Owned, overlaps};
 
 pub(super) fn check(resources: &Resources, problems: &mut Vec<Problem>) {
     let pools = &resources.pools;

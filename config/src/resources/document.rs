@@ -1,6 +1,7 @@
 //! Which reader a document goes to, by `apiVersion` and `kind`.
 
-use super::{Read, Resources, bgp_configuration, bgp_peer, ip_pool, node};
+use super::set::{Read, Resources};
+use super::{bgp_configuration, bgp_peer, ip_pool, node};
 use crate::fields::{ResourceKind, closest};
 use crate::problem::Problems;
 use crate::reader::{Places, Reader};

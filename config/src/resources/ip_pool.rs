@@ -7,7 +7,6 @@ use super::parse::pod_prefix;
 use crate::fields::ResourceKind;
 use crate::intent::{AllowedUses, EncapMode, IpPool};
 use crate::reader::Reader;
-use crate::vocabulary::Labels;
 
 const KIND: ResourceKind = ResourceKind::IpPool;
 
@@ -126,12 +125,5 @@ fn allowed_uses(spec: &mut Reader<'_, '_>) -> AllowedUses {
             tunnel: uses.iter().any(|u| u == "Tunnel"),
         },
         _ => AllowedUses::default(),
-    }
-}
-
-impl IpPool {
-    /// Whether this pool may give pods of a node with these labels new addresses.
-    pub fn serves(&self, labels: &Labels) -> bool {
-        !self.disabled && self.allowed_uses.workload && self.node_selector.matches(labels)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::SelectorError;
+use super::error::SelectorError;
 
 /// One token.
 #[derive(Debug, Clone, PartialEq, Eq)]

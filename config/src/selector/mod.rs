@@ -8,32 +8,23 @@
 //! ```
 //!
 //! Strings stand in single or double quotes and know no escapes. A label that is absent fulfils `!=` and
-//! `not in`, and no other operation. The empty selector is `all()`. Text becomes tokens ([`lexer`]), tokens
-//! become an [`Expr`] ([`parser`], depth-limited), and [`Selector::matches`] evaluates it.
+//! `not in`, and no other operation. The empty selector is `all()`. Text becomes tokens (`lexer.rs`), tokens
+//! become an expression (`parser.rs`, depth-limited), and [`Selector::matches`] evaluates it.
 
+mod error;
 mod lexer;
 mod parser;
 #[cfg(test)]
 mod tests;
 
+pub use error::SelectorError;
+
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use thiserror::Error;
-
 use crate::vocabulary::Labels;
 use parser::{Expr, Operation};
-
-/// Why a text is no selector, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("column {column}: {message}")]
-pub struct SelectorError {
-    /// Column in the selector, in characters from 1.
-    pub column: usize,
-    /// What was found and what was expected.
-    pub message: String,
-}
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A parsed selector; prints as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]

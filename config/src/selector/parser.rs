@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::SelectorError;
+use super::error::SelectorError;
 use super::lexer::{Token, tokens};
 
 /// Parentheses and negations deeper than this are refused: no text may exhaust the stack.

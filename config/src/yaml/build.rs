@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::{Entry, Kind, MAX_DEPTH, MAX_KEYS, MAX_VALUES, Value};
+use super::tree::{Entry, Kind, MAX_DEPTH, MAX_KEYS, MAX_VALUES, Value};
 use crate::problem::{Place, Problems};
 
 /// Reads every document of a source. Mistakes go to `problems`; a document with a syntax error is left out.

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::problem::Problems;
+use crate::problem::{Place, Problems};
 
 fn read(text: &str) -> (Vec<Value>, Vec<String>) {
     let mut problems = Problems::new("f");

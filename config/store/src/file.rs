@@ -9,9 +9,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::debounce::Debounce;
+use crate::error::Error;
+use crate::read;
 use crate::state::StoreState;
 use crate::watcher::{PathWatcher, Shared};
-use crate::{Error, read};
 
 /// How long the store waits for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

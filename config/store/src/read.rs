@@ -8,8 +8,9 @@ use config::{Problem, Source};
 
 /// The texts at the path, in the order of their names; or why they cannot be had.
 ///
-/// A folder is read as a whole or not at all.
-pub(crate) fn sources(path: &Path) -> Result<Vec<Source>, Problem> {
+/// A folder is read as a whole or not at all. For `validate` and `plan` as well, so that they see what the
+/// agent sees.
+pub fn sources(path: &Path) -> Result<Vec<Source>, Problem> {
     let unreadable = |path: &Path, error: &io::Error| {
         let fix = match error.kind() {
             io::ErrorKind::NotFound => "create it, or set datastore.path",

@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Polling is off: only events can be what is seen.
 const EVENTS_ONLY: Timing = Timing {
     quiet: Duration::from_millis(50),
-    patience: Duration::from_secs(2),
+    patience: Duration::from_secs(10),
     poll: Duration::from_secs(3600),
 };
 

@@ -1,0 +1,404 @@
+//! Attachments in real network namespaces: each test has a node and pods of its own, held by threads.
+//!
+//! A namespace lives as long as its thread, and its path is that of the thread in `/proc`: nothing is mounted,
+//! nothing can be left behind, also after a kill.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use nix::sched::{CloneFlags, unshare};
+
+use crate::netlink::Netlink;
+use crate::requests;
+use crate::{Error, Mac, PodLink, add, host_ifname, list, remove};
+
+const NODE_V4: &str = "192.0.2.7";
+const NODE_V6: &str = "2001:db8:ffff::7";
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A network namespace, and the thread that lives in it.
+struct Ns {
+    path: PathBuf,
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Ns {
+    fn new() -> Ns {
+        let (ready, at) = mpsc::channel();
+        let (jobs, work) = mpsc::channel::<Job>();
+        let thread = thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWNET).expect("these tests need root");
+            let path = format!(
+                "/proc/{}/task/{}/ns/net",
+                std::process::id(),
+                nix::unistd::gettid()
+            );
+            ready.send(PathBuf::from(path)).unwrap();
+            work.into_iter().for_each(|job| job());
+        });
+        Ns {
+            path: at.recv().unwrap(),
+            jobs: Some(jobs),
+            thread: Some(thread),
+        }
+    }
+
+    /// A node: loopback up, with an address of each family that pods can reach.
+    fn node() -> Ns {
+        let node = Ns::new();
+        node.run(|| {
+            let mut netlink = Netlink::open().unwrap();
+            requests::set_up(&mut netlink, 1, None).unwrap();
+            for address in [NODE_V4, NODE_V6] {
+                let address: IpAddr = address.parse().unwrap();
+                requests::put_address(&mut netlink, 1, address.into()).unwrap();
+            }
+        });
+        node
+    }
+
+    fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (answer, result) = mpsc::channel();
+        let job: Job = Box::new(move || answer.send(work()).unwrap());
+        self.jobs.as_ref().unwrap().send(job).unwrap();
+        result
+            .recv_timeout(Duration::from_secs(60))
+            .expect("the namespace's thread did not answer")
+    }
+}
+
+impl Drop for Ns {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn pod_link(netns: &Path, container: &str, addresses: &[&str]) -> PodLink {
+    PodLink {
+        netns: netns.to_owned(),
+        ifname: "eth0".into(),
+        host_ifname: host_ifname(container, "eth0"),
+        addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
+        mtu: 1450,
+        mac: None,
+    }
+}
+
+/// The links of a namespace without loopback, as (name, MTU).
+fn links(ns: &Ns) -> Vec<(String, u32)> {
+    ns.run(|| {
+        let all = requests::links(&mut Netlink::open().unwrap()).unwrap();
+        all.into_iter()
+            .filter(|l| l.index != 1)
+            .map(|l| (l.name, l.mtu))
+            .collect()
+    })
+}
+
+/// What routesync does on a node: the host routes of the pod.
+fn host_routes(link: &PodLink) {
+    let mut netlink = Netlink::open().unwrap();
+    let index = requests::link(&mut netlink, &link.host_ifname)
+        .unwrap()
+        .unwrap()
+        .index;
+    for &address in &link.addresses {
+        assert!(requests::add_route(&mut netlink, index, IpNet::from(address), None).unwrap());
+    }
+}
+
+/// A connection from one namespace to an address of another, with an echo; how long it took.
+fn talk(from: &Ns, to: &Ns, address: &str) -> Duration {
+    let address: IpAddr = address.parse().unwrap();
+    let listener = to.run(move || TcpListener::bind(SocketAddr::new(address, 0)).unwrap());
+    let target = listener.local_addr().unwrap();
+    let echo = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        stream.write_all(&byte).unwrap();
+    });
+    let took = from.run(move || {
+        let start = Instant::now();
+        let mut stream = TcpStream::connect_timeout(&target, Duration::from_secs(5)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(b"!").unwrap();
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        start.elapsed()
+    });
+    echo.join().unwrap();
+    took
+}
+
+/// Waits for a state of the kernel that comes by itself.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not so after 10 s: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_pod_and_its_node_reach_each_other_at_once_in_both_families() {
+    let (node, pod) = (Ns::node(), Ns::new());
+    let link = pod_link(&pod.path, "both", &["10.1.0.5", "2001:db8:1::5"]);
+    let wanted = link.clone();
+    let attached = node.run(move || {
+        let attached = add(&wanted).unwrap();
+        host_routes(&wanted);
+        attached
+    });
+    for address in [NODE_V4, NODE_V6] {
+        let took = talk(&pod, &node, address);
+        assert!(
+            took < Duration::from_millis(900),
+            "a resolution was waited for: {took:?}"
+        );
+    }
+    for address in ["10.1.0.5", "2001:db8:1::5"] {
+        talk(&node, &pod, address);
+    }
+    let host_index = attached.host_index;
+    let (mac, mtu) = node.run(move || {
+        let mut netlink = Netlink::open().unwrap();
+        let found = requests::links(&mut netlink)
+            .unwrap()
+            .into_iter()
+            .find(|l| l.index == host_index);
+        found.map(|l| (l.mac, l.mtu)).unwrap()
+    });
+    assert_eq!((mac, mtu), (Some(attached.host_mac), 1450));
+    assert_eq!(links(&pod), [("eth0".to_owned(), 1450)]);
+    let name = link.host_ifname.clone();
+    let read = move |path: String| std::fs::read_to_string(path).unwrap().trim().to_owned();
+    let settings = node.run(move || {
+        [
+            "ipv4/conf/X/rp_filter",
+            "ipv4/conf/X/proxy_arp",
+            "ipv4/neigh/X/proxy_delay",
+            "ipv6/conf/X/forwarding",
+            "ipv6/conf/X/accept_ra",
+        ]
+        .map(|key| read(format!("/proc/sys/net/{}", key.replace('X', &name))))
+    });
+    assert_eq!(settings, ["1", "1", "0", "1", "0"]);
+}
+
+#[test]
+fn two_pods_of_a_node_reach_each_other() {
+    let (node, one, two) = (Ns::node(), Ns::new(), Ns::new());
+    let wanted = [
+        pod_link(&one.path, "one", &["10.1.0.5", "2001:db8:1::5"]),
+        pod_link(&two.path, "two", &["10.1.0.6", "2001:db8:1::6"]),
+    ];
+    node.run(move || {
+        // Global forwarding belongs to the node's settings, not to a pod's.
+        std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
+        for link in &wanted {
+            add(link).unwrap();
+            host_routes(link);
+        }
+    });
+    talk(&one, &two, "10.1.0.6");
+    talk(&two, &one, "2001:db8:1::5");
+}
+
+#[test]
+fn a_pod_cannot_send_from_an_address_that_is_not_its_own() {
+    let (node, pod) = (Ns::node(), Ns::new());
+    let link = pod_link(&pod.path, "spoof", &["10.1.0.5"]);
+    node.run(move || {
+        add(&link).unwrap();
+        host_routes(&link);
+    });
+    let receiver = node.run(|| std::net::UdpSocket::bind((NODE_V4, 0)).unwrap());
+    let to = receiver.local_addr().unwrap();
+    pod.run(move || {
+        let mut netlink = Netlink::open().unwrap();
+        let index = requests::link(&mut netlink, "eth0").unwrap().unwrap().index;
+        requests::put_address(&mut netlink, index, "10.1.0.66/32".parse().unwrap()).unwrap();
+        for (from, byte) in [("10.1.0.66", b"S"), ("10.1.0.5", b"G")] {
+            std::net::UdpSocket::bind((from, 0))
+                .unwrap()
+                .send_to(byte, to)
+                .unwrap();
+        }
+    });
+    receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut byte = [0];
+    receiver.recv(&mut byte).unwrap();
+    assert_eq!(
+        &byte, b"G",
+        "the forged packet came first and must have been dropped"
+    );
+}
+
+#[test]
+fn add_can_be_repeated_and_corrects_what_differs() {
+    let (node, pod) = (Ns::node(), Ns::new());
+    let link = pod_link(&pod.path, "again", &["10.1.0.5", "2001:db8:1::5"]);
+    let wanted = link.clone();
+    let (first, second) = node.run(move || (add(&wanted).unwrap(), add(&wanted).unwrap()));
+    assert_eq!(first, second);
+    let changed = PodLink {
+        mtu: 1400,
+        addresses: vec!["10.1.0.9".parse().unwrap()],
+        ..link.clone()
+    };
+    let third = node.run(move || {
+        let attached = add(&changed).unwrap();
+        host_routes(&changed);
+        attached
+    });
+    assert_eq!(third.host_index, first.host_index, "the pair was adopted");
+    assert_eq!(links(&pod), [("eth0".to_owned(), 1400)]);
+    talk(&pod, &node, NODE_V4);
+    let there = pod.run(|| {
+        let mut netlink = Netlink::open().unwrap();
+        let index = requests::link(&mut netlink, "eth0").unwrap().unwrap().index;
+        requests::addresses(&mut netlink, index).unwrap()
+    });
+    assert_eq!(there, ["10.1.0.9/32".parse::<IpNet>().unwrap()]);
+    let mac = Mac([0x0a, 1, 2, 3, 4, 5]);
+    let other = PodLink {
+        mac: Some(mac),
+        ..link
+    };
+    assert_eq!(node.run(move || add(&other).unwrap()).pod_mac, mac);
+    assert_eq!(links(&node).len(), 1);
+}
+
+#[test]
+fn a_container_that_starts_again_elsewhere_gets_a_new_pair() {
+    let (node, old, new) = (Ns::node(), Ns::new(), Ns::new());
+    let before = pod_link(&old.path, "restart", &["10.1.0.5"]);
+    let after = pod_link(&new.path, "restart", &["10.1.0.5"]);
+    node.run(move || {
+        add(&before).unwrap();
+        add(&after).unwrap();
+        host_routes(&after);
+    });
+    assert!(links(&old).is_empty());
+    talk(&new, &node, NODE_V4);
+}
+
+#[test]
+fn remove_takes_both_ends_and_can_be_repeated() {
+    let (node, pod) = (Ns::node(), Ns::new());
+    let link = pod_link(&pod.path, "gone", &["10.1.0.5"]);
+    let name = link.host_ifname.clone();
+    let (listed, left) = node.run(move || {
+        add(&link).unwrap();
+        let listed = list().unwrap();
+        remove(&link.host_ifname).unwrap();
+        remove(&link.host_ifname).unwrap();
+        (listed, list().unwrap())
+    });
+    assert_eq!(listed, [name]);
+    assert!(left.is_empty());
+    assert!(links(&pod).is_empty());
+    assert!(matches!(node.run(|| remove("lo")), Err(Error::NotOurs(_))));
+}
+
+#[test]
+fn a_pair_disappears_with_its_pod() {
+    let (node, pod) = (Ns::node(), Ns::new());
+    let link = pod_link(&pod.path, "dies", &["10.1.0.5"]);
+    node.run(move || add(&link).map(drop).unwrap());
+    drop(pod);
+    eventually("the node's end is gone", || links(&node).is_empty());
+}
+
+#[test]
+fn a_path_that_is_no_pod_is_said_to_be_none() {
+    let node = Ns::node();
+    let own = node.path.clone();
+    let fails = move |path: &str| {
+        let link = pod_link(Path::new(path), "none", &["10.1.0.5"]);
+        node.run(move || (add(&link).unwrap_err(), list().unwrap().len()))
+    };
+    assert!(matches!(fails("/nowhere/at/all"), (Error::NoNetns { .. }, 0)));
+    assert!(matches!(fails("/dev/null"), (Error::NotANetns { .. }, 0)));
+    assert!(matches!(fails("/proc/self/ns/uts"), (Error::NotANetns { .. }, 0)));
+    assert!(matches!(
+        fails(own.to_str().unwrap()),
+        (Error::OwnNetns { .. }, 0)
+    ));
+}
+
+#[test]
+fn a_name_that_the_pod_uses_already_is_refused_and_left_alone() {
+    let (node, pod) = (Ns::node(), Ns::new());
+    let first = pod_link(&pod.path, "first", &["10.1.0.5"]);
+    let second = pod_link(&pod.path, "second", &["10.1.0.6"]);
+    let (error, left) = node.run(move || {
+        add(&first).unwrap();
+        host_routes(&first);
+        (add(&second).unwrap_err(), list().unwrap().len())
+    });
+    assert!(matches!(error, Error::Exists { .. }), "{error}");
+    assert_eq!(left, 1);
+    talk(&pod, &node, NODE_V4);
+}
+
+#[test]
+fn an_add_that_fails_halfway_leaves_nothing() {
+    let (node, pod) = (Ns::node(), Ns::new());
+    let first = pod_link(&pod.path, "first", &["10.1.0.5"]);
+    let mut second = pod_link(&pod.path, "second", &["10.1.0.6"]);
+    second.ifname = "net1".into();
+    // The second network's default route collides, after its pair, addresses and neighbours were made.
+    let (error, left) = node.run(move || {
+        add(&first).unwrap();
+        (add(&second).unwrap_err(), list().unwrap().len())
+    });
+    assert!(matches!(error, Error::OtherDefault { .. }), "{error}");
+    assert_eq!(left, 1);
+    assert_eq!(links(&pod), [("eth0".to_owned(), 1450)]);
+}
+
+#[test]
+fn fifty_pods_at_once() {
+    let node = Ns::node();
+    let pods: Vec<Ns> = (0..50).map(|_| Ns::new()).collect();
+    let wanted: Vec<PodLink> = pods
+        .iter()
+        .enumerate()
+        .map(|(n, pod)| {
+            let addresses = [format!("10.1.0.{}", n + 1), format!("2001:db8:1::{}", n + 1)];
+            pod_link(&pod.path, &format!("pod-{n}"), &[&addresses[0], &addresses[1]])
+        })
+        .collect();
+    let names = node.run(move || {
+        // Threads that are started here inherit the node's namespace.
+        thread::scope(|scope| {
+            let adds: Vec<_> = wanted
+                .iter()
+                .map(|link| scope.spawn(move || add(link).map(drop)))
+                .collect();
+            adds.into_iter().for_each(|one| one.join().unwrap().unwrap());
+        });
+        wanted.iter().for_each(host_routes);
+        list().unwrap()
+    });
+    assert_eq!(names.len(), 50);
+    talk(&pods[0], &node, NODE_V4);
+    talk(&pods[49], &node, NODE_V6);
+    let left = node.run(move || {
+        names.iter().for_each(|name| remove(name).unwrap());
+        list().unwrap()
+    });
+    assert!(left.is_empty());
+}

@@ -281,3 +281,6 @@ fn vxlan_conflict(device: Device, config: &VxlanDevice, family: Family, actual: 
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ pub use cleanup::cleanup;
 pub use encap::{Choice, Encapsulation, Facts, L2Path, Mode, PoolModes, Reason, choose};
 pub use error::Error;
 pub use family::Family;
-pub use mac::vtep_mac;
+pub use mac::{vtep_gateway, vtep_mac};
 pub use model::{
     DEFAULT_PORT, DEFAULT_VNI, DesiredTunnels, Device, IpipDevice, Remote, RemoteKey, VxlanDevice,
 };

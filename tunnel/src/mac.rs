@@ -6,6 +6,7 @@
 //! bit set and the multicast bit clear (IEEE 802-2014 §8.2).
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 
 use sha1::{Digest, Sha1};
 
@@ -26,6 +27,24 @@ pub fn vtep_mac(node: &str, family: Family) -> [u8; 6] {
         *byte = *hashed;
     }
     mac
+}
+
+/// The next hop for routes over the tunnel to a node with the BGP address `address` and the VTEP address `mac`.
+///
+/// IPv4 takes the node's address itself, as an on-link gateway. The kernel refuses that for IPv6 as soon as any route but the
+/// default one leads to the address over another link (`ip6_route_check_nh_onlink`: "device mismatch"); a link-local
+/// address is always taken, so there it is the one that belongs to the MAC address (RFC 4291 appendix A). It is never
+/// on the wire: the neighbour entry is static.
+pub fn vtep_gateway(address: IpAddr, mac: [u8; 6]) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(_) => {
+            let [a, b, c, d, e, f] = mac;
+            let words = [[a ^ 2, b], [c, 0xff], [0xfe, d], [e, f]].map(u16::from_be_bytes);
+            let [first, second, third, fourth] = words;
+            IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, first, second, third, fourth))
+        }
+    }
 }
 
 /// Shows a MAC address as `66:07:02:c1:cc:60`.
@@ -61,6 +80,15 @@ mod tests {
                 "{name} {family}"
             );
         }
+    }
+
+    #[test]
+    fn the_gateway_is_the_node_or_its_link_local_address() {
+        let v4 = "192.0.2.12".parse().unwrap();
+        assert_eq!(vtep_gateway(v4, vtep_mac("node-b", Family::Ipv4)), v4);
+        let v6 = "2001:db8::12".parse().unwrap();
+        let gateway = vtep_gateway(v6, vtep_mac("node-b", Family::Ipv6));
+        assert_eq!(gateway.to_string(), "fe80::6435:beff:fe36:cf19");
     }
 
     #[test]

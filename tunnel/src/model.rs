@@ -115,7 +115,7 @@ pub struct Remote {
     pub endpoint: IpAddr,
     /// The MAC address of the other VTEP.
     pub mac: [u8; 6],
-    /// The next hop that routes over the tunnel name: the node's BGP address.
+    /// The next hop that routes over the tunnel name ([`crate::vtep_gateway`]).
     pub gateway: IpAddr,
 }
 

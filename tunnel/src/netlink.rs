@@ -29,8 +29,11 @@ pub struct Netlink {
 impl Netlink {
     /// Opens a socket in the network namespace of the calling thread.
     pub fn open() -> Result<Self, Error> {
-        let (connection, handle, _) = rtnetlink::new_connection_with_strict_check()
+        let (mut connection, handle, _) = rtnetlink::new_connection_with_strict_check()
             .map_err(|source| Error::netlink("cannot open a netlink socket", source))?;
+        // So that a closed socket is not taken for the end of an answer.
+        connection.set_forward_ack(true);
+        connection.set_forward_done(true);
         Ok(Self {
             handle,
             connection: tokio::spawn(connection),
@@ -77,10 +80,11 @@ impl Netlink {
             match answer.payload {
                 NetlinkPayload::InnerMessage(message) => found.push(message),
                 NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                NetlinkPayload::Done(_) => return Ok((found, interrupted)),
                 _ => {}
             }
         }
-        Ok((found, interrupted))
+        Err(closed())
     }
 }
 

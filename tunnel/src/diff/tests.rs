@@ -1,0 +1,516 @@
+//! Tables for what is corrected in place and what is made again; properties against the fake kernel, `Actual::apply`.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::actual::Foreign;
+
+fn config() -> VxlanDevice {
+    VxlanDevice {
+        vni: 4096,
+        port: 4789,
+        local: "192.0.2.11".parse().unwrap(),
+        mtu: 1450,
+        mac: [0x66, 0, 0, 0, 0, 1],
+        address: Some("10.244.1.0/32".parse().unwrap()),
+    }
+}
+
+fn remote(host: u8) -> Remote {
+    let endpoint = IpAddr::from([192, 0, 2, host]);
+    Remote {
+        endpoint,
+        mac: [0x66, 0, 0, 0, 1, host],
+        gateway: endpoint,
+    }
+}
+
+fn desired(remotes: &[(&str, u8)]) -> DesiredTunnels {
+    DesiredTunnels {
+        vxlan: Some(config()),
+        remotes: remotes
+            .iter()
+            .map(|(node, host)| (RemoteKey::new(*node, Family::Ipv4), remote(*host)))
+            .collect(),
+        sweep: true,
+        ..DesiredTunnels::default()
+    }
+}
+
+fn reach(desired: &DesiredTunnels, mut actual: Actual) -> Actual {
+    for op in plan(desired, &actual).ops {
+        actual.apply(&op);
+    }
+    actual
+}
+
+/// The operations that a changed device config costs, and whether it is made again.
+fn after(change: impl FnOnce(&mut VxlanDevice)) -> (Vec<Op>, bool) {
+    let mut wanted = desired(&[("b", 12)]);
+    let actual = reach(&wanted, Actual::default());
+    let mut changed = config();
+    change(&mut changed);
+    wanted.vxlan = Some(changed);
+    let ops = plan(&wanted, &actual).ops;
+    let again = ops.contains(&Op::Delete(Device::Vxlan));
+    (ops, again)
+}
+
+#[test]
+fn a_device_is_made_with_all_that_is_on_it() {
+    let plan = plan(&desired(&[("b", 12)]), &Actual::default());
+    let remote = remote(12);
+    let device = Device::Vxlan;
+    assert_eq!(
+        plan.ops,
+        [
+            Op::Create(Spec::Vxlan(device, config())),
+            Op::AddAddress(Place::On(device), "10.244.1.0/32".parse().unwrap()),
+            Op::SetFdb {
+                device,
+                mac: remote.mac,
+                endpoint: remote.endpoint
+            },
+            Op::SetNeighbour {
+                device,
+                address: remote.gateway,
+                mac: remote.mac
+            },
+        ]
+    );
+}
+
+#[test]
+fn mutable_attributes_are_corrected_in_place() {
+    let device = Device::Vxlan;
+    let (ops, again) = after(|config| config.mtu = 1400);
+    assert!(!again);
+    assert_eq!(
+        ops,
+        [Op::Change(
+            device,
+            Changes {
+                mtu: Some(1400),
+                ..Changes::default()
+            }
+        )]
+    );
+    let (ops, again) = after(|config| config.mac = [0x66; 6]);
+    assert!(!again);
+    assert_eq!(
+        ops,
+        [Op::Change(
+            device,
+            Changes {
+                mac: Some([0x66; 6]),
+                ..Changes::default()
+            }
+        )]
+    );
+    let (ops, again) = after(|config| config.local = "192.0.2.99".parse().unwrap());
+    assert!(!again && ops.len() == 1, "{ops:?}");
+}
+
+#[test]
+fn immutable_attributes_make_the_device_again() {
+    for again in [
+        after(|config| config.vni = 4097).1,
+        after(|config| config.port = 8472).1,
+    ] {
+        assert!(again);
+    }
+}
+
+#[test]
+fn a_changed_remote_is_added_before_the_old_entry_goes() {
+    let mut wanted = desired(&[("b", 12)]);
+    let actual = reach(&wanted, Actual::default());
+    let (device, old) = (Device::Vxlan, remote(12));
+    let new = Remote {
+        mac: [0x66, 9, 9, 9, 9, 9],
+        ..old
+    };
+    wanted.remotes.insert(RemoteKey::new("b", Family::Ipv4), new);
+    assert_eq!(
+        plan(&wanted, &actual).ops,
+        [
+            Op::SetFdb {
+                device,
+                mac: new.mac,
+                endpoint: new.endpoint
+            },
+            Op::SetNeighbour {
+                device,
+                address: new.gateway,
+                mac: new.mac
+            },
+            Op::DeleteFdb {
+                device,
+                mac: old.mac,
+                endpoint: Some(old.endpoint)
+            },
+        ]
+    );
+}
+
+#[test]
+fn another_programs_vxlan_on_the_same_vni_is_refused_by_name() {
+    let kind = ForeignKind::Vxlan {
+        vni: 4096,
+        port: 4789,
+        family: Family::Ipv4,
+        external: false,
+    };
+    let foreign = vec![Foreign {
+        name: "vxlan.calico".into(),
+        kind,
+    }];
+    let mut actual = Actual {
+        foreign,
+        ..Actual::default()
+    };
+    let refused = plan(&desired(&[("b", 12)]), &actual);
+    assert_eq!(refused.ops, []);
+    let text = refused
+        .problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<String>();
+    assert!(
+        text.contains("vxlan.calico") && text.contains("4096") && text.contains("4789"),
+        "{text}"
+    );
+
+    // Another VNI, port or family is none of our business.
+    for kind in [
+        ForeignKind::Vxlan {
+            vni: 1,
+            port: 4789,
+            family: Family::Ipv4,
+            external: false,
+        },
+        ForeignKind::Vxlan {
+            vni: 4096,
+            port: 8472,
+            family: Family::Ipv4,
+            external: false,
+        },
+        ForeignKind::Vxlan {
+            vni: 4096,
+            port: 4789,
+            family: Family::Ipv6,
+            external: true,
+        },
+    ] {
+        actual.foreign = vec![Foreign {
+            name: "other".into(),
+            kind,
+        }];
+        assert_eq!(plan(&desired(&[]), &actual).problems, []);
+    }
+    let kind = ForeignKind::Vxlan {
+        vni: 0,
+        port: 4789,
+        family: Family::Ipv4,
+        external: true,
+    };
+    actual.foreign = vec![Foreign {
+        name: "cilium_vxlan".into(),
+        kind,
+    }];
+    assert_eq!(plan(&desired(&[]), &actual).problems.len(), 1);
+}
+
+#[test]
+fn a_local_end_of_the_wrong_family_is_refused() {
+    let wanted = DesiredTunnels {
+        vxlan6: Some(config()),
+        ..DesiredTunnels::default()
+    };
+    let plan = plan(&wanted, &Actual::default());
+    assert!(plan.ops.is_empty());
+    assert!(matches!(
+        plan.problems.as_slice(),
+        [Problem::WrongFamily {
+            device: Device::Vxlan6,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn of_two_nodes_with_one_mac_the_first_by_name_is_served() {
+    let mut wanted = desired(&[("a", 12), ("b", 13)]);
+    let same = Remote {
+        mac: remote(12).mac,
+        ..remote(13)
+    };
+    wanted.remotes.insert(RemoteKey::new("b", Family::Ipv4), same);
+    let plan = plan(&wanted, &Actual::default());
+    assert!(
+        plan.problems
+            .iter()
+            .any(|problem| problem.to_string().contains("nodes a and b"))
+    );
+    let actual = reach(&wanted, Actual::default());
+    let own = actual.devices.get(&Device::Vxlan).unwrap();
+    assert_eq!(
+        own.fdb.keys().collect::<Vec<_>>(),
+        [&(remote(12).mac, Some(remote(12).endpoint))]
+    );
+}
+
+#[test]
+fn a_loopback_address_of_somebody_else_serves_and_stays() {
+    let net: IpNet = "10.244.1.0/32".parse().unwrap();
+    let actual = Actual {
+        loopback: BTreeMap::from([(net, false)]),
+        ..Actual::default()
+    };
+    let wanted = DesiredTunnels {
+        loopback: vec![net],
+        sweep: true,
+        ..DesiredTunnels::default()
+    };
+    assert_eq!(plan(&wanted, &actual).ops, []);
+    assert_eq!(
+        plan(
+            &DesiredTunnels {
+                sweep: true,
+                ..DesiredTunnels::default()
+            },
+            &actual
+        )
+        .ops,
+        []
+    );
+}
+
+use ipnet::IpNet;
+
+fn an_ip() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        4 => (1u8..5).prop_map(|host| IpAddr::from([192, 0, 2, host])),
+        1 => (1u16..3).prop_map(|host| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, host])),
+    ]
+}
+
+fn a_v4() -> impl Strategy<Value = Ipv4Addr> {
+    (1u8..3).prop_map(|host| Ipv4Addr::from([192, 0, 2, host]))
+}
+
+fn a_mac() -> impl Strategy<Value = [u8; 6]> {
+    (1u8..5).prop_map(|last| [0x66, 0, 0, 0, 0, last])
+}
+
+fn a_net() -> impl Strategy<Value = IpNet> {
+    (1u8..4).prop_map(|host| IpNet::from(IpAddr::from([10, 244, host, 0])))
+}
+
+fn a_vxlan() -> impl Strategy<Value = VxlanDevice> {
+    let id = (
+        prop_oneof![Just(4096u32), Just(4097)],
+        prop_oneof![Just(4789u16), Just(8472)],
+    );
+    (id, an_ip(), 1400u32..1402, a_mac(), proptest::option::of(a_net())).prop_map(
+        |((vni, port), local, mtu, mac, address)| VxlanDevice {
+            vni,
+            port,
+            local,
+            mtu,
+            mac,
+            address,
+        },
+    )
+}
+
+fn a_desired() -> impl Strategy<Value = DesiredTunnels> {
+    let remote = (an_ip(), a_mac(), an_ip()).prop_map(|(endpoint, mac, gateway)| Remote {
+        endpoint,
+        mac,
+        gateway,
+    });
+    let ipip = (a_v4(), 1400u32..1402, proptest::option::of(a_net()))
+        .prop_map(|(local, mtu, address)| IpipDevice { local, mtu, address });
+    let key = ("[a-d]", any::<bool>())
+        .prop_map(|(node, v4)| RemoteKey::new(node, if v4 { Family::Ipv4 } else { Family::Ipv6 }));
+    (
+        (
+            proptest::option::of(a_vxlan()),
+            proptest::option::of(a_vxlan()),
+            proptest::option::of(ipip),
+        ),
+        proptest::collection::btree_map(key, remote, 0..6),
+        proptest::collection::vec(a_net(), 0..3),
+        any::<bool>(),
+    )
+        .prop_map(
+            |((vxlan, vxlan6, ipip), remotes, loopback, sweep)| DesiredTunnels {
+                vxlan,
+                vxlan6,
+                ipip,
+                remotes,
+                loopback,
+                sweep,
+            },
+        )
+}
+
+fn strange() -> impl Strategy<Value = BTreeSet<&'static str>> {
+    prop_oneof![4 => Just(BTreeSet::new()), 1 => Just(BTreeSet::from(["remote"]))]
+}
+
+fn a_kind() -> impl Strategy<Value = Kind> {
+    let vxlan = (a_vxlan(), any::<bool>(), prop::bool::weighted(0.8), strange()).prop_map(
+        |(config, learning, plain_checksums, strange)| {
+            let local = Some(config.local);
+            Kind::Vxlan(Vxlan {
+                vni: config.vni,
+                port: config.port,
+                local,
+                learning,
+                plain_checksums,
+                strange,
+            })
+        },
+    );
+    let ipip = (proptest::option::of(a_v4()), strange())
+        .prop_map(|(local, strange)| Kind::Ipip(Ipip { local, strange }));
+    prop_oneof![6 => vxlan, 2 => ipip, 1 => Just(Kind::Other("bridge".into()))]
+}
+
+fn an_own() -> impl Strategy<Value = Own> {
+    let entry = prop_oneof![Just(Entry::Plain), Just(Entry::Odd)];
+    let neighbour = (proptest::option::of(a_mac()), any::<bool>())
+        .prop_map(|(mac, permanent)| Neighbour { mac, permanent });
+    (
+        (
+            a_kind(),
+            1400u32..1402,
+            proptest::option::of(a_mac()),
+            any::<bool>(),
+            any::<bool>(),
+        ),
+        proptest::collection::btree_map((a_mac(), proptest::option::of(an_ip())), entry, 0..5),
+        proptest::collection::btree_map(an_ip(), neighbour, 0..5),
+        proptest::collection::btree_set(a_net(), 0..3),
+    )
+        .prop_map(
+            |((kind, mtu, mac, up, makes_link_local), fdb, neighbours, addresses)| Own {
+                kind,
+                mtu,
+                mac,
+                up,
+                makes_link_local,
+                fdb,
+                neighbours,
+                addresses,
+            },
+        )
+}
+
+fn an_actual() -> impl Strategy<Value = Actual> {
+    let device = prop_oneof![Just(Device::Vxlan), Just(Device::Vxlan6), Just(Device::Ipip)];
+    let vxlan = (a_vxlan(), prop::bool::weighted(0.2)).prop_map(|(config, external)| ForeignKind::Vxlan {
+        vni: config.vni,
+        port: config.port,
+        family: Family::from(config.local),
+        external,
+    });
+    let ipip = (proptest::option::of(a_v4()), proptest::option::of(a_v4()))
+        .prop_map(|(local, remote)| ForeignKind::Ipip { local, remote });
+    let foreign = prop_oneof![vxlan, ipip].prop_map(|kind| Foreign {
+        name: "somebody".into(),
+        kind,
+    });
+    (
+        proptest::collection::btree_map(device, an_own(), 0..4),
+        proptest::collection::vec(foreign, 0..2),
+        proptest::collection::btree_map(a_net(), any::<bool>(), 0..3),
+    )
+        .prop_map(|(devices, foreign, loopback)| Actual {
+            devices,
+            foreign,
+            loopback,
+        })
+}
+
+/// Whether the present device could have been kept.
+fn could_stay(desired: &DesiredTunnels, device: Device, own: &Own) -> bool {
+    match (&own.kind, device) {
+        (Kind::Vxlan(vxlan), Device::Vxlan | Device::Vxlan6) => desired
+            .vxlans()
+            .any(|(wanted, config)| wanted == device && keeps_vxlan(config, vxlan)),
+        (Kind::Ipip(ipip), Device::Ipip) => ipip.strange.is_empty(),
+        _ => false,
+    }
+}
+
+proptest! {
+    #[test]
+    fn converges_in_one_pass(desired in a_desired(), actual in an_actual()) {
+        let first = plan(&desired, &actual);
+        let reached = reach(&desired, actual);
+        let second = plan(&desired, &reached);
+        prop_assert_eq!(&second.ops, &[]);
+        prop_assert_eq!(second.problems, first.problems);
+    }
+
+    #[test]
+    fn leaves_alone_what_is_not_ours(desired in a_desired(), actual in an_actual()) {
+        let reached = reach(&desired, actual.clone());
+        prop_assert_eq!(&reached.foreign, &actual.foreign);
+        for (net, ours) in &actual.loopback {
+            if !ours {
+                prop_assert_eq!(reached.loopback.get(net), Some(&false));
+            }
+        }
+    }
+
+    #[test]
+    fn makes_a_device_again_only_for_what_cannot_be_changed(desired in a_desired(), actual in an_actual()) {
+        for op in plan(&desired, &actual).ops {
+            if let Op::Delete(device) = op && desired.wants(device) {
+                prop_assert!(!could_stay(&desired, device, &actual.devices[&device]));
+            }
+        }
+    }
+
+    #[test]
+    fn removes_nothing_before_the_sweep(mut desired in a_desired(), actual in an_actual()) {
+        desired.sweep = false;
+        let ops = plan(&desired, &actual).ops;
+        for op in &ops {
+            let removal =
+                matches!(op, Op::DeleteAddress(..) | Op::DeleteFdb { .. } | Op::DeleteNeighbour { .. });
+            prop_assert!(!removal, "{:?}", op);
+            if let Op::Delete(device) = op {
+                prop_assert!(ops.iter().any(|op| matches!(op, Op::Create(spec) if spec.device() == *device)));
+            }
+        }
+    }
+
+    #[test]
+    fn after_the_sweep_only_the_wanted_is_left(mut desired in a_desired(), actual in an_actual()) {
+        desired.sweep = true;
+        let planned = plan(&desired, &actual);
+        let reached = reach(&desired, actual.clone());
+        for (device, own) in &reached.devices {
+            prop_assert!(desired.wants(*device));
+            let refused = actual.devices.get(device) == Some(own) && !planned.problems.is_empty();
+            if !refused {
+                prop_assert!(own.addresses.iter().all(|net| desired.address(*device) == Some(*net)));
+                let wanted = |(mac, ip): &([u8; 6], Option<IpAddr>)| {
+                    desired.remotes.values().any(|remote| remote.mac == *mac && Some(remote.endpoint) == *ip)
+                };
+                if *device != Device::Ipip {
+                    prop_assert!(own.fdb.keys().all(wanted));
+                }
+            }
+        }
+        prop_assert!(reached.loopback.iter().all(|(net, ours)| !ours || desired.loopback.contains(net)));
+    }
+}

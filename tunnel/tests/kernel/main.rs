@@ -1,0 +1,8 @@
+//! The owner task against the real kernel, in network namespaces without a name: each test has a thread of its own, and when
+//! the thread ends the namespaces are gone. Needs root, iproute2 and ping, and a kernel with veth and VXLAN.
+
+mod conflicts;
+mod devices;
+mod repair;
+mod support;
+mod traffic;

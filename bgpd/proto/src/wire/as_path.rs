@@ -48,7 +48,12 @@ impl AsPath {
         let asns: Vec<Asn> = asns.into_iter().collect();
         match asns.is_empty() {
             true => AsPath::default(),
-            false => AsPath { segments: vec![Segment { kind: SegmentKind::Sequence, asns }] },
+            false => AsPath {
+                segments: vec![Segment {
+                    kind: SegmentKind::Sequence,
+                    asns,
+                }],
+            },
         }
     }
 
@@ -73,7 +78,10 @@ impl AsPath {
 
     /// The neighbouring AS: the first of a leading sequence.
     pub fn first(&self) -> Option<Asn> {
-        let first = self.segments.first().filter(|s| s.kind == SegmentKind::Sequence)?;
+        let first = self
+            .segments
+            .first()
+            .filter(|s| s.kind == SegmentKind::Sequence)?;
         first.asns.first().copied()
     }
 
@@ -82,7 +90,13 @@ impl AsPath {
         let mut path = self.clone();
         match path.segments.first_mut() {
             Some(s) if s.kind == SegmentKind::Sequence && s.asns.len() < MAX_SEGMENT => s.asns.insert(0, asn),
-            _ => path.segments.insert(0, Segment { kind: SegmentKind::Sequence, asns: vec![asn] }),
+            _ => path.segments.insert(
+                0,
+                Segment {
+                    kind: SegmentKind::Sequence,
+                    asns: vec![asn],
+                },
+            ),
         }
         path
     }
@@ -102,7 +116,10 @@ impl AsPath {
             let width = if four_octet { 4 } else { 2 };
             let octets = reader.take(count * width).filter(|_| count > 0)?;
             let asn = |o: &[u8]| Asn(o.iter().fold(0, |n, byte| n << 8 | u32::from(*byte)));
-            segments.push(Segment { kind, asns: octets.chunks_exact(width).map(asn).collect() });
+            segments.push(Segment {
+                kind,
+                asns: octets.chunks_exact(width).map(asn).collect(),
+            });
         }
         Some(AsPath { segments })
     }
@@ -131,7 +148,9 @@ impl AsPath {
     /// The true path behind a two-octet AS_PATH and an AS4_PATH (RFC 6793 §4.2.3): where AS4_PATH is longer it
     /// is ignored, else it takes the place of the end of the AS_PATH.
     pub(super) fn merged_with_as4(self, as4: AsPath) -> AsPath {
-        let Some(mut keep) = self.hops().checked_sub(as4.hops()) else { return self };
+        let Some(mut keep) = self.hops().checked_sub(as4.hops()) else {
+            return self;
+        };
         let mut segments = Vec::new();
         for segment in self.segments {
             if keep == 0 {
@@ -145,7 +164,10 @@ impl AsPath {
                 SegmentKind::Sequence => {
                     let n = keep.min(segment.asns.len());
                     keep -= n;
-                    segments.push(Segment { kind: segment.kind, asns: segment.asns[..n].to_vec() });
+                    segments.push(Segment {
+                        kind: segment.kind,
+                        asns: segment.asns[..n].to_vec(),
+                    });
                 }
             }
         }

@@ -1,9 +1,13 @@
 //! The list of path attributes of an UPDATE, read attribute by attribute with RFC 7606's judgement on each.
 
-use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use super::as_path::AsPath;
+use super::codes::{
+    AGGREGATOR, AS_PATH, AS4_AGGREGATOR, AS4_PATH, ATOMIC_AGGREGATE, CLUSTER_LIST, COMMUNITIES, Codes,
+    EXTENDED_COMMUNITIES, EXTENDED_LENGTH, LARGE_COMMUNITIES, LOCAL_PREF, MED, MP_REACH, MP_UNREACH,
+    NEXT_HOP, OPTIONAL, ORIGIN, ORIGINATOR_ID, TRANSITIVE, flags_of,
+};
 use super::community::{Community, ExtendedCommunity, LargeCommunity};
 use super::context::DecodeContext;
 use super::fault::{Action, Fault};
@@ -14,73 +18,18 @@ use super::path_attributes::{Aggregator, Origin, PathAttributes, RawAttribute};
 use super::reader::Reader;
 use crate::types::{Asn, Family, PeerKind, RouterId};
 
-pub(super) const ORIGIN: u8 = 1;
-pub(super) const AS_PATH: u8 = 2;
-pub(super) const NEXT_HOP: u8 = 3;
-pub(super) const MED: u8 = 4;
-pub(super) const LOCAL_PREF: u8 = 5;
-pub(super) const ATOMIC_AGGREGATE: u8 = 6;
-pub(super) const AGGREGATOR: u8 = 7;
-pub(super) const COMMUNITIES: u8 = 8;
-pub(super) const ORIGINATOR_ID: u8 = 9;
-pub(super) const CLUSTER_LIST: u8 = 10;
-pub(super) const MP_REACH: u8 = 14;
-pub(super) const MP_UNREACH: u8 = 15;
-pub(super) const EXTENDED_COMMUNITIES: u8 = 16;
-pub(super) const AS4_PATH: u8 = 17;
-pub(super) const AS4_AGGREGATOR: u8 = 18;
-pub(super) const LARGE_COMMUNITIES: u8 = 32;
-
-pub(super) const OPTIONAL: u8 = 0x80;
-pub(super) const TRANSITIVE: u8 = 0x40;
-pub(super) const PARTIAL: u8 = 0x20;
-pub(super) const EXTENDED_LENGTH: u8 = 0x10;
-
-/// The field's name of an attribute.
-pub(super) fn name(code: u8) -> &'static str {
-    match code {
-        ORIGIN => "ORIGIN",
-        AS_PATH => "AS_PATH",
-        NEXT_HOP => "NEXT_HOP",
-        MED => "MULTI_EXIT_DISC",
-        LOCAL_PREF => "LOCAL_PREF",
-        ATOMIC_AGGREGATE => "ATOMIC_AGGREGATE",
-        AGGREGATOR => "AGGREGATOR",
-        COMMUNITIES => "COMMUNITIES",
-        ORIGINATOR_ID => "ORIGINATOR_ID",
-        CLUSTER_LIST => "CLUSTER_LIST",
-        MP_REACH => "MP_REACH_NLRI",
-        MP_UNREACH => "MP_UNREACH_NLRI",
-        EXTENDED_COMMUNITIES => "EXTENDED COMMUNITIES",
-        AS4_PATH => "AS4_PATH",
-        AS4_AGGREGATOR => "AS4_AGGREGATOR",
-        LARGE_COMMUNITIES => "LARGE_COMMUNITY",
-        _ => "unknown attribute",
-    }
-}
-
-/// Optional and transitive bits that a known attribute must have.
-pub(super) fn flags_of(code: u8) -> Option<u8> {
-    match code {
-        ORIGIN | AS_PATH | NEXT_HOP | LOCAL_PREF | ATOMIC_AGGREGATE => Some(TRANSITIVE),
-        MED | ORIGINATOR_ID | CLUSTER_LIST | MP_REACH | MP_UNREACH => Some(OPTIONAL),
-        AGGREGATOR | COMMUNITIES | EXTENDED_COMMUNITIES | AS4_PATH | AS4_AGGREGATOR | LARGE_COMMUNITIES => {
-            Some(OPTIONAL | TRANSITIVE)
-        }
-        _ => None,
-    }
-}
-
 /// Everything that the attribute list says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Decoded {
     pub attributes: PathAttributes,
-    pub seen: HashSet<u8>,
+    pub seen: Codes,
     pub next_hop: Option<Ipv4Addr>,
     pub reach: Option<(Family, NextHop, Vec<Nlri>)>,
     pub unreach: Option<(Family, Vec<Nlri>)>,
     pub disable: Vec<Family>,
     pub faults: Vec<Fault>,
+    /// The list ended inside an attribute.
+    pub cut: bool,
     as4_path: Option<AsPath>,
     as4_aggregator: Option<Aggregator>,
 }
@@ -109,6 +58,7 @@ pub(super) fn decode(field: &[u8], context: &DecodeContext) -> Result<Decoded, N
         decoded.take(flags, code, value, raw, context)?;
     }
     decoded.merge_as4(context);
+    decoded.attributes.unknown.sort_by_key(|raw| raw.code);
     Ok(decoded)
 }
 
@@ -124,12 +74,17 @@ fn next<'a>(reader: &mut Reader<'a>) -> Option<(u8, u8, &'a [u8])> {
 
 impl Decoded {
     fn fault(&mut self, attribute: u8, (action, what): (Action, &'static str)) {
-        self.faults.push(Fault { attribute, action, what });
+        self.faults.push(Fault {
+            attribute,
+            action,
+            what,
+        });
     }
 
     /// RFC 7606 §4: an attribute that runs over the end; the total length still tells where the NLRI are.
     fn cut(&mut self, rest: &[u8]) {
         let code = rest.get(1).copied().unwrap_or(0);
+        self.cut = true;
         self.fault(code, WITHDRAW("it runs over the end of the attribute list"));
     }
 
@@ -150,7 +105,9 @@ impl Decoded {
         raw: &[u8],
         context: &DecodeContext,
     ) -> Result<(), Notification> {
-        let Some(right) = flags_of(code) else { return self.unknown(flags, code, value, raw) };
+        let Some(right) = flags_of(code) else {
+            return self.unknown(flags, code, value, raw);
+        };
         if flags & (OPTIONAL | TRANSITIVE) != right {
             // RFC 7606 §3 (c); for the attributes that are only dropped when malformed, §7.6 and §7.7 apply.
             let action = match code {
@@ -182,7 +139,10 @@ impl Decoded {
             return Err(Notification::update(2, raw));
         }
         if flags & TRANSITIVE != 0 {
-            self.attributes.unknown.push(RawAttribute { code, value: value.into() });
+            self.attributes.unknown.push(RawAttribute {
+                code,
+                value: value.into(),
+            });
         }
         Ok(())
     }
@@ -195,7 +155,15 @@ impl Decoded {
         context: &DecodeContext,
     ) -> Result<(), Notification> {
         let fate = if code == MP_REACH {
-            keep(mp_reach::decode_reach(value, context), &mut self.reach)
+            let fate = keep(mp_reach::decode_reach(value, context), &mut self.reach);
+            if self
+                .reach
+                .as_ref()
+                .is_some_and(|(_, next_hop, _)| !next_hop.is_host())
+            {
+                self.fault(code, WITHDRAW("its next hop is no address of a host"));
+            }
+            fate
         } else {
             keep(mp_reach::decode_unreach(value, context), &mut self.unreach)
         };
@@ -224,11 +192,14 @@ impl Decoded {
                     _ => return Err(WITHDRAW("it is none of the three values")),
                 }
             }
-            AS_PATH => {
-                let path = AsPath::decode(value, context.four_octet);
-                self.attributes.as_path = path.ok_or(WITHDRAW("its segments are malformed"))?;
+            AS_PATH => self.attributes.as_path = as_path(value, context.four_octet).map_err(WITHDRAW)?,
+            NEXT_HOP => {
+                let next_hop = Ipv4Addr::from(four()?);
+                if !NextHop::V4(next_hop).is_host() {
+                    return Err(WITHDRAW("it is no address of a host"));
+                }
+                self.next_hop = Some(next_hop);
             }
-            NEXT_HOP => self.next_hop = Some(Ipv4Addr::from(four()?)),
             MED => self.attributes.med = Some(u32::from_be_bytes(four()?)),
             // RFC 7606 §7.5: from outside it means nothing and is dropped, whatever its form.
             _ if context.peer_kind == PeerKind::External => {
@@ -257,7 +228,8 @@ impl Decoded {
         let word = |o: &[u8]| o.iter().fold(0, |n, byte| n << 8 | u32::from(*byte));
         match code {
             COMMUNITIES => {
-                self.attributes.communities = sorted(list(value, |o: [u8; 4]| Community(u32::from_be_bytes(o)))?);
+                self.attributes.communities =
+                    sorted(list(value, |o: [u8; 4]| Community(u32::from_be_bytes(o)))?);
             }
             EXTENDED_COMMUNITIES => {
                 self.attributes.extended_communities = sorted(list(value, ExtendedCommunity)?);
@@ -281,16 +253,13 @@ impl Decoded {
             ATOMIC_AGGREGATE if value.is_empty() => self.attributes.atomic_aggregate = true,
             ATOMIC_AGGREGATE => return Err(DISCARD("its length is not 0")),
             AGGREGATOR => {
-                let read = aggregator(value, context.four_octet);
-                self.attributes.aggregator = Some(read.ok_or(DISCARD("its length is wrong"))?);
+                self.attributes.aggregator = Some(aggregator(value, context.four_octet).map_err(DISCARD)?);
             }
             AS4_AGGREGATOR | AS4_PATH if context.four_octet => {
                 return Err(DISCARD("a speaker of 4-octet AS numbers must not send it"));
             }
-            AS4_AGGREGATOR => {
-                self.as4_aggregator = Some(aggregator(value, true).ok_or(DISCARD("its length is wrong"))?);
-            }
-            _ => self.as4_path = Some(AsPath::decode(value, true).ok_or(DISCARD("its segments are malformed"))?),
+            AS4_AGGREGATOR => self.as4_aggregator = Some(aggregator(value, true).map_err(DISCARD)?),
+            _ => self.as4_path = Some(as_path(value, true).map_err(DISCARD)?),
         }
         Ok(())
     }
@@ -334,15 +303,38 @@ fn keep<T>(multi: Multi<T>, place: &mut Option<T>) -> Fate {
     }
 }
 
-fn aggregator(value: &[u8], four_octet: bool) -> Option<Aggregator> {
+/// AS 0 is nobody's: a path with it is malformed (RFC 7607 §2).
+fn as_path(value: &[u8], four_octet: bool) -> Result<AsPath, &'static str> {
+    let path = AsPath::decode(value, four_octet).ok_or("its segments are malformed")?;
+    if path.contains(Asn(0)) {
+        Err("AS 0 is in it")
+    } else {
+        Ok(path)
+    }
+}
+
+fn aggregator(value: &[u8], four_octet: bool) -> Result<Aggregator, &'static str> {
     let mut reader = Reader::new(value);
-    let asn = if four_octet { reader.u32()? } else { u32::from(reader.u16()?) };
-    let address = Ipv4Addr::from(reader.array::<4>()?);
-    reader.is_empty().then_some(Aggregator { asn: Asn(asn), address })
+    let asn = if four_octet {
+        reader.u32()
+    } else {
+        reader.u16().map(u32::from)
+    };
+    match (asn, reader.array::<4>(), reader.is_empty()) {
+        (Some(0), Some(_), true) => Err("AS 0 is in it"),
+        (Some(asn), Some(address), true) => Ok(Aggregator {
+            asn: Asn(asn),
+            address: address.into(),
+        }),
+        _ => Err("its length is wrong"),
+    }
 }
 
 /// A list of items of fixed size, at least one.
-fn list<const N: usize, T>(value: &[u8], item: impl Fn([u8; N]) -> T) -> Result<Vec<T>, (Action, &'static str)> {
+fn list<const N: usize, T>(
+    value: &[u8],
+    item: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, (Action, &'static str)> {
     let (chunks, rest) = value.as_chunks::<N>();
     if chunks.is_empty() || !rest.is_empty() {
         return Err(WITHDRAW("its length is not a multiple of its items' size"));

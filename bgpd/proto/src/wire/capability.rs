@@ -89,7 +89,10 @@ impl Capability {
 
     /// Says something about families, ours or others.
     pub fn is_multiprotocol(&self) -> bool {
-        matches!(self, Capability::MultiProtocol(_) | Capability::OtherFamily { .. })
+        matches!(
+            self,
+            Capability::MultiProtocol(_) | Capability::OtherFamily { .. }
+        )
     }
 
     /// Reads one value. A known code with a malformed value becomes `Unknown`: RFC 5492 §4 lets a receiver ignore
@@ -101,12 +104,18 @@ impl Capability {
             EXTENDED_NEXT_HOP => extended_next_hop(value),
             EXTENDED_MESSAGE if value.is_empty() => Some(Capability::ExtendedMessage),
             GRACEFUL_RESTART => graceful_restart(value),
-            FOUR_OCTET_AS => value.try_into().ok().map(|o| Capability::FourOctetAs(Asn(u32::from_be_bytes(o)))),
+            FOUR_OCTET_AS => value
+                .try_into()
+                .ok()
+                .map(|o| Capability::FourOctetAs(Asn(u32::from_be_bytes(o)))),
             ADD_PATH => add_path(value),
             ENHANCED_ROUTE_REFRESH if value.is_empty() => Some(Capability::EnhancedRouteRefresh),
             _ => None,
         };
-        known.unwrap_or_else(|| Capability::Unknown { code, value: value.to_vec() })
+        known.unwrap_or_else(|| Capability::Unknown {
+            code,
+            value: value.to_vec(),
+        })
     }
 
     /// Appends code, length and value; what does not fit into the one-octet length is left out by the caller.
@@ -119,7 +128,9 @@ impl Capability {
 
     fn code_and_value(&self) -> (u8, Vec<u8>) {
         match self {
-            Capability::MultiProtocol(family) => (MULTIPROTOCOL, afi_reserved_safi(family.afi(), family.safi())),
+            Capability::MultiProtocol(family) => {
+                (MULTIPROTOCOL, afi_reserved_safi(family.afi(), family.safi()))
+            }
             Capability::OtherFamily { afi, safi } => (MULTIPROTOCOL, afi_reserved_safi(*afi, *safi)),
             Capability::RouteRefresh => (ROUTE_REFRESH, Vec::new()),
             Capability::ExtendedNextHop(list) => {
@@ -132,7 +143,12 @@ impl Capability {
                 (EXTENDED_NEXT_HOP, list.iter().flat_map(octets).collect())
             }
             Capability::ExtendedMessage => (EXTENDED_MESSAGE, Vec::new()),
-            Capability::GracefulRestart { restarting, notification, time, families } => {
+            Capability::GracefulRestart {
+                restarting,
+                notification,
+                time,
+                families,
+            } => {
                 let flags = u16::from(*restarting) << 15 | u16::from(*notification) << 14;
                 let mut value = (flags | (time & 0x0FFF)).to_be_bytes().to_vec();
                 for f in families {
@@ -171,7 +187,9 @@ fn afi_reserved_safi(afi: u16, safi: u8) -> Vec<u8> {
 }
 
 fn multiprotocol(value: &[u8]) -> Option<Capability> {
-    let [high, low, _reserved, safi] = *value else { return None };
+    let [high, low, _reserved, safi] = *value else {
+        return None;
+    };
     let afi = u16::from_be_bytes([high, low]);
     Some(match Family::from_afi_safi(afi, safi) {
         Some(family) => Capability::MultiProtocol(family),
@@ -184,7 +202,9 @@ fn extended_next_hop(value: &[u8]) -> Option<Capability> {
     let mut reader = Reader::new(value);
     while !reader.is_empty() {
         let (afi, safi, next_hop) = (reader.u16()?, reader.u16()?, reader.u16()?);
-        let family = u8::try_from(safi).ok().and_then(|safi| Family::from_afi_safi(afi, safi));
+        let family = u8::try_from(safi)
+            .ok()
+            .and_then(|safi| Family::from_afi_safi(afi, safi));
         list.extend(family.map(|f| (f, next_hop)));
     }
     Some(Capability::ExtendedNextHop(list))
@@ -197,10 +217,18 @@ fn graceful_restart(value: &[u8]) -> Option<Capability> {
     while !reader.is_empty() {
         let (afi, safi, flags) = (reader.u16()?, reader.u8()?, reader.u8()?);
         let family = Family::from_afi_safi(afi, safi);
-        families.extend(family.map(|family| GracefulFamily { family, forwarding_kept: flags & 0x80 != 0 }));
+        families.extend(family.map(|family| GracefulFamily {
+            family,
+            forwarding_kept: flags & 0x80 != 0,
+        }));
     }
     let (restarting, notification) = (head & 0x8000 != 0, head & 0x4000 != 0);
-    Some(Capability::GracefulRestart { restarting, notification, time: head & 0x0FFF, families })
+    Some(Capability::GracefulRestart {
+        restarting,
+        notification,
+        time: head & 0x0FFF,
+        families,
+    })
 }
 
 fn add_path(value: &[u8]) -> Option<Capability> {

@@ -54,6 +54,10 @@ impl EncodeContext {
 
 impl Default for EncodeContext {
     fn default() -> Self {
-        EncodeContext { four_octet: true, add_path: PerFamily::default(), max_message_len: MAX_MESSAGE }
+        EncodeContext {
+            four_octet: true,
+            add_path: PerFamily::default(),
+            max_message_len: MAX_MESSAGE,
+        }
     }
 }

@@ -4,9 +4,9 @@
 //! first in the list (RFC 7606 §5.1). Towards a two-octet speaker AS_PATH and AGGREGATOR are written with
 //! AS_TRANS and their AS4 companions (RFC 6793 §4.2.2).
 
-use super::attributes::{self as code, EXTENDED_LENGTH, OPTIONAL, PARTIAL, TRANSITIVE};
-use super::context::{EncodeContext, MAX_MESSAGE};
-use super::header::{self, HEADER_LEN};
+use super::codes::{self as code, EXTENDED_LENGTH, OPTIONAL, PARTIAL, TRANSITIVE};
+use super::context::{EncodeContext, MAX_EXTENDED_MESSAGE, MAX_MESSAGE};
+use super::frame::{self, HEADER_LEN};
 use super::mp_reach::NextHop;
 use super::nlri::Nlri;
 use super::path_attributes::{Aggregator, PathAttributes};
@@ -19,7 +19,9 @@ const ATTRIBUTE_HEAD: usize = 4;
 
 /// The attributes leave no room for even one prefix in a message of the negotiated maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("attributes of {size} octets leave no room for a prefix in a message of {maximum} octets; the route is not sent")]
+#[error(
+    "attributes of {size} octets leave no room for a prefix in a message of {maximum} octets; the route is not sent"
+)]
 pub struct AttributesTooLarge {
     /// Size of the attributes in octets.
     pub size: usize,
@@ -27,7 +29,8 @@ pub struct AttributesTooLarge {
     pub maximum: usize,
 }
 
-/// Appends UPDATEs that announce `nlri`, and returns how many. On an error nothing has been appended.
+/// Appends UPDATEs that announce `nlri`, and returns how many. On an error nothing has been appended. Prefixes of
+/// another family than `family` are left out.
 pub fn encode_announcements(
     out: &mut Vec<u8>,
     context: &EncodeContext,
@@ -49,14 +52,23 @@ pub fn encode_announcements(
         next_hop.encode(&mut reach);
         reach.push(0);
     }
-    let head = if classic.is_some() { 0 } else { ATTRIBUTE_HEAD + reach.len() };
-    let maximum = context.max_message_len.max(MAX_MESSAGE);
+    let head = if classic.is_some() {
+        0
+    } else {
+        ATTRIBUTE_HEAD + reach.len()
+    };
+    let maximum = maximum(context);
     let size = FIXED + list.len() + head;
     // The longest prefix has a path identifier, a length and 16 octets.
     let room = maximum.checked_sub(size).filter(|room| *room >= 21);
     let room = room.ok_or(AttributesTooLarge { size, maximum })?;
-    Ok(in_pieces(nlri, room, |prefixes| {
-        header::write_message(out, header::UPDATE, |out| {
+    let pieces = Pieces {
+        family,
+        room,
+        with_path_id: context.has_path_id(family),
+    };
+    Ok(pieces.cut(nlri, |prefixes| {
+        frame::write_message(out, frame::UPDATE, |out| {
             out.extend([0, 0]);
             match classic {
                 Some(_) => {
@@ -77,15 +89,21 @@ pub fn encode_announcements(
     }))
 }
 
-/// Appends UPDATEs that withdraw `nlri`, and returns how many.
+/// Appends UPDATEs that withdraw `nlri`, and returns how many. Prefixes of another family than `family` are left
+/// out.
 pub fn encode_withdrawals(
     out: &mut Vec<u8>,
     context: &EncodeContext,
     family: Family,
     nlri: impl IntoIterator<Item = Nlri>,
 ) -> usize {
-    let room = context.max_message_len.max(MAX_MESSAGE) - FIXED - ATTRIBUTE_HEAD - 3;
-    in_pieces(nlri, room, |prefixes| write_withdrawal(out, family, prefixes))
+    let room = maximum(context) - FIXED - ATTRIBUTE_HEAD - 3;
+    let pieces = Pieces {
+        family,
+        room,
+        with_path_id: context.has_path_id(family),
+    };
+    pieces.cut(nlri, |prefixes| write_withdrawal(out, family, prefixes))
 }
 
 /// Appends the End-of-RIB marker of a family (RFC 4724 §2).
@@ -94,7 +112,7 @@ pub fn encode_end_of_rib(out: &mut Vec<u8>, family: Family) {
 }
 
 fn write_withdrawal(out: &mut Vec<u8>, family: Family, prefixes: &[u8]) {
-    header::write_message(out, header::UPDATE, |out| match family {
+    frame::write_message(out, frame::UPDATE, |out| match family {
         Family::Ipv4Unicast => {
             out.extend(length(prefixes.len()));
             out.extend_from_slice(prefixes);
@@ -112,27 +130,49 @@ fn write_withdrawal(out: &mut Vec<u8>, family: Family, prefixes: &[u8]) {
     });
 }
 
-/// Cuts the prefixes into pieces of at most `room` octets and hands each to `write`.
-fn in_pieces(nlri: impl IntoIterator<Item = Nlri>, room: usize, mut write: impl FnMut(&[u8])) -> usize {
-    let mut piece = Vec::with_capacity(room.min(MAX_MESSAGE));
-    let mut written = 0;
-    for prefix in nlri {
-        if piece.len() + prefix.wire_len() > room {
+fn maximum(context: &EncodeContext) -> usize {
+    context.max_message_len.clamp(MAX_MESSAGE, MAX_EXTENDED_MESSAGE)
+}
+
+/// How prefixes are cut into pieces that fit into one message each.
+struct Pieces {
+    family: Family,
+    /// Octets in each piece.
+    room: usize,
+    with_path_id: bool,
+}
+
+impl Pieces {
+    /// Hands each piece to `write`; returns how many there were.
+    fn cut(&self, nlri: impl IntoIterator<Item = Nlri>, mut write: impl FnMut(&[u8])) -> usize {
+        let mut piece = Vec::with_capacity(self.room.min(MAX_MESSAGE));
+        let mut written = 0;
+        for nlri in nlri
+            .into_iter()
+            .filter(|nlri| Family::of(&nlri.prefix) == self.family)
+        {
+            if piece.len() + nlri.wire_len(self.with_path_id) > self.room {
+                write(&piece);
+                written += 1;
+                piece.clear();
+            }
+            nlri.encode(self.with_path_id, &mut piece);
+        }
+        if !piece.is_empty() {
             write(&piece);
             written += 1;
-            piece.clear();
         }
-        prefix.encode(&mut piece);
+        written
     }
-    if !piece.is_empty() {
-        write(&piece);
-        written += 1;
-    }
-    written
 }
 
 /// Everything but the multiprotocol attributes, in the order of the type codes.
-fn write_attributes(out: &mut Vec<u8>, a: &PathAttributes, next_hop: Option<[u8; 4]>, context: &EncodeContext) {
+fn write_attributes(
+    out: &mut Vec<u8>,
+    a: &PathAttributes,
+    next_hop: Option<[u8; 4]>,
+    context: &EncodeContext,
+) {
     attribute(out, code::ORIGIN, 0, &[a.origin.code()]);
     let mut path = Vec::new();
     a.as_path.encode(context.four_octet, &mut path);
@@ -150,7 +190,12 @@ fn write_attributes(out: &mut Vec<u8>, a: &PathAttributes, next_hop: Option<[u8;
         attribute(out, code::ATOMIC_AGGREGATE, 0, &[]);
     }
     if let Some(aggregator) = a.aggregator {
-        attribute(out, code::AGGREGATOR, 0, &aggregator_value(aggregator, context.four_octet));
+        attribute(
+            out,
+            code::AGGREGATOR,
+            0,
+            &aggregator_value(aggregator, context.four_octet),
+        );
     }
     list(out, code::COMMUNITIES, &a.communities, |c| c.0.to_be_bytes());
     if let Some(originator) = a.originator_id {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::codes;
+
 /// The action, the mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
@@ -28,7 +30,11 @@ impl fmt::Display for Fault {
             Action::Discard => "attribute dropped",
             Action::TreatAsWithdraw => "routes taken as withdrawn",
         };
-        let name = super::attributes::name(self.attribute);
-        write!(f, "{name} (attribute {}): {}; {action}", self.attribute, self.what)
+        let name = codes::name(self.attribute);
+        write!(
+            f,
+            "{name} (attribute {}): {}; {action}",
+            self.attribute, self.what
+        )
     }
 }

@@ -1,6 +1,6 @@
 //! The messages as values, and the two small ones as bytes.
 
-use super::header;
+use super::frame;
 use super::notification::Notification;
 use super::open::Open;
 use super::reader::Reader;
@@ -56,9 +56,18 @@ impl RefreshKind {
 }
 
 impl RouteRefresh {
-    /// A body that is not four octets: RFC 7313 §5 has a NOTIFICATION of its own for it.
+    /// Reads the body. A begin or end mark that is not four octets long has a NOTIFICATION of its own, with the
+    /// whole message as data (RFC 7313 §5).
     pub(super) fn decode(body: &[u8]) -> Result<RouteRefresh, Notification> {
-        let wrong = || Notification { code: 7, subcode: 1, data: body.to_vec() };
+        let wrong = || {
+            let mut data = Vec::with_capacity(frame::HEADER_LEN + body.len());
+            frame::write_message(&mut data, frame::ROUTE_REFRESH, |out| out.extend_from_slice(body));
+            Notification {
+                code: 7,
+                subcode: 1,
+                data,
+            }
+        };
         let mut reader = Reader::new(body);
         let (Some(afi), Some(subtype), Some(safi)) = (reader.u16(), reader.u8(), reader.u8()) else {
             return Err(wrong());
@@ -70,21 +79,24 @@ impl RouteRefresh {
             code => RefreshKind::Unknown(code),
         };
         // An outbound route filter (RFC 5291) may follow a plain request; it was not negotiated: ignored.
-        if !reader.is_empty() && kind != RefreshKind::Request {
+        if !reader.is_empty() && matches!(kind, RefreshKind::Begin | RefreshKind::End) {
             return Err(wrong());
         }
-        Ok(RouteRefresh { family: Family::from_afi_safi(afi, safi), kind })
+        Ok(RouteRefresh {
+            family: Family::from_afi_safi(afi, safi),
+            kind,
+        })
     }
 }
 
 /// Appends a KEEPALIVE.
 pub fn encode_keepalive(out: &mut Vec<u8>) {
-    header::write_message(out, header::KEEPALIVE, |_| {});
+    frame::write_message(out, frame::KEEPALIVE, |_| {});
 }
 
 /// Appends a ROUTE-REFRESH.
 pub fn encode_route_refresh(family: Family, kind: RefreshKind, out: &mut Vec<u8>) {
-    header::write_message(out, header::ROUTE_REFRESH, |out| {
+    frame::write_message(out, frame::ROUTE_REFRESH, |out| {
         out.extend(family.afi().to_be_bytes());
         out.extend([kind.code(), family.safi()]);
     });

@@ -31,12 +31,41 @@ impl NextHop {
         }
     }
 
+    /// Whether it can be the address of a host at all (RFC 4271 §6.3): not unspecified, loopback, multicast or,
+    /// for IPv4, class E.
+    pub(super) fn is_host(self) -> bool {
+        match self {
+            NextHop::V4(a) => {
+                !(a.octets()[0] == 0 || a.is_loopback() || a.is_multicast() || a.octets()[0] >= 240)
+            }
+            NextHop::V6 { global, .. } => {
+                !(global.is_unspecified() || global.is_loopback() || global.is_multicast())
+            }
+        }
+    }
+
+    /// Some speakers on links without a global address send `::` and the link-local one: only the latter counts.
     fn decode(octets: &[u8]) -> Option<NextHop> {
         let v6 = |o: &[u8]| <[u8; 16]>::try_from(o).ok().map(Ipv6Addr::from);
         match octets.len() {
             4 => <[u8; 4]>::try_from(octets).ok().map(|o| NextHop::V4(o.into())),
-            16 => v6(octets).map(|global| NextHop::V6 { global, link_local: None }),
-            32 => Some(NextHop::V6 { global: v6(&octets[..16])?, link_local: Some(v6(&octets[16..])?) }),
+            16 => v6(octets).map(|global| NextHop::V6 {
+                global,
+                link_local: None,
+            }),
+            32 => {
+                let (global, local) = (v6(&octets[..16])?, v6(&octets[16..])?);
+                Some(match global.is_unspecified() {
+                    true => NextHop::V6 {
+                        global: local,
+                        link_local: None,
+                    },
+                    false => NextHop::V6 {
+                        global,
+                        link_local: Some(local),
+                    },
+                })
+            }
             _ => None,
         }
     }
@@ -60,7 +89,10 @@ impl From<IpAddr> for NextHop {
     fn from(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => NextHop::V4(address),
-            IpAddr::V6(global) => NextHop::V6 { global, link_local: None },
+            IpAddr::V6(global) => NextHop::V6 {
+                global,
+                link_local: None,
+            },
         }
     }
 }
@@ -87,8 +119,12 @@ pub(super) enum Multi<T> {
 /// The value of MP_REACH_NLRI.
 pub(super) fn decode_reach(value: &[u8], context: &DecodeContext) -> Multi<(Family, NextHop, Vec<Nlri>)> {
     let mut reader = Reader::new(value);
-    let (Some(afi), Some(safi)) = (reader.u16(), reader.u8()) else { return Multi::Unreadable };
-    let Some(family) = Family::from_afi_safi(afi, safi) else { return Multi::OtherFamily };
+    let (Some(afi), Some(safi)) = (reader.u16(), reader.u8()) else {
+        return Multi::Unreadable;
+    };
+    let Some(family) = Family::from_afi_safi(afi, safi) else {
+        return Multi::OtherFamily;
+    };
     let mut body = || {
         let length = usize::from(reader.u8()?);
         let next_hop = NextHop::decode(reader.take(length)?)?;
@@ -107,8 +143,12 @@ pub(super) fn decode_reach(value: &[u8], context: &DecodeContext) -> Multi<(Fami
 /// The value of MP_UNREACH_NLRI.
 pub(super) fn decode_unreach(value: &[u8], context: &DecodeContext) -> Multi<(Family, Vec<Nlri>)> {
     let mut reader = Reader::new(value);
-    let (Some(afi), Some(safi)) = (reader.u16(), reader.u8()) else { return Multi::Unreadable };
-    let Some(family) = Family::from_afi_safi(afi, safi) else { return Multi::OtherFamily };
+    let (Some(afi), Some(safi)) = (reader.u16(), reader.u8()) else {
+        return Multi::Unreadable;
+    };
+    let Some(family) = Family::from_afi_safi(afi, safi) else {
+        return Multi::OtherFamily;
+    };
     match nlri::decode(reader.rest(), family, *context.add_path.get(family)) {
         Some(list) => Multi::Good((family, list)),
         None => Multi::Disable(family),

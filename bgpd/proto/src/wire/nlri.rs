@@ -19,20 +19,24 @@ pub struct Nlri {
 
 impl From<IpNet> for Nlri {
     fn from(prefix: IpNet) -> Self {
-        Nlri { prefix: prefix.trunc(), path_id: None }
+        Nlri {
+            prefix: prefix.trunc(),
+            path_id: None,
+        }
     }
 }
 
 impl Nlri {
     /// Octets on the wire.
-    pub(super) fn wire_len(&self) -> usize {
-        let id = if self.path_id.is_some() { 4 } else { 0 };
+    pub(super) fn wire_len(&self, with_path_id: bool) -> usize {
+        let id = if with_path_id { 4 } else { 0 };
         id + 1 + usize::from(self.prefix.prefix_len()).div_ceil(8)
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        if let Some(id) = self.path_id {
-            out.extend(id.to_be_bytes());
+    /// Whether there is a path identifier is the session's choice, not the route's; one that is missing is zero.
+    pub(super) fn encode(&self, with_path_id: bool, out: &mut Vec<u8>) {
+        if with_path_id {
+            out.extend(self.path_id.unwrap_or(0).to_be_bytes());
         }
         let octets = usize::from(self.prefix.prefix_len()).div_ceil(8);
         out.push(self.prefix.prefix_len());
@@ -52,7 +56,10 @@ pub(super) fn decode(field: &[u8], family: Family, with_path_id: bool) -> Option
         let path_id = if with_path_id { Some(reader.u32()?) } else { None };
         let bits = reader.u8()?;
         let octets = reader.take(usize::from(bits).div_ceil(8))?;
-        list.push(Nlri { prefix: prefix(family, bits, octets)?, path_id });
+        list.push(Nlri {
+            prefix: prefix(family, bits, octets)?,
+            path_id,
+        });
     }
     Some(list)
 }
@@ -62,12 +69,16 @@ fn prefix(family: Family, bits: u8, octets: &[u8]) -> Option<IpNet> {
         Family::Ipv4Unicast => {
             let mut address = [0; 4];
             address.get_mut(..octets.len())?.copy_from_slice(octets);
-            Some(IpNet::V4(Ipv4Net::new(Ipv4Addr::from(address), bits).ok()?.trunc()))
+            Some(IpNet::V4(
+                Ipv4Net::new(Ipv4Addr::from(address), bits).ok()?.trunc(),
+            ))
         }
         Family::Ipv6Unicast => {
             let mut address = [0; 16];
             address.get_mut(..octets.len())?.copy_from_slice(octets);
-            Some(IpNet::V6(Ipv6Net::new(Ipv6Addr::from(address), bits).ok()?.trunc()))
+            Some(IpNet::V6(
+                Ipv6Net::new(Ipv6Addr::from(address), bits).ok()?.trunc(),
+            ))
         }
     }
 }

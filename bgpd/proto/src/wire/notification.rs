@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::context::MAX_MESSAGE;
+use super::frame::{self, HEADER_LEN};
+
 /// Code, subcode and data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Notification {
@@ -16,17 +19,29 @@ pub struct Notification {
 impl Notification {
     /// Message header error (RFC 4271 §6.1).
     pub(super) fn header(subcode: u8, data: impl Into<Vec<u8>>) -> Self {
-        Notification { code: 1, subcode, data: data.into() }
+        Notification {
+            code: 1,
+            subcode,
+            data: data.into(),
+        }
     }
 
     /// OPEN message error (RFC 4271 §6.2).
     pub(super) fn open(subcode: u8, data: impl Into<Vec<u8>>) -> Self {
-        Notification { code: 2, subcode, data: data.into() }
+        Notification {
+            code: 2,
+            subcode,
+            data: data.into(),
+        }
     }
 
     /// UPDATE message error (RFC 4271 §6.3).
     pub(super) fn update(subcode: u8, data: impl Into<Vec<u8>>) -> Self {
-        Notification { code: 3, subcode, data: data.into() }
+        Notification {
+            code: 3,
+            subcode,
+            data: data.into(),
+        }
     }
 
     /// The text that an operator sent along with a shutdown (RFC 9003), control characters replaced.
@@ -36,14 +51,17 @@ impl Notification {
         }
         let (length, rest) = self.data.split_first()?;
         let text = String::from_utf8_lossy(rest.get(..usize::from(*length))?);
-        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let clean: String = text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         (!clean.trim().is_empty()).then(|| clean.trim().to_owned())
     }
 
     /// Appends the whole message. Data that a message cannot hold is cut.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let data = &self.data[..self.data.len().min(super::MAX_MESSAGE - super::HEADER_LEN - 2)];
-        super::header::write_message(out, super::header::NOTIFICATION, |out| {
+        let data = &self.data[..self.data.len().min(MAX_MESSAGE - HEADER_LEN - 2)];
+        frame::write_message(out, frame::NOTIFICATION, |out| {
             out.extend([self.code, self.subcode]);
             out.extend_from_slice(data);
         });
@@ -52,7 +70,11 @@ impl Notification {
     /// Reads the body of a NOTIFICATION, which the header's check has found long enough.
     pub(super) fn decode(body: &[u8]) -> Notification {
         let at = |i| body.get(i).copied().unwrap_or(0);
-        Notification { code: at(0), subcode: at(1), data: body.get(2..).unwrap_or_default().to_vec() }
+        Notification {
+            code: at(0),
+            subcode: at(1),
+            data: body.get(2..).unwrap_or_default().to_vec(),
+        }
     }
 
     fn name(&self) -> (&'static str, &'static str) {

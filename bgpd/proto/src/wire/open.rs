@@ -1,7 +1,8 @@
 //! OPEN (RFC 4271 §4.2) with its optional parameters in both forms (RFC 5492, RFC 9072).
 
 use super::capability::Capability;
-use super::header;
+use super::context::MAX_MESSAGE;
+use super::frame::{self, HEADER_LEN};
 use super::notification::Notification;
 use super::reader::Reader;
 use crate::types::RouterId;
@@ -9,6 +10,8 @@ use crate::types::RouterId;
 const CAPABILITIES: u8 = 2;
 /// As the first parameter's type it says that the extended form follows (RFC 9072 §2).
 const EXTENDED: u8 = 255;
+/// What an OPEN has room for: its fixed part and the extended form's heads take 10, 3 and 3 octets.
+const MAX_CAPABILITIES: usize = MAX_MESSAGE - HEADER_LEN - 16;
 
 /// The first message of each side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,12 @@ impl Open {
         let hold_time = reader.u16().ok_or_else(malformed)?;
         let router_id = RouterId(reader.array::<4>().ok_or_else(malformed)?.into());
         let capabilities = parameters(reader).ok_or_else(malformed)??;
-        Ok(Open { asn, hold_time, router_id, capabilities })
+        Ok(Open {
+            asn,
+            hold_time,
+            router_id,
+            capabilities,
+        })
     }
 
     /// Appends the whole message; parameters of more than 255 octets go in the extended form.
@@ -46,7 +54,7 @@ impl Open {
         for capability in &self.capabilities {
             capability.encode(&mut list);
         }
-        header::write_message(out, header::OPEN, |out| {
+        frame::write_message(out, frame::OPEN, |out| {
             out.push(4);
             out.extend(self.asn.to_be_bytes());
             out.extend(self.hold_time.to_be_bytes());
@@ -58,8 +66,13 @@ impl Open {
 
 fn write_parameters(capabilities: &[u8], out: &mut Vec<u8>) {
     let size = capabilities.len();
-    match (u8::try_from(size + 2), u16::try_from(size), u16::try_from(size + 3)) {
-        _ if size == 0 => out.push(0),
+    match (
+        u8::try_from(size + 2),
+        u16::try_from(size),
+        u16::try_from(size + 3),
+    ) {
+        // More than a message can hold: say nothing rather than something broken.
+        _ if size == 0 || size > MAX_CAPABILITIES => out.push(0),
         (Ok(total), _, _) if total < EXTENDED => {
             out.extend([total, CAPABILITIES, total - 2]);
             out.extend_from_slice(capabilities);
@@ -71,7 +84,7 @@ fn write_parameters(capabilities: &[u8], out: &mut Vec<u8>) {
             out.extend(size.to_be_bytes());
             out.extend_from_slice(capabilities);
         }
-        // More than a message can hold: say nothing rather than something broken.
+        // Never: MAX_CAPABILITIES and three more fit into 16 bits.
         _ => out.push(0),
     }
 }
@@ -90,7 +103,11 @@ fn parameters(mut reader: Reader<'_>) -> Option<Result<Vec<Capability>, Notifica
     let mut capabilities = Vec::new();
     while !reader.is_empty() {
         let kind = reader.u8()?;
-        let size = if extended { usize::from(reader.u16()?) } else { usize::from(reader.u8()?) };
+        let size = if extended {
+            usize::from(reader.u16()?)
+        } else {
+            usize::from(reader.u8()?)
+        };
         let value = reader.take(size)?;
         if kind != CAPABILITIES {
             return Some(Err(Notification::open(4, Vec::new())));

@@ -1,6 +1,7 @@
 //! UPDATE (RFC 4271 §4.3): read, judged, and turned into routes.
 
-use super::attributes::{self, Decoded, LOCAL_PREF, NEXT_HOP, ORIGIN};
+use super::attributes::{self, Decoded};
+use super::codes::{AS_PATH, LOCAL_PREF, MP_REACH, MP_UNREACH, NEXT_HOP, ORIGIN};
 use super::context::DecodeContext;
 use super::fault::{Action, Fault};
 use super::mp_reach::NextHop;
@@ -88,70 +89,111 @@ impl Update {
         let inside = context.peer_kind == PeerKind::Internal;
         let required = [
             (ORIGIN, classic || multi),
-            (attributes::AS_PATH, classic || multi),
+            (AS_PATH, classic || multi),
             (NEXT_HOP, classic),
             (LOCAL_PREF, inside && (classic || multi)),
         ];
         for (code, needed) in required {
-            if needed && !self.decoded.seen.contains(&code) {
+            if needed && !self.decoded.seen.contains(code) {
                 let what = "it is missing";
-                self.decoded.faults.push(Fault { attribute: code, action: Action::TreatAsWithdraw, what });
+                self.decoded.faults.push(Fault {
+                    attribute: code,
+                    action: Action::TreatAsWithdraw,
+                    what,
+                });
             }
         }
     }
 
-    /// RFC 7606 §5.2: where routes are to be treated as withdrawn, but the list was cut before any routes were
-    /// found, nobody knows which: the session has to go.
+    /// RFC 7606 §5.2: where routes are to be treated as withdrawn, but the UPDATE names none that it announces,
+    /// nobody can be sure that they were not lost with the broken attribute: the session has to go.
     fn require_a_place_to_act(&self) -> Result<(), Notification> {
-        let found = !self.nlri.is_empty() || self.decoded.reach.is_some() || !self.decoded.disable.is_empty();
-        let other_family = self.decoded.seen.contains(&attributes::MP_REACH);
-        let only_withdraws = self.decoded.unreach.is_some() || !self.withdrawn.is_empty();
-        if self.treat_as_withdraw() && !found && !other_family && !only_withdraws {
-            return Err(Notification::update(1, Vec::new()));
+        let announces = !self.nlri.is_empty() || self.decoded.seen.contains(MP_REACH);
+        let only_withdraws = !self.decoded.cut && !self.decoded.seen.has_other_than(MP_UNREACH);
+        match self.treat_as_withdraw() && !announces && !only_withdraws {
+            true => Err(Notification::update(1, Vec::new())),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn treat_as_withdraw(&self) -> bool {
-        self.decoded.faults.iter().any(|f| f.action == Action::TreatAsWithdraw)
+        self.decoded
+            .faults
+            .iter()
+            .any(|f| f.action == Action::TreatAsWithdraw)
     }
 
-    /// The routes, with every fault's action carried out.
+    /// The marker that ends a peer's table (RFC 4724 §2): nothing at all for IPv4, or an MP_UNREACH_NLRI without
+    /// prefixes and no other attribute.
+    fn end_of_rib(&self) -> Option<Family> {
+        if self.empty {
+            return Some(Family::Ipv4Unicast);
+        }
+        let (family, list) = self.decoded.unreach.as_ref()?;
+        let alone = self.withdrawn.is_empty() && self.nlri.is_empty() && self.decoded.faults.is_empty();
+        let marker = list.is_empty() && alone && !self.decoded.seen.has_other_than(MP_UNREACH);
+        marker.then_some(*family)
+    }
+
+    /// The routes, with every fault's action carried out. Withdrawals come before announcements: a prefix that is in
+    /// both stays (RFC 4271 §4.3).
     pub fn into_routes(self) -> RoutesIn {
         let treat_as_withdraw = self.treat_as_withdraw();
-        let Decoded { attributes, next_hop, reach, unreach, mut disable, faults, .. } = self.decoded;
-        let mut routes = RoutesIn::default();
-        let only_unreach = self.withdrawn.is_empty() && self.nlri.is_empty() && reach.is_none();
-        routes.end_of_rib = match &unreach {
-            _ if self.empty => Some(Family::Ipv4Unicast),
-            Some((family, list)) if list.is_empty() && only_unreach && faults.is_empty() => Some(*family),
-            _ => None,
-        };
-        let classic = next_hop.map(NextHop::V4).map(|next_hop| (Family::Ipv4Unicast, next_hop, self.nlri.clone()));
+        let end_of_rib = self.end_of_rib();
+        let Decoded {
+            attributes,
+            next_hop,
+            reach,
+            unreach,
+            mut disable,
+            faults,
+            ..
+        } = self.decoded;
+        let mut withdrawn = Vec::new();
         let mut withdraw = |family, nlri: Vec<Nlri>| {
             if !nlri.is_empty() {
-                routes.withdrawn.push(Withdrawal { family, nlri });
+                withdrawn.push(Withdrawal { family, nlri });
             }
         };
         withdraw(Family::Ipv4Unicast, self.withdrawn);
         if let Some((family, nlri)) = unreach {
             withdraw(family, nlri);
         }
-        if treat_as_withdraw {
-            withdraw(Family::Ipv4Unicast, self.nlri);
-            if let Some((family, _, nlri)) = reach {
-                withdraw(family, nlri);
+        let mut announced = Vec::new();
+        match next_hop {
+            Some(next_hop) if !treat_as_withdraw => {
+                announced.push((Family::Ipv4Unicast, NextHop::V4(next_hop), self.nlri));
             }
-        } else {
-            let announced = classic.into_iter().chain(reach).filter(|(_, _, nlri)| !nlri.is_empty());
-            let announcement = |(family, next_hop, nlri)| Announcement { family, next_hop, nlri };
-            routes.announced = announced.map(announcement).collect();
-            routes.attributes = attributes;
+            // Without NEXT_HOP there is a fault as well.
+            _ => withdraw(Family::Ipv4Unicast, self.nlri),
         }
+        match reach {
+            Some((family, _, nlri)) if treat_as_withdraw => withdraw(family, nlri),
+            reach => announced.extend(reach),
+        }
+        let announced: Vec<Announcement> = announced
+            .into_iter()
+            .filter(|(_, _, nlri)| !nlri.is_empty())
+            .map(|(family, next_hop, nlri)| Announcement {
+                family,
+                next_hop,
+                nlri,
+            })
+            .collect();
+        let attributes = if announced.is_empty() {
+            PathAttributes::default()
+        } else {
+            attributes
+        };
         disable.sort();
         disable.dedup();
-        routes.disable = disable;
-        routes.faults = faults;
-        routes
+        RoutesIn {
+            attributes,
+            announced,
+            withdrawn,
+            end_of_rib,
+            disable,
+            faults,
+        }
     }
 }

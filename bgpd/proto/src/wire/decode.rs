@@ -1,21 +1,11 @@
-//! The message header (RFC 4271 §4.1, §6.1): finding whole messages in a stream of bytes.
+//! Whole messages out of a stream of bytes, the header judged first (RFC 4271 §4.1, §6.1, RFC 8654).
 
 use super::context::{DecodeContext, MAX_MESSAGE};
+use super::frame::{HEADER_LEN, KEEPALIVE, MARKER, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE};
 use super::message::{Message, RouteRefresh};
 use super::notification::Notification;
 use super::open::Open;
 use super::update::Update;
-
-/// Marker, length, type.
-pub const HEADER_LEN: usize = 19;
-
-pub(super) const OPEN: u8 = 1;
-pub(super) const UPDATE: u8 = 2;
-pub(super) const NOTIFICATION: u8 = 3;
-pub(super) const KEEPALIVE: u8 = 4;
-pub(super) const ROUTE_REFRESH: u8 = 5;
-
-const MARKER: [u8; 16] = [0xFF; 16];
 
 /// The first whole message in `bytes` with its length, or `None` while it is incomplete. An error is the
 /// NOTIFICATION to send; the connection is to be closed after it. The header is judged as soon as it is there,
@@ -25,14 +15,18 @@ pub fn decode(bytes: &[u8], context: &DecodeContext) -> Result<Option<(Message, 
     if marker != &MARKER[..marker.len()] {
         return Err(Notification::header(1, Vec::new()));
     }
-    let Some(header) = bytes.first_chunk::<HEADER_LEN>() else { return Ok(None) };
+    let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
+        return Ok(None);
+    };
     let (length, kind) = ([header[16], header[17]], header[18]);
     let size = usize::from(u16::from_be_bytes(length));
     check(kind, size, context).map_err(|subcode| match subcode {
         3 => Notification::header(3, [kind]),
         subcode => Notification::header(subcode, length),
     })?;
-    let Some(body) = bytes.get(HEADER_LEN..size) else { return Ok(None) };
+    let Some(body) = bytes.get(HEADER_LEN..size) else {
+        return Ok(None);
+    };
     let message = match kind {
         OPEN => Message::Open(Open::decode(body)?),
         UPDATE => Message::Update(Update::decode(body, context)?),
@@ -51,18 +45,13 @@ fn check(kind: u8, size: usize, context: &DecodeContext) -> Result<(), u8> {
         UPDATE => (23, context.max_message_len),
         NOTIFICATION => (21, context.max_message_len),
         KEEPALIVE => (HEADER_LEN, HEADER_LEN),
-        ROUTE_REFRESH => (HEADER_LEN, context.max_message_len),
+        // RFC 7313 §5 judges the lengths from the subtype on.
+        ROUTE_REFRESH => (HEADER_LEN + 3, context.max_message_len),
         _ => return Err(3),
     };
-    if (least..=most).contains(&size) { Ok(()) } else { Err(2) }
-}
-
-/// Appends a message: header, what `body` writes, and the length put in afterwards.
-pub(super) fn write_message(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    out.extend(MARKER);
-    out.extend([0, 0, kind]);
-    body(out);
-    let size = u16::try_from(out.len() - start).unwrap_or(u16::MAX);
-    out[start + 16..start + 18].copy_from_slice(&size.to_be_bytes());
+    if (least..=most).contains(&size) {
+        Ok(())
+    } else {
+        Err(2)
+    }
 }

@@ -18,6 +18,8 @@ pub mod fsm;
 mod jitter;
 pub mod messages;
 pub mod open;
+mod outcome;
+mod output;
 mod peering;
 mod settings;
 mod state;
@@ -26,6 +28,7 @@ mod timers;
 mod tests;
 
 pub use open::Negotiated;
-pub use peering::{Counters, Output, Session};
+pub use output::{Counters, Output};
+pub use peering::Session;
 pub use settings::Settings;
 pub use state::State;

@@ -81,7 +81,9 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
     if matches!(open.hold_time, 1 | 2) {
         return Err(messages::unacceptable_hold_time());
     }
-    let hold_time = settings.hold_time.min(Duration::from_secs(u64::from(open.hold_time)));
+    let hold_time = settings
+        .hold_time
+        .min(Duration::from_secs(u64::from(open.hold_time)));
     let families = common_families(open, settings, plain)?;
     let has = |wanted: fn(&Capability) -> bool| open.capabilities.iter().any(wanted);
     let extended = !plain && has(|c| matches!(c, Capability::ExtendedMessage));
@@ -91,7 +93,11 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
         families,
         four_octet: !plain && has(|c| matches!(c, Capability::FourOctetAs(_))),
         route_refresh: !plain && has(|c| matches!(c, Capability::RouteRefresh)),
-        max_message_len: if extended { MAX_EXTENDED_MESSAGE } else { MAX_MESSAGE },
+        max_message_len: if extended {
+            MAX_EXTENDED_MESSAGE
+        } else {
+            MAX_MESSAGE
+        },
         graceful_restart: has(|c| matches!(c, Capability::GracefulRestart { .. })),
         local_capabilities: ours(settings, plain).capabilities,
         remote_capabilities: open.capabilities.clone(),
@@ -100,12 +106,13 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
 
 fn check_identity(open: &Open, settings: &Settings) -> Result<(), Notification> {
     // The capability outranks the two-octet field (RFC 6793 §4.1). AS 0 is nobody's (RFC 7607).
-    let announced = open.capabilities.iter().find_map(|c| match c {
+    let mut announced = open.capabilities.iter().filter_map(|c| match c {
         Capability::FourOctetAs(asn) => Some(*asn),
         _ => None,
     });
-    let asn = announced.unwrap_or(Asn(u32::from(open.asn)));
-    if asn != settings.remote_asn || asn == Asn(0) {
+    let asn = announced.next().unwrap_or(Asn(u32::from(open.asn)));
+    let contradicted = announced.any(|other| other != asn);
+    if asn != settings.remote_asn || asn == Asn(0) || contradicted {
         return Err(messages::bad_peer_as());
     }
     // RFC 6286: not zero, and unique within an AS.
@@ -122,9 +129,135 @@ fn common_families(open: &Open, settings: &Settings, plain: bool) -> Result<Vec<
     if plain || !open.capabilities.iter().any(Capability::is_multiprotocol) {
         theirs = vec![Family::Ipv4Unicast];
     }
-    let common: Vec<Family> = settings.families.iter().copied().filter(|f| theirs.contains(f)).collect();
+    let common: Vec<Family> = settings
+        .families
+        .iter()
+        .copied()
+        .filter(|f| theirs.contains(f))
+        .collect();
     if common.is_empty() {
         return Err(messages::unsupported_capability(&settings.families));
     }
     Ok(common)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::fsm::Tuning;
+    use std::net::Ipv4Addr;
+
+    fn settings(local: u32, remote: u32) -> Settings {
+        Settings {
+            local_asn: Asn(local),
+            router_id: RouterId(Ipv4Addr::new(10, 0, 0, 1)),
+            remote_asn: Asn(remote),
+            hold_time: Duration::from_secs(90),
+            families: Family::ALL.to_vec(),
+            tuning: Tuning {
+                connect_retry: Duration::from_secs(5),
+                passive: false,
+            },
+        }
+    }
+
+    /// The OPEN of a peer with AS number `asn`, as we would send it ourselves.
+    fn theirs(asn: u32) -> Open {
+        let router_id = RouterId(Ipv4Addr::new(10, 0, 0, 2));
+        ours(
+            &Settings {
+                router_id,
+                ..settings(asn, 1)
+            },
+            false,
+        )
+    }
+
+    fn verdict(change: impl FnOnce(&mut Open)) -> Result<Negotiated, String> {
+        let mut open = theirs(4_200_000_001);
+        change(&mut open);
+        validate(&open, &settings(65000, 4_200_000_001), false).map_err(|n| messages::codes(&n))
+    }
+
+    #[test]
+    fn a_good_open_is_accepted_with_the_smaller_hold_time() {
+        let agreed = verdict(|open| open.hold_time = 30).unwrap();
+        assert_eq!(agreed.hold_time, Duration::from_secs(30));
+        assert_eq!(agreed.families, Family::ALL);
+        assert_eq!(agreed.max_message_len, MAX_EXTENDED_MESSAGE);
+        assert_eq!(
+            verdict(|open| open.hold_time = 0).unwrap().hold_time,
+            Duration::ZERO
+        );
+        assert_eq!(
+            verdict(|open| open.hold_time = 180).unwrap().hold_time,
+            Duration::from_secs(90)
+        );
+    }
+
+    #[test]
+    fn each_fault_has_its_subcode() {
+        type Change = fn(&mut Open);
+        let table: [(&str, Change); 7] = [
+            ("N2/6", |open| open.hold_time = 1),
+            ("N2/6", |open| open.hold_time = 2),
+            ("N2/3", |open| open.router_id = RouterId(Ipv4Addr::UNSPECIFIED)),
+            // Without the capability the two-octet field counts: AS_TRANS is not the peer.
+            ("N2/2", |open| {
+                open.capabilities
+                    .retain(|c| !matches!(c, Capability::FourOctetAs(_)))
+            }),
+            ("N2/2", |open| {
+                open.capabilities.push(Capability::FourOctetAs(Asn(0)))
+            }),
+            ("N2/2", |open| {
+                open.capabilities.insert(0, Capability::FourOctetAs(Asn(7)))
+            }),
+            ("N2/7", |open| {
+                open.capabilities.retain(|c| c.family().is_none());
+                open.capabilities
+                    .push(Capability::OtherFamily { afi: 25, safi: 65 });
+            }),
+        ];
+        for (at, (codes, change)) in table.into_iter().enumerate() {
+            assert_eq!(verdict(change).unwrap_err(), codes, "row {at}");
+        }
+    }
+
+    #[test]
+    fn equal_identifiers_are_an_error_inside_one_as_only() {
+        let mut open = theirs(65000);
+        open.router_id = settings(65000, 65000).router_id;
+        assert!(validate(&open, &settings(65000, 65000), false).is_err());
+        let mut open = theirs(65001);
+        open.router_id = settings(65000, 65001).router_id;
+        assert!(validate(&open, &settings(65000, 65001), false).is_ok());
+    }
+
+    #[test]
+    fn a_peer_without_capabilities_speaks_plain_bgp4() {
+        let mut open = theirs(65001);
+        open.capabilities.clear();
+        let agreed = validate(&open, &settings(65000, 65001), false).unwrap();
+        assert_eq!(agreed.families, [Family::Ipv4Unicast]);
+        assert!(!agreed.four_octet && !agreed.route_refresh && !agreed.graceful_restart);
+        assert_eq!(agreed.max_message_len, MAX_MESSAGE);
+    }
+
+    #[test]
+    fn after_a_plain_open_of_ours_nothing_is_agreed_that_we_did_not_say() {
+        let agreed = validate(&theirs(65001), &settings(65000, 65001), true).unwrap();
+        assert_eq!(agreed.families, [Family::Ipv4Unicast]);
+        assert!(!agreed.four_octet && !agreed.route_refresh);
+        assert!(agreed.local_capabilities.is_empty());
+    }
+
+    #[test]
+    fn restart_is_announced_with_no_time_and_no_family() {
+        let open = ours(&settings(4_200_000_001, 1), false);
+        assert_eq!(open.asn, 23456);
+        assert!(open.capabilities.iter().any(
+            |c| matches!(c, Capability::GracefulRestart { time: 0, families, restarting: false, .. } if families.is_empty())
+        ));
+    }
 }

@@ -8,90 +8,42 @@
 //!
 //! Calls push [`Output`]s; the caller takes them with [`Session::poll_output`] after each call.
 
-use super::backoff::{Backoff, STABLE};
-use super::collision::{Direction, Identity, winner};
+use super::backoff::Backoff;
+use super::collision::Direction;
 use super::connection::Connection;
-use super::fsm::{Down, Effect, Event};
+use super::fsm::Event;
 use super::jitter::Jitter;
 use super::messages;
 use super::open::{self, Negotiated};
+use super::output::{Counters, Output, Slot};
 use super::settings::Settings;
 use super::state::State;
-use crate::types::{ConnId, Family, RouterId};
-use crate::wire::{
-    Message, Notification, Open, RefreshKind, Update, encode_keepalive, encode_route_refresh,
-};
+use crate::types::{ConnId, Family};
+use crate::wire::{Message, Notification, Open, RefreshKind, encode_route_refresh};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a session wants or reports.
-#[derive(Debug)]
-pub enum Output {
-    /// Open a connection and tell its number with [`Session::connecting`].
-    Connect,
-    /// Write the bytes if possible, then close.
-    Close {
-        /// Which connection.
-        conn: ConnId,
-        /// Mostly a NOTIFICATION.
-        last_words: Vec<u8>,
-    },
-    /// The session is Established.
-    Up(Arc<Negotiated>),
-    /// It was Established and is no longer.
-    Lost(String),
-    /// An attempt failed; it had not been Established.
-    Failed(String),
-    /// Routes came.
-    Update(Box<Update>),
-    /// The peer wants all our routes of a family again.
-    Refresh(Family),
-    /// A KEEPALIVE came while Established.
-    Keepalive,
-}
-
-/// Message counters of a session, since the peer was configured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Messages that came, of every type.
-    pub messages_in: u64,
-    /// UPDATEs among them.
-    pub updates_in: u64,
-    /// Messages that we sent.
-    pub messages_out: u64,
-    /// UPDATEs among them.
-    pub updates_out: u64,
-    /// How often an Established session was lost.
-    pub flaps: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
-    Main,
-    Second,
-}
-
 /// The session with one peer.
 #[derive(Debug)]
 pub struct Session {
-    settings: Settings,
-    seed: u64,
-    main: Connection,
-    second: Option<Connection>,
+    pub(super) settings: Settings,
+    pub(super) seed: u64,
+    pub(super) main: Connection,
+    pub(super) second: Option<Connection>,
     /// Back-off with connections refused ends here.
-    idle_until: Option<Instant>,
+    pub(super) idle_until: Option<Instant>,
     /// Stopped for good: no automatic start.
-    stopped: bool,
-    backoff: Backoff,
+    pub(super) stopped: bool,
+    pub(super) backoff: Backoff,
     /// The peer rejected OPENs with capabilities: the next goes without (RFC 5492 §3).
-    plain_open: bool,
-    outputs: VecDeque<Output>,
-    shown: State,
-    since: Instant,
-    last_error: Option<String>,
-    counters: Counters,
+    pub(super) plain_open: bool,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) shown: State,
+    pub(super) since: Instant,
+    pub(super) last_error: Option<String>,
+    pub(super) counters: Counters,
 }
 
 impl Session {
@@ -368,134 +320,7 @@ impl Session {
         }
     }
 
-    /// An OPEN came: closes its connection or the other one, if both are past TCP.
-    fn resolve_collision(&mut self, remote_id: RouterId, now: Instant) {
-        let Some(second) = self.second.as_ref() else { return };
-        if !self.main.fsm.state().is_connected() || !second.fsm.state().is_connected() {
-            return;
-        }
-        let local = Identity { router_id: self.settings.router_id, asn: self.settings.local_asn };
-        let remote = Identity { router_id: remote_id, asn: self.settings.remote_asn };
-        let loser = if self.main.direction == second.direction {
-            // Both are the peer's: it has given up the older one.
-            Slot::Main
-        } else if winner(local, remote) == self.main.direction {
-            Slot::Second
-        } else {
-            Slot::Main
-        };
-        self.dump(loser, now);
-    }
-
-    fn dump(&mut self, slot: Slot, now: Instant) {
-        self.step(slot, Event::CollisionDump(messages::collision()), now);
-    }
-
-    fn step_conn(&mut self, conn: ConnId, event: Event, now: Instant) {
-        if let Some(slot) = self.slot_of(conn) {
-            self.step(slot, event, now);
-        }
-    }
-
-    fn step(&mut self, slot: Slot, event: Event, now: Instant) {
-        if let Some(connection) = self.slot_mut(slot) {
-            let effects = connection.fsm.handle(event, now);
-            self.apply(slot, effects, now);
-        }
-    }
-
-    fn apply(&mut self, slot: Slot, effects: Vec<Effect>, now: Instant) {
-        for effect in effects {
-            match effect {
-                Effect::Connect => self.outputs.push_back(Output::Connect),
-                Effect::SendOpen => {
-                    let open = open::ours(&self.settings, self.plain_open);
-                    self.send(slot, now, |out| open.encode(out));
-                },
-                Effect::SendKeepalive => self.send_keepalive(slot, now),
-                Effect::SendNotification(notification) => self.send(slot, now, |out| notification.encode(out)),
-                Effect::Close => {
-                    let released = self.slot_mut(slot).and_then(Connection::release);
-                    if let Some((conn, last_words)) = released {
-                        self.outputs.push_back(Output::Close { conn, last_words });
-                    }
-                }
-                Effect::Established => self.up(slot, now),
-                Effect::Failed(down) => self.failed(slot, &down, now),
-            }
-        }
-        self.note_state(now);
-    }
-
-    fn send(&mut self, slot: Slot, now: Instant, message: impl FnOnce(&mut Vec<u8>)) {
-        if let Some(connection) = self.slot_mut(slot) {
-            message(&mut connection.output);
-            connection.fsm.output_waiting(true, now);
-            self.counters.messages_out += 1;
-        }
-    }
-
-    /// A KEEPALIVE is left out where another message waits already: that will do the same for the peer's hold timer.
-    fn send_keepalive(&mut self, slot: Slot, now: Instant) {
-        let established = self.slot_mut(slot).filter(|c| c.fsm.state() == State::Established);
-        if established.is_none_or(|c| c.output.is_empty()) {
-            self.send(slot, now, encode_keepalive);
-        }
-    }
-
-    fn up(&mut self, slot: Slot, now: Instant) {
-        let other = if slot == Slot::Main { Slot::Second } else { Slot::Main };
-        // Closing `main` moves `second` into its place.
-        self.dump(other, now);
-        if let Some(negotiated) = self.main.agreed.clone() {
-            self.plain_open = false;
-            self.outputs.push_back(Output::Up(negotiated));
-        }
-    }
-
-    fn failed(&mut self, slot: Slot, down: &Down, now: Instant) {
-        if down.is_error() {
-            self.last_error = Some(down.to_string());
-        }
-        if slot == Slot::Second {
-            self.second = None;
-            return;
-        }
-        let reason = down.to_string();
-        if self.shown == State::Established {
-            self.counters.flaps += 1;
-            if now.saturating_duration_since(self.since) >= STABLE {
-                self.backoff.reset();
-            }
-            self.outputs.push_back(Output::Lost(reason));
-        } else if down.is_error() {
-            self.outputs.push_back(Output::Failed(reason));
-        }
-        if let Some(second) = self.second.take() {
-            self.main = second;
-        } else if self.main.fsm.state() == State::Idle && !self.stopped {
-            self.restart(down, now);
-        }
-    }
-
-    fn restart(&mut self, down: &Down, now: Instant) {
-        if down.is_peers_fault() && !self.plain_open {
-            self.idle_until = Some(now + self.backoff.hold());
-        } else {
-            let retry = self.backoff.retry(self.settings.tuning.connect_retry);
-            self.main.fsm.handle(Event::StartPassively { retry: Some(retry) }, now);
-        }
-    }
-
-    fn note_state(&mut self, now: Instant) {
-        let state = self.state();
-        if state != self.shown {
-            self.shown = state;
-            self.since = now;
-        }
-    }
-
-    fn slot_of(&self, conn: ConnId) -> Option<Slot> {
+    pub(super) fn slot_of(&self, conn: ConnId) -> Option<Slot> {
         if self.main.id == Some(conn) {
             Some(Slot::Main)
         } else if self.second.as_ref().is_some_and(|c| c.id == Some(conn)) {
@@ -505,7 +330,7 @@ impl Session {
         }
     }
 
-    fn slot_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
+    pub(super) fn slot_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
         match slot {
             Slot::Main => Some(&mut self.main),
             Slot::Second => self.second.as_mut(),

@@ -122,7 +122,7 @@ impl PeerConfig {
             local_asn: local.asn,
             router_id: local.router_id,
             remote_asn: self.remote_asn,
-            hold_time: self.hold_time,
+            hold_time: acceptable_hold_time(self.hold_time),
             families,
             tuning: session::fsm::Tuning { connect_retry: self.connect_retry, passive: self.passive },
         }
@@ -139,4 +139,9 @@ impl PeerConfig {
             || self.remote_port != old.remote_port
             || self.multihop != old.multihop
     }
+}
+
+/// Zero or at least three seconds (RFC 4271 §4.2), whole seconds, and what two octets hold.
+fn acceptable_hold_time(wanted: Duration) -> Duration {
+    if wanted.is_zero() { wanted } else { Duration::from_secs(wanted.as_secs().clamp(3, u64::from(u16::MAX))) }
 }

@@ -160,18 +160,12 @@ async fn create(netlink: &Netlink, spec: &Spec, indexes: &mut Indexes) -> Result
     result.map_err(|error| explain_create(spec, error))?;
     let index = find(netlink, device).await?;
     indexes.devices.insert(device, index);
-    let first = Changes {
+    let changes = Changes {
         no_link_local: true,
-        ..Changes::default()
-    };
-    let second = Changes {
         up: true,
         ..Changes::default()
     };
-    for changes in [first, second] {
-        change(netlink, device, &changes, index).await?;
-    }
-    Ok(())
+    change(netlink, device, &changes, index).await
 }
 
 /// The index of a link just made.
@@ -248,56 +242,76 @@ fn link(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
 }
 
 async fn change(netlink: &Netlink, device: Device, changes: &Changes, index: u32) -> Result<(), Error> {
-    let mut message = link(index, change_attributes(device, changes));
-    if changes.up {
-        message.header.flags = LinkFlags::Up;
-        message.header.change_mask = LinkFlags::Up;
+    // VXLAN refuses the MTU in one message with its own parameters, so those go first and alone.
+    if let Some(info) = tunnel_parameters(device, changes) {
+        let message = link(index, vec![LinkAttribute::LinkInfo(info)]);
+        let result = netlink.change(RouteNetlinkMessage::NewLink(message), 0).await;
+        result.map_err(|error| explain_change(device, changes, error))?;
     }
+    let attributes = link_attributes(changes);
+    if !attributes.is_empty() {
+        let result = netlink
+            .change(RouteNetlinkMessage::NewLink(link(index, attributes)), 0)
+            .await;
+        result.map_err(|error| explain_change(device, changes, error))?;
+    }
+    if !changes.up {
+        return Ok(());
+    }
+    // Last and alone: within one message the kernel sets the link up first, and makes the link-local address.
+    let mut message = link(index, Vec::new());
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
     let result = netlink.change(RouteNetlinkMessage::NewLink(message), 0).await;
-    result.map_err(|error| {
-        let hint = match error.raw_os_error() {
-            Some(errno::EADDRINUSE) => {
-                "; another program, or a VXLAN link with other receive options, has the UDP port: give Roadbed another"
-            }
-            Some(errno::EINVAL) => "; the MTU may be more than the kernel allows on this link",
-            _ => permission_hint(&error),
-        };
-        Error::netlink(format!("cannot change the link {device} ({}){hint}", describe(changes)), error)
-    })
+    result.map_err(|error| explain_change(device, changes, error))
 }
 
-fn change_attributes(device: Device, changes: &Changes) -> Vec<LinkAttribute> {
+fn explain_change(device: Device, changes: &Changes, error: io::Error) -> Error {
+    let hint = match error.raw_os_error() {
+        Some(errno::EADDRINUSE) => {
+            "; another program, or a VXLAN link with other receive options, has the UDP port: give Roadbed another"
+        }
+        Some(errno::EINVAL) => "; the MTU may be more than the kernel allows on this link",
+        _ => permission_hint(&error),
+    };
+    Error::netlink(
+        format!("cannot change the link {device} ({}){hint}", describe(changes)),
+        error,
+    )
+}
+
+fn link_attributes(changes: &Changes) -> Vec<LinkAttribute> {
     let mut attributes = Vec::new();
     attributes.extend(changes.mtu.map(LinkAttribute::Mtu));
     attributes.extend(changes.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
     if changes.no_link_local {
-        attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![
-            AfSpecInet6::AddrGenMode(In6AddrGenMode::None),
-        ])]));
+        let none = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+        attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![none])]));
     }
+    attributes
+}
+
+fn tunnel_parameters(device: Device, changes: &Changes) -> Option<Vec<LinkInfo>> {
     if changes.local.is_none() && !changes.no_learning {
-        return attributes;
+        return None;
     }
-    let info = if device == Device::Ipip {
+    if device == Device::Ipip {
         // The kernel takes a change of an IP tunnel as its whole set of parameters.
         let mut data = vec![InfoIpTunnel::Ttl(IPIP_TTL), InfoIpTunnel::PMtuDisc(true)];
         data.extend(changes.local.map(InfoIpTunnel::Local));
-        [
+        return Some(vec![
             LinkInfo::Kind(InfoKind::IpIp),
             LinkInfo::Data(InfoData::IpTunnel(data)),
-        ]
-    } else {
-        let mut data: Vec<_> = changes.local.map(local_end).into_iter().collect();
-        if changes.no_learning {
-            data.push(InfoVxlan::Learning(false));
-        }
-        [
-            LinkInfo::Kind(InfoKind::Vxlan),
-            LinkInfo::Data(InfoData::Vxlan(data)),
-        ]
-    };
-    attributes.push(LinkAttribute::LinkInfo(info.to_vec()));
-    attributes
+        ]);
+    }
+    let mut data: Vec<_> = changes.local.map(local_end).into_iter().collect();
+    if changes.no_learning {
+        data.push(InfoVxlan::Learning(false));
+    }
+    Some(vec![
+        LinkInfo::Kind(InfoKind::Vxlan),
+        LinkInfo::Data(InfoData::Vxlan(data)),
+    ])
 }
 
 fn describe(changes: &Changes) -> String {

@@ -81,7 +81,7 @@ async fn join(node: &Node, other: &Node, family: Family) -> Handle {
     };
     run(&format!(
         "ip route add {} via {} dev {name} onlink src {}",
-        other.pod, other.address, node.pod
+        other.pod, remote.gateway, node.pod
     ));
     handle
 }

@@ -1,0 +1,266 @@
+//! `GET /v1/explain?target=`: the decisions for one destination, each with its checks. Nothing is remembered
+//! for it: the same pure functions are run again on what is known now.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State as Extract};
+use config::api::ErrorKind;
+use config::api::explain::{Explanation, Step};
+use ipnet::IpNet;
+use routesync::{DesiredRoute, KernelView, RouteKey, Target, resolve};
+use serde::Deserialize;
+
+use super::{Failure, State, bgp_text, routes as routes_text};
+use crate::agent::snapshot::Snapshot;
+use crate::decide::routes::{METRIC, Origin};
+use crate::decide::{Decisions, RouteDecision, paths};
+use crate::plan::Plan;
+
+#[derive(Deserialize)]
+pub struct Asked {
+    target: String,
+}
+
+pub async fn get(
+    Extract(state): Extract<State>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Explanation>, Failure> {
+    let target = parse(&asked.target)?;
+    let snapshot = state.snapshot();
+    let (Some(plan), Some(decisions)) = (snapshot.plan.clone(), snapshot.decisions.clone()) else {
+        return Err(Failure::no_plan());
+    };
+    let view = state.parts.fib.view().borrow().clone();
+    let question = Question { state: &state, snapshot: &snapshot, plan: &plan, decisions: &decisions, view: &view, target };
+    Ok(Json(question.answer(&asked.target).await))
+}
+
+fn parse(text: &str) -> Result<IpNet, Failure> {
+    let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    net.ok_or_else(|| {
+        let message = format!("`{text}` is neither an address nor a prefix");
+        Failure::new(ErrorKind::Invalid, message, "write 10.244.1.7 or 10.244.1.0/24")
+    })
+}
+
+fn step(stage: &str, result: impl Into<String>, checks: Vec<String>) -> Step {
+    Step { stage: stage.into(), result: result.into(), checks }
+}
+
+/// One question with everything that answers are made from.
+struct Question<'a> {
+    state: &'a State,
+    snapshot: &'a Snapshot,
+    plan: &'a Plan,
+    decisions: &'a Decisions,
+    view: &'a KernelView,
+    target: IpNet,
+}
+
+impl Question<'_> {
+    async fn answer(&self, asked: &str) -> Explanation {
+        let route = self.route();
+        let mut steps = self.pool_and_owner();
+        if let Some((prefix, decision)) = route
+            && decision.best.is_some()
+        {
+            steps.extend(self.bgp(prefix).await);
+            steps.extend(self.next_hop(decision));
+            steps.extend(self.encapsulation(decision));
+        }
+        let (way, verdict) = self.way(route);
+        steps.extend(way);
+        Explanation { target: asked.to_owned(), what: self.what(route).into(), verdict, steps }
+    }
+
+    /// The longest prefix among our decisions that holds the target.
+    fn route(&self) -> Option<(IpNet, &RouteDecision)> {
+        let holding = self.decisions.routes.iter().filter(|(prefix, _)| prefix.contains(&self.target));
+        holding.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(prefix, decision)| (*prefix, decision))
+    }
+
+    fn is_own_pod_address(&self) -> bool {
+        self.state.parts.pods.own_addresses().iter().any(|a| IpNet::from(*a) == self.target)
+    }
+
+    fn what(&self, route: Option<(IpNet, &RouteDecision)>) -> &'static str {
+        let address = self.target.addr();
+        if self.is_own_pod_address() {
+            return "this node's own pod address";
+        }
+        if self.plan.node.address(address.is_ipv4()) == Some(address) || self.view.is_local(address) {
+            return "this node";
+        }
+        if self.plan.remote_at(address).is_some() {
+            return "node";
+        }
+        match route.map(|(_, r)| r.origin) {
+            Some(Origin::Pod) => "pod of this node",
+            Some(Origin::Block) => "block of this node",
+            _ if self.plan.pool_of(&self.target).is_some() => "pod of another node",
+            Some(_) => "outside the pools",
+            None if self.foreign().is_some() => "outside the pools",
+            None => "unknown",
+        }
+    }
+
+    fn pool_and_owner(&self) -> Vec<Step> {
+        let Some(pool) = self.plan.pool_of(&self.target) else {
+            return vec![step("pool", "none: no IPPool holds it", Vec::new())];
+        };
+        let modes = format!("vxlanMode {}, ipipMode {}", pool.modes.vxlan, pool.modes.ipip);
+        let mut steps = vec![step("pool", format!("{} ({})", pool.name, pool.cidr), vec![modes])];
+        if let Some(block) = self.plan.blocks.iter().find(|b| b.cidr.contains(&self.target)) {
+            steps.push(step("block", format!("{} of this node, {}", block.cidr, self.plan.node.name), Vec::new()));
+            steps.extend(self.pod());
+            return steps;
+        }
+        let owner = self.plan.remotes.iter().find_map(|node| {
+            let block = node.blocks.iter().find(|b| b.contains(&self.target))?;
+            Some(format!("{block} of {} ({})", node.name, node.address(block.addr().is_ipv4())?))
+        });
+        let text = owner.unwrap_or_else(|| "no Node lists a block that holds it".into());
+        steps.push(step("block", text, Vec::new()));
+        steps
+    }
+
+    fn pod(&self) -> Option<Step> {
+        let leases = self.state.parts.pods.leases();
+        let lease = leases.iter().find(|l| l.addresses.iter().any(|a| IpNet::from(*a) == self.target));
+        if let Some(lease) = lease {
+            let who = match &lease.pod {
+                Some(pod) => format!("{}/{}", pod.namespace, pod.name),
+                None => lease.owner.to_string(),
+            };
+            return Some(step("pod", format!("{who}, on {}", lease.host_ifname), Vec::new()));
+        }
+        if self.is_own_pod_address() {
+            return Some(step("pod", "none: reserved for the node itself", Vec::new()));
+        }
+        let single = self.target.prefix_len() == self.target.max_prefix_len();
+        single.then(|| step("pod", "none: the address is free", Vec::new()))
+    }
+
+    async fn bgp(&self, prefix: IpNet) -> Option<Step> {
+        let bgp = self.state.parts.speaker()?;
+        let question = bgp.query(move |speaker, _| bgp_text::explained(speaker.rib(), prefix));
+        let (result, checks) = tokio::time::timeout(Duration::from_secs(5), question).await.ok()?.ok()?;
+        Some(step("bgp", result, checks))
+    }
+
+    fn next_hop(&self, decision: &RouteDecision) -> Option<Step> {
+        let next_hop = decision.best.as_ref()?.next_hop?;
+        let learned = &self.decisions.learned;
+        let resolution = resolve(self.view, learned, next_hop);
+        let node = match self.plan.remote_at(next_hop) {
+            Some(node) => format!("{next_hop} is node {}", node.name),
+            None => format!("{next_hop} is no node of the cluster"),
+        };
+        let trace = resolution.trace.iter().map(ToString::to_string).collect();
+        Some(step("next hop", format!("{node}; {}", routes_text::outcome(&resolution.outcome)), trace))
+    }
+
+    fn encapsulation(&self, decision: &RouteDecision) -> Option<Step> {
+        let Some(encapsulation) = decision.encapsulation else {
+            return Some(step("encapsulation", decision.reason.clone(), Vec::new()));
+        };
+        let mut checks = vec![decision.reason.clone()];
+        if let (Some(node), Some(pool)) = (&decision.node, self.plan.pool_of(&self.target))
+            && let Some(path) = paths::find(&self.decisions.paths, &pool.name, node)
+        {
+            checks.push(format!("the kernel's way to {}, our routes left aside: {}", path.endpoint, l2(&path.path)));
+        }
+        Some(step("encapsulation", bgp_text::encapsulation(encapsulation), checks))
+    }
+
+    /// The kernel's route with neighbour and MTU, and the sentence that sums it up.
+    fn way(&self, route: Option<(IpNet, &RouteDecision)>) -> (Vec<Step>, String) {
+        if self.is_own_pod_address() || self.view.is_local(self.target.addr()) {
+            let text = "an address of this host: delivered here";
+            return (vec![step("kernel route", text, Vec::new())], text.into());
+        }
+        let ours = route.and_then(|(prefix, decision)| Some((prefix, decision, decision.kernel.as_ref()?)));
+        match (ours, self.foreign()) {
+            // The longest prefix wins; for the same prefix the lower metric does, and ours is high on purpose.
+            (Some((prefix, decision, kernel)), foreign)
+                if foreign.is_none_or(|f| {
+                    (f.destination.prefix_len(), METRIC.0) < (prefix.prefix_len(), f.metric.0)
+                        && f.destination.prefix_len() <= prefix.prefix_len()
+                        || f.destination.prefix_len() < prefix.prefix_len()
+                }) =>
+            {
+                self.our_way(prefix, decision, kernel)
+            }
+            (_, Some(foreign)) => self.foreign_way(foreign),
+            (_, None) => {
+                let text = "no route: packets to it are refused here as unreachable";
+                let why = route.map(|(prefix, decision)| format!("{prefix}: {}", decision.reason));
+                (vec![step("kernel route", text, why.into_iter().collect())], text.into())
+            }
+        }
+    }
+
+    fn our_way(&self, prefix: IpNet, decision: &RouteDecision, kernel: &DesiredRoute) -> (Vec<Step>, String) {
+        let key = RouteKey::main(prefix, METRIC);
+        let installed = routes_text::installed(self.state, self.snapshot, &key);
+        let state = if installed { "in the kernel" } else { "NOT in the kernel (see `roadbed status`)" };
+        let text = routes_text::kernel_text(&prefix, kernel);
+        let mut steps = vec![step("kernel route", format!("{text}: {state}"), Vec::new())];
+        let Target::Forward(hops) = &kernel.target else {
+            return (steps, format!("dropped here: {}", decision.reason));
+        };
+        for hop in hops {
+            steps.push(step("neighbour", self.neighbour(hop, decision), Vec::new()));
+        }
+        let mtu = hops.iter().filter_map(|h| Some((self.view.link(&h.interface)?.mtu, &h.interface))).min();
+        steps.extend(mtu.map(|(mtu, link)| step("mtu", format!("{mtu} bytes, of {link}"), Vec::new())));
+        let way = decision.encapsulation.map_or_else(|| "delivered on this node", bgp_text::way);
+        let towards = decision.node.as_ref().map_or_else(String::new, |n| format!(" to node {n}"));
+        (steps, format!("{way}{towards}: {}", decision.reason))
+    }
+
+    fn neighbour(&self, hop: &routesync::Hop, decision: &RouteDecision) -> String {
+        use tunnel::Encapsulation as E;
+        let Some(gateway) = hop.gateway else {
+            return format!("permanent entry on {}, made with the pod's link", hop.interface);
+        };
+        match decision.encapsulation {
+            Some(E::Vxlan) => {
+                let remote = self.decisions.tunnels.remotes.values().find(|r| r.gateway == gateway);
+                let mac = remote.map_or_else(|| "missing".into(), |r| config::vocabulary::MacAddress(r.mac).to_string());
+                format!("{gateway} on {}: permanent, VTEP {mac}, outer destination {gateway}", hop.interface)
+            }
+            Some(E::Ipip) => format!("none: the outer destination is {gateway}"),
+            _ => format!("{gateway} on {}, resolved by the kernel", hop.interface),
+        }
+    }
+
+    fn foreign(&self) -> Option<&routesync::ForeignRoute> {
+        let holding = self.view.foreign.iter().filter(|f| f.destination.contains(&self.target));
+        holding.max_by_key(|f| (f.destination.prefix_len(), std::cmp::Reverse(f.metric.0)))
+    }
+
+    fn foreign_way(&self, foreign: &routesync::ForeignRoute) -> (Vec<Step>, String) {
+        let hops: Vec<String> = foreign
+            .hops
+            .iter()
+            .map(|hop| {
+                let name = self.view.links.get(&hop.index).map_or("?", |l| &*l.name);
+                hop.gateway.map_or_else(|| format!("dev {name}"), |gateway| format!("via {gateway} dev {name}"))
+            })
+            .collect();
+        let text = format!("{} {} (protocol {}, not ours)", foreign.destination, hops.join(", "), foreign.protocol);
+        let verdict = format!("by the kernel's own route {text}");
+        (vec![step("kernel route", text, Vec::new())], verdict)
+    }
+}
+
+fn l2(path: &tunnel::L2Path) -> String {
+    match path {
+        tunnel::L2Path::OnLink { interface } => format!("on-link, {interface}, no gateway"),
+        tunnel::L2Path::Routed { gateway, interface } => format!("via {gateway} dev {interface}"),
+        tunnel::L2Path::NoRoute(why) => format!("none ({why})"),
+    }
+}

@@ -1,0 +1,87 @@
+//! What is wrong, gathered from every part, each with since when.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use bgpd_proto::speaker::PeerStatus;
+use config::api::status::Issue;
+use config::problem::Severity;
+use store::StoreState;
+
+use super::State;
+use crate::agent::snapshot::Snapshot;
+
+/// A session that is down is worth a word once it had time to come up.
+const SESSION_GRACE: Duration = Duration::from_secs(10);
+
+/// Everything that is wrong.
+pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Instant) -> Vec<Issue> {
+    let mut issues = resources(&state.parts.store.state().borrow());
+    let since = |at: Instant| now.duration_since(at).as_secs();
+    if let Some((message, at)) = &snapshot.plan_error {
+        issues.push(error("config", message.clone(), since(*at)));
+    }
+    if let Some((message, at)) = &snapshot.start_error {
+        issues.push(error("bgp", message.clone(), since(*at)));
+    }
+    issues.extend(sessions.iter().filter_map(|s| session(s, now)));
+    let sync = state.parts.fib.status().borrow().clone();
+    for (key, message, at) in &sync.failed {
+        issues.push(error("kernel", format!("route {key}: {message}"), ago(*at)));
+    }
+    if sync.drifted > 0 {
+        let message = format!("{} routes were changed by others and are left so: `repair` is off", sync.drifted);
+        issues.push(warning("kernel", message, 0));
+    }
+    for e in &state.parts.tunnels.status().borrow().errors {
+        issues.push(error("tunnel", e.what.clone(), ago(e.since)));
+    }
+    for (message, at) in &snapshot.host_problems {
+        issues.push(warning("host", message.clone(), since(*at)));
+    }
+    for (message, at) in state.parts.pods.problems() {
+        issues.push(warning("ipam", message, since(at)));
+    }
+    issues
+}
+
+/// No issue keeps the node from doing its work.
+pub fn none_is_an_error(issues: &[Issue]) -> bool {
+    issues.iter().all(|i| i.severity != "error" || i.part == "bgp-session")
+}
+
+fn resources(store: &StoreState) -> Vec<Issue> {
+    let age = ago(store.since);
+    let kept = match store.intent {
+        Some(_) => " (the last good state is kept)",
+        None => "",
+    };
+    let issue = |p: &config::problem::Problem| match p.severity {
+        Severity::Error => error("config", format!("{p}{kept}"), age),
+        Severity::Warning => warning("config", p.to_string(), age),
+    };
+    store.problems.iter().map(issue).collect()
+}
+
+fn session(peer: &PeerStatus, now: Instant) -> Option<Issue> {
+    let down_for = now.saturating_duration_since(peer.since);
+    // Attempts change the state every few seconds; the time since the last change would hide a long outage.
+    let quiet = peer.last_error.is_none() && down_for < SESSION_GRACE;
+    if peer.state == bgpd_proto::session::State::Established || quiet {
+        return None;
+    }
+    let why = peer.last_error.as_deref().unwrap_or("no answer");
+    let message = format!("peer {} ({}) is {}: {why}", peer.id, peer.name, peer.state);
+    Some(error("bgp-session", message, down_for.as_secs()))
+}
+
+fn ago(at: SystemTime) -> u64 {
+    at.elapsed().unwrap_or_default().as_secs()
+}
+
+fn error(part: &str, message: String, since_seconds: u64) -> Issue {
+    Issue { part: part.into(), severity: "error".into(), message, since_seconds }
+}
+
+fn warning(part: &str, message: String, since_seconds: u64) -> Issue {
+    Issue { part: part.into(), severity: "warning".into(), message, since_seconds }
+}

@@ -1,0 +1,123 @@
+//! The socket API: HTTP/1.1 and JSON under `/v1` on a Unix socket of mode 0600, and health and readiness
+//! on the metrics address. Handlers read the latest snapshot and ask the parts; they decide nothing.
+
+mod answer;
+mod bgp_text;
+mod cni;
+mod explain;
+mod health;
+mod issues;
+mod peers;
+mod routes;
+mod status;
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use axum::Router;
+use axum::routing::{get, post};
+use config::agent_file::AgentConfig;
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+
+use super::parts::Parts;
+use super::snapshot::Snapshot;
+
+pub use answer::Failure;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct State(Arc<Shared>);
+
+/// Behind [`State`].
+pub struct Shared {
+    /// The node's name.
+    pub node: String,
+    /// `file` and its path.
+    pub datastore: (String, String),
+    /// When the agent started.
+    pub started: Instant,
+    /// The parts.
+    pub parts: Parts,
+    /// The latest decisions.
+    pub snapshots: watch::Receiver<Snapshot>,
+}
+
+impl State {
+    /// The state of a new agent.
+    pub fn new(config: &AgentConfig, parts: Parts, snapshots: watch::Receiver<Snapshot>) -> Self {
+        let config::agent_file::Datastore::File { path } = &config.datastore;
+        State(Arc::new(Shared {
+            node: config.node_name.to_string(),
+            datastore: ("file".into(), path.display().to_string()),
+            started: Instant::now(),
+            parts,
+            snapshots,
+        }))
+    }
+}
+
+impl std::ops::Deref for State {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Shared {
+    /// The latest snapshot.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshots.borrow().clone()
+    }
+}
+
+/// Binds the socket: the directory is made, and what a dead agent left there is replaced.
+pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    super::refuse_if_running(path)?;
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(e).with_context(|| format!("cannot replace the old socket {}", path.display()));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("cannot protect {}", path.display()))?;
+    Ok(listener)
+}
+
+/// Serves the socket for ever.
+pub async fn serve(listener: UnixListener, state: State) -> anyhow::Result<()> {
+    let router = Router::new()
+        .route("/v1/status", get(status::get))
+        .route("/v1/peers", get(peers::list))
+        .route("/v1/peers/{peer}", get(peers::one))
+        .route("/v1/routes", get(routes::get))
+        .route("/v1/explain", get(explain::get))
+        .route("/v1/cni/add", post(cni::add))
+        .route("/v1/cni/del", post(cni::del))
+        .fallback(answer::no_such_path)
+        .with_state(state);
+    axum::serve(listener, router).await.context("the socket API ended")
+}
+
+/// Serves health and readiness for ever; without an address it waits for ever.
+pub async fn serve_metrics(address: Option<SocketAddr>, state: State) -> anyhow::Result<()> {
+    let Some(address) = address else { return std::future::pending().await };
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; set `metrics` in the agent's file to a free address"))?;
+    let router = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .with_state(state);
+    axum::serve(listener, router).await.context("the metrics server ended")
+}

@@ -1,0 +1,173 @@
+//! `GET /v1/routes`: the looking glass.
+
+use axum::Json;
+use axum::extract::{Query, State as Extract};
+use bgpd_proto::rib::{PathKind, PathView};
+use bgpd_proto::types::PeerId;
+use config::api::ErrorKind;
+use config::api::routes::Route;
+use ipnet::IpNet;
+use routesync::{DesiredRoute, Outcome, RouteKey, Target};
+use serde::Deserialize;
+
+use super::{Failure, State, bgp_text};
+use crate::agent::snapshot::Snapshot;
+use crate::decide::RouteDecision;
+use crate::decide::routes::{METRIC, Origin};
+
+#[derive(Deserialize)]
+pub struct Asked {
+    prefix: Option<IpNet>,
+    received: Option<std::net::IpAddr>,
+    advertised: Option<std::net::IpAddr>,
+    #[serde(default)]
+    rejected: bool,
+}
+
+pub async fn get(Extract(state): Extract<State>, Query(asked): Query<Asked>) -> Result<Json<Vec<Route>>, Failure> {
+    let views = [asked.received.is_some(), asked.advertised.is_some(), asked.rejected];
+    if views.into_iter().filter(|v| *v).count() > 1 {
+        let message = "only one of received, advertised and rejected can be asked for at once";
+        return Err(Failure::new(ErrorKind::Invalid, message, "ask twice"));
+    }
+    let mut routes = match (asked.received, asked.advertised, asked.rejected) {
+        (Some(peer), _, _) => received(&state, PeerId(peer)).await?,
+        (_, Some(peer), _) => advertised(&state, PeerId(peer)).await?,
+        (_, _, true) => rejected(&state).await?,
+        _ => decided(&state)?,
+    };
+    if let Some(within) = asked.prefix {
+        routes.retain(|route| within.contains(&route.prefix));
+    }
+    Ok(Json(routes))
+}
+
+fn decided(state: &State) -> Result<Vec<Route>, Failure> {
+    let snapshot = state.snapshot();
+    let decisions = snapshot.decisions.clone().ok_or_else(Failure::no_plan)?;
+    Ok(decisions.routes.iter().map(|(prefix, decision)| decided_route(state, &snapshot, prefix, decision)).collect())
+}
+
+fn decided_route(state: &State, snapshot: &Snapshot, prefix: &IpNet, decision: &RouteDecision) -> Route {
+    let mut route = match &decision.best {
+        Some(path) => learned(*prefix, path),
+        None => blank(*prefix),
+    };
+    route.origin = match decision.origin {
+        Origin::Block => "local",
+        Origin::Pod => "pod",
+        Origin::External => "external",
+        Origin::Internal => "internal",
+    }
+    .into();
+    route.node = decision.node.as_ref().map(ToString::to_string);
+    route.encapsulation = Some(decision.encapsulation.map_or("none", bgp_text::encapsulation).into());
+    route.reason = decision.reason.clone();
+    route.kernel = decision.kernel.as_ref().map_or_else(String::new, |kernel| kernel_text(prefix, kernel));
+    route.installed = decision.kernel.is_some() && installed(state, snapshot, &RouteKey::main(*prefix, METRIC));
+    route
+}
+
+async fn received(state: &State, peer: PeerId) -> Result<Vec<Route>, Failure> {
+    let routes = state.parts.speaker().ok_or_else(Failure::no_plan)?;
+    let routes = routes.query(move |speaker, _| speaker.rib().received(peer)).await?;
+    let row = |r: bgpd_proto::rib::ReceivedView| Route {
+        reason: match (&r.rejected, r.selected) {
+            (Some(why), _) => format!("rejected: {why}"),
+            (None, true) => "accepted, selected".into(),
+            (None, false) => "accepted".into(),
+        },
+        ..learned(r.prefix, &r.path)
+    };
+    Ok(routes.into_iter().map(row).collect())
+}
+
+async fn rejected(state: &State) -> Result<Vec<Route>, Failure> {
+    let bgp = state.parts.speaker().ok_or_else(Failure::no_plan)?;
+    let routes = bgp.query(|speaker, _| speaker.rib().rejected()).await?;
+    let row = |r: bgpd_proto::rib::RejectedView| Route { reason: r.reason.to_string(), ..learned(r.prefix, &r.path) };
+    Ok(routes.into_iter().map(row).collect())
+}
+
+async fn advertised(state: &State, peer: PeerId) -> Result<Vec<Route>, Failure> {
+    let bgp = state.parts.speaker().ok_or_else(Failure::no_plan)?;
+    let routes = bgp.query(move |speaker, _| speaker.rib().advertised(peer)).await?;
+    let row = |r: bgpd_proto::rib::AdvertisedView| Route {
+        peer: Some(peer.0),
+        next_hop: Some(r.next_hop),
+        as_path: r.attributes.as_path.to_string(),
+        local_pref: r.attributes.local_pref,
+        reason: "advertised".into(),
+        ..blank(r.prefix)
+    };
+    Ok(routes.into_iter().map(row).collect())
+}
+
+fn learned(prefix: IpNet, path: &PathView) -> Route {
+    Route {
+        origin: match path.kind {
+            PathKind::Local => "local",
+            PathKind::External => "external",
+            PathKind::Internal => "internal",
+        }
+        .into(),
+        peer: path.peer.map(|p| p.0),
+        next_hop: path.next_hop,
+        as_path: path.attributes.as_path.to_string(),
+        local_pref: path.attributes.local_pref,
+        ..blank(prefix)
+    }
+}
+
+fn blank(prefix: IpNet) -> Route {
+    Route {
+        prefix,
+        origin: String::new(),
+        peer: None,
+        next_hop: None,
+        as_path: String::new(),
+        local_pref: None,
+        node: None,
+        encapsulation: None,
+        reason: String::new(),
+        kernel: String::new(),
+        installed: false,
+    }
+}
+
+/// The kernel has the wanted route exactly so.
+pub fn installed(state: &State, snapshot: &Snapshot, key: &RouteKey) -> bool {
+    let sync = state.parts.fib.status().borrow().clone();
+    sync.in_sync_with >= snapshot.fib_generation && !sync.failed.iter().any(|(failed, _, _)| failed == key)
+}
+
+/// A route as `ip route` would write it.
+pub fn kernel_text(prefix: &IpNet, route: &DesiredRoute) -> String {
+    let hop = |hop: &routesync::Hop| {
+        let gateway = hop.gateway.map_or_else(String::new, |g| format!("via {g} "));
+        let onlink = if hop.onlink { " onlink" } else { "" };
+        format!("{gateway}dev {}{onlink}", hop.interface)
+    };
+    let source = route.preferred_source.map_or_else(String::new, |s| format!(" src {s}"));
+    match &route.target {
+        Target::Blackhole => format!("blackhole {prefix}"),
+        Target::Forward(hops) => match hops.as_slice() {
+            [only] => format!("{prefix} {}{source}", hop(only)),
+            several => {
+                let ways = several.iter().map(|h| format!("nexthop {} weight {}", hop(h), h.weight));
+                format!("{prefix}{source} {}", ways.collect::<Vec<_>>().join(" "))
+            }
+        },
+    }
+}
+
+/// A resolution in words.
+pub fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::OnLink { interface, .. } => format!("on-link on {interface}"),
+        Outcome::Via { gateway, interface, metric, .. } => {
+            format!("via {gateway} on {interface}, metric {}", metric.0)
+        }
+        Outcome::Unreachable(why) => format!("unreachable: {why}"),
+    }
+}

@@ -1,0 +1,106 @@
+//! `GET /v1/status`.
+
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State as Extract;
+use config::api::status::{Block, Datastore, NodePath, PeerCounts, RouteCounts, Status, Tunnel};
+
+use super::{State, bgp_text, issues};
+use crate::agent::snapshot::Snapshot;
+use crate::plan::Plan;
+
+pub async fn get(Extract(state): Extract<State>) -> Json<Status> {
+    Json(of(&state).await)
+}
+
+/// The whole status.
+pub async fn of(state: &State) -> Status {
+    let now = Instant::now();
+    let snapshot = state.snapshot();
+    let plan = snapshot.plan.as_deref();
+    let sessions = bgp_text::sessions(state).await;
+    let established = sessions.iter().filter(|s| s.state == bgpd_proto::session::State::Established).count();
+    let problems = issues::all(state, &snapshot, &sessions, now);
+    let in_step = state.parts.fib.status().borrow().in_sync_with == snapshot.fib_generation;
+    let ready = snapshot.decisions.is_some() && snapshot.fully_fed && in_step && issues::none_is_an_error(&problems);
+    Status {
+        node: state.node.clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        uptime_seconds: now.duration_since(state.started).as_secs(),
+        asn: plan.map_or(0, |p| p.speaker.asn.0),
+        router_id: plan.map_or_else(String::new, |p| p.speaker.router_id.to_string()),
+        ready,
+        problems,
+        datastore: datastore(state, &snapshot, now),
+        peers: PeerCounts { configured: sessions.len(), established, fully_fed: snapshot.fully_fed },
+        routes: routes(state, &snapshot),
+        tunnels: tunnels(state),
+        nodes: nodes(&snapshot),
+        blocks: plan.map_or_else(Vec::new, |plan| blocks(state, plan)),
+    }
+}
+
+fn datastore(state: &State, snapshot: &Snapshot, now: Instant) -> Datastore {
+    let (kind, location) = state.datastore.clone();
+    let store = state.parts.store.state().borrow().clone();
+    let applied = match (&store.intent, store.is_bad()) {
+        (None, _) => "empty",
+        (Some(_), true) => "stale",
+        (Some(_), false) => "ok",
+    };
+    Datastore {
+        kind,
+        location,
+        state: applied.into(),
+        revision: store.revision,
+        applied_seconds: snapshot.applied.map(|since| now.duration_since(since).as_secs()),
+    }
+}
+
+fn routes(state: &State, snapshot: &Snapshot) -> RouteCounts {
+    let sync = state.parts.fib.status().borrow().clone();
+    RouteCounts {
+        loc_rib: snapshot.loc_rib,
+        wanted: sync.wanted,
+        installed: sync.installed,
+        failed: sync.failed.len(),
+        repaired: sync.repaired,
+    }
+}
+
+fn tunnels(state: &State) -> Vec<Tunnel> {
+    let status = state.parts.tunnels.status().borrow().clone();
+    let tunnel = |d: &tunnel::DeviceStatus| Tunnel {
+        name: d.name.clone(),
+        mtu: d.mtu,
+        remotes: status.remotes,
+        up: d.up,
+    };
+    status.devices.iter().map(tunnel).collect()
+}
+
+fn nodes(snapshot: &Snapshot) -> Vec<NodePath> {
+    let path = |p: &crate::decide::NodePath| NodePath {
+        node: p.node.to_string(),
+        address: p.endpoint.to_string(),
+        pool: p.pool.clone(),
+        encapsulation: bgp_text::encapsulation(p.choice.encapsulation).into(),
+        reason: p.choice.reason.to_string(),
+    };
+    snapshot.decisions.iter().flat_map(|d| d.paths.iter().map(path)).collect()
+}
+
+fn blocks(state: &State, plan: &Plan) -> Vec<Block> {
+    let used = state.parts.pods.addresses_in_use();
+    let block = |b: &crate::plan::OwnBlock| {
+        let host_bits = u32::from(b.cidr.max_prefix_len() - b.cidr.prefix_len());
+        Block {
+            cidr: b.cidr,
+            pool: b.pool.clone(),
+            used: used.iter().filter(|a| b.cidr.contains(*a)).count() as u64,
+            size: 1u64.checked_shl(host_bits).unwrap_or(u64::MAX),
+        }
+    };
+    plan.blocks.iter().map(block).collect()
+}

@@ -1,0 +1,68 @@
+//! The node agent: which parts there are, and what flows between them.
+//!
+//! ```text
+//! store ──Intent──► plan ──┬─ SpeakerConfig, originated ──► bgpd ──Loc-RIB, tracked next hops──┐
+//!                          │                                  ▲                               │
+//!                          │                                  └──── next hop reachability ────┤
+//!                          └────────────► decide (pure) ◄──── KernelView ◄── routesync        │
+//! CNI ADD ► pods (ledger, veth) ──────────►  │  ▲                                             │
+//!                                            │  └──────────────────────────────────────────────┘
+//!                       desired FIB ► routesync; desired tunnels ► tunnel; sysctls ► hostnet
+//! ```
+//!
+//! One task, [`reconcile`], takes whatever changed, decides everything anew and hands complete desired state on.
+//! The socket API reads its latest [`snapshot::Snapshot`] and asks the parts for the rest.
+
+mod api;
+mod host;
+mod parts;
+mod pods;
+mod reconcile;
+mod snapshot;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use config::agent_file::AgentConfig;
+use tokio::signal::unix::{SignalKind, signal};
+
+use parts::Parts;
+
+/// Runs the agent until SIGTERM or SIGINT. The data plane stays as it is when it returns.
+pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let socket = api::bind(&config.socket)?;
+    let parts = Parts::start(&config).await?;
+    let (mut reconciler, snapshots) = reconcile::Reconciler::new(parts.clone(), &config);
+    let api = api::State::new(&config, parts, snapshots);
+    tracing::info!(node = %config.node_name, socket = %config.socket.display(), "roadbed agent started");
+
+    let outcome = tokio::select! {
+        outcome = reconciler.run() => outcome,
+        outcome = api::serve(socket, api.clone()) => outcome,
+        outcome = api::serve_metrics(config.metrics, api) => outcome,
+        _ = term.recv() => Ok(()),
+        _ = int.recv() => Ok(()),
+    };
+    reconciler.leave().await;
+    // A socket file without a listener makes a client wait for nothing.
+    let _ = std::fs::remove_file(&config.socket);
+    tracing::info!("roadbed agent ends; routes and devices stay in place");
+    outcome
+}
+
+/// Where the ledger of addresses lives.
+fn ledger_dir(config: &AgentConfig) -> PathBuf {
+    config.state_dir.clone()
+}
+
+/// Refuses a second agent: whoever answers on the socket owns this node's kernel state.
+pub fn refuse_if_running(socket: &Path) -> anyhow::Result<()> {
+    let client = config::api::Client::new(socket).with_timeout(Duration::from_secs(2));
+    match client.get::<serde_json::Value>("/v1/status") {
+        Err(config::api::ClientError::Absent { .. }) => Ok(()),
+        _ => bail!("an agent runs already and answers on {}; stop it first", socket.display()),
+    }
+}

@@ -1,0 +1,232 @@
+//! The one loop: whatever changed, decide everything anew and hand complete desired state on.
+//!
+//! Changes only wake it; it reads the latest value of each source, so bursts coalesce (law 6). Each stage
+//! compares what it is given with what is, so publishing the same again costs nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bgpd::{RibState, Shutdown};
+use config::agent_file::AgentConfig;
+use config::intent::Intent;
+use config::vocabulary::NodeName;
+use tokio::sync::watch;
+
+use super::host::Host;
+use super::parts::Parts;
+use super::snapshot::Snapshot;
+use crate::decide::{self, Decisions, Inputs, RibSnapshot};
+use crate::plan::{self, Plan};
+
+/// The least time between two rounds: a full table arriving in small pieces is decided on in batches.
+const PACE: Duration = Duration::from_millis(20);
+/// How soon a part that failed to start is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Owner of the decisions.
+pub struct Reconciler {
+    parts: Parts,
+    node: NodeName,
+    intent: Option<Arc<Intent>>,
+    listen_port: u16,
+    decisions: Option<Arc<Decisions>>,
+    host: Host,
+    snapshot: Snapshot,
+    snapshots: watch::Sender<Snapshot>,
+}
+
+impl Reconciler {
+    /// A reconciler, and where its results appear.
+    pub fn new(parts: Parts, config: &AgentConfig) -> (Self, watch::Receiver<Snapshot>) {
+        let (snapshots, seen) = watch::channel(Snapshot::default());
+        let reconciler = Reconciler {
+            parts,
+            node: config.node_name.clone(),
+            intent: None,
+            listen_port: 0,
+            decisions: None,
+            host: Host::default(),
+            snapshot: Snapshot::default(),
+            snapshots,
+        };
+        (reconciler, seen)
+    }
+
+    /// Runs until a part has ended.
+    pub async fn run(&mut self) -> anyhow::Result<()> {
+        let mut store = self.parts.store.state();
+        let mut view = self.parts.fib.view();
+        let mut pods = self.parts.pods.changes();
+        let mut bgp = self.parts.bgp.clone();
+        loop {
+            let rib = self.parts.speaker().map(|b| b.changes());
+            // Seen before the round starts: what changes during the round makes another one.
+            let mut rib = Wake::new(rib);
+            store.mark_unchanged();
+            view.mark_unchanged();
+            pods.mark_unchanged();
+            bgp.mark_unchanged();
+            let retry = self.round().await;
+            self.snapshots.send_replace(self.snapshot.clone());
+            tokio::time::sleep(PACE).await;
+            tokio::select! {
+                changed = store.changed() => changed?,
+                changed = view.changed() => changed?,
+                changed = pods.changed() => changed?,
+                changed = bgp.changed() => changed?,
+                () = rib.changed() => {}
+                () = tokio::time::sleep(RETRY), if retry => {}
+            }
+        }
+    }
+
+    /// Closes the BGP sessions in silence: peers that speak graceful restart keep our routes.
+    pub async fn leave(&mut self) {
+        if let Some(bgp) = self.parts.speaker() {
+            self.parts.bgp_is(None);
+            bgp.shutdown(Shutdown::Silent).await;
+        }
+    }
+
+    /// One round; true where something failed that time may heal.
+    async fn round(&mut self) -> bool {
+        let mut retry = self.take_intent().await;
+        let Some(plan) = self.snapshot.plan.clone() else { return retry };
+        let Some(rib) = self.rib_snapshot().await else { return retry };
+        let view = self.parts.fib.view().borrow().clone();
+        if view.generation == 0 {
+            // Before the first look at the kernel nothing can be decided; the view's change wakes us.
+            return retry;
+        }
+        let pods = self.parts.pods.links();
+        let own_pod_addresses = self.parts.pods.own_addresses();
+        let inputs = Inputs { plan: &plan, rib: &rib, view: &view, pods: &pods, own_pod_addresses: &own_pod_addresses };
+        let decisions = Arc::new(decide::decide(inputs));
+        self.hand_on(&decisions).await;
+        retry |= self.host.apply(&decisions.host);
+        self.snapshot.host_problems = self.host.problems();
+        self.snapshot.fully_fed = rib.fully_fed;
+        self.snapshot.loc_rib = rib.loc_rib.len();
+        self.snapshot.decisions = Some(decisions.clone());
+        self.decisions = Some(decisions);
+        retry
+    }
+
+    /// Gives each part its desired state, where that differs from the last.
+    async fn hand_on(&mut self, new: &Arc<Decisions>) {
+        let old = self.decisions.as_deref();
+        if old.is_none_or(|old| old.tunnels != new.tunnels) {
+            self.parts.tunnels.publish(new.tunnels.clone());
+        }
+        if old.is_none_or(|old| old.fib != new.fib) {
+            self.snapshot.fib_generation = self.parts.fib.publish(new.fib.clone());
+        }
+        if old.is_none_or(|old| old.next_hops != new.next_hops)
+            && let Some(bgp) = self.parts.speaker()
+        {
+            bgp.set_next_hops(new.next_hops.clone()).await;
+        }
+    }
+
+    async fn rib_snapshot(&self) -> Option<RibSnapshot> {
+        let bgp = self.parts.speaker()?;
+        let question = |speaker: &bgpd::Speaker, _now| RibSnapshot {
+            loc_rib: speaker.rib().loc_rib().collect(),
+            tracked: speaker.tracked_next_hops(),
+            fully_fed: speaker.fully_fed(),
+        };
+        bgp.query(question).await.ok()
+    }
+
+    /// Takes up new resources; true where the speaker could not be started.
+    async fn take_intent(&mut self) -> bool {
+        let state = self.parts.store.state().borrow().clone();
+        let Some(intent) = state.intent.clone() else { return false };
+        let known = self.intent.as_ref().is_some_and(|known| Arc::ptr_eq(known, &intent) || **known == *intent);
+        if known && self.snapshot.start_error.is_none() {
+            return false;
+        }
+        match plan::compile(&intent, &self.node) {
+            Ok(plan) => {
+                self.snapshot.plan_error = None;
+                let plan = Arc::new(plan);
+                if let Err(error) = self.configure(&plan).await {
+                    tracing::error!(%error, "the BGP speaker does not start");
+                    let since = self.snapshot.start_error.take().map_or_else(Instant::now, |(_, since)| since);
+                    self.snapshot.start_error = Some((error, since));
+                    return true;
+                }
+                self.snapshot.start_error = None;
+                if !known {
+                    tracing::info!(revision = state.revision, peers = plan.speaker.peers.len(), "new resources applied");
+                    self.snapshot.applied = Some(Instant::now());
+                }
+                self.snapshot.plan = Some(plan);
+                self.intent = Some(intent);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the resources make no plan for this node; the last good state is kept");
+                self.snapshot.plan_error = Some((error.to_string(), Instant::now()));
+                self.intent = Some(intent);
+            }
+        }
+        false
+    }
+
+    /// Hands the plan to the parts that read it directly.
+    async fn configure(&mut self, plan: &Plan) -> Result<(), String> {
+        self.parts.pods.set_blocks(plan.blocks.iter().map(|b| b.cidr).collect()).map_err(|e| e.to_string())?;
+        if let Some(bgp) = self.parts.speaker().filter(|_| self.listen_port != plan.listen_port) {
+            tracing::warn!(port = plan.listen_port, "the listen port changed: all sessions start anew");
+            self.parts.bgp_is(None);
+            bgp.shutdown(Shutdown::Silent).await;
+        }
+        match self.parts.speaker() {
+            Some(bgp) => {
+                bgp.configure(plan.speaker.clone()).await;
+                bgp.originate(plan.originated.clone()).await;
+            }
+            None => {
+                let bgp = bgpd::start(plan.speaker.clone(), listen_addresses(plan)).await.map_err(|e| e.to_string())?;
+                bgp.originate(plan.originated.clone()).await;
+                self.listen_port = plan.listen_port;
+                // The new speaker has no next hops yet: hand everything on again.
+                self.decisions = None;
+                self.parts.bgp_is(Some(bgp));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All addresses of the node: sessions may come to any of them, and unknown peers are refused anyway.
+fn listen_addresses(plan: &Plan) -> Vec<std::net::SocketAddr> {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    let v4 = (Ipv4Addr::UNSPECIFIED, plan.listen_port).into();
+    let v6 = (Ipv6Addr::UNSPECIFIED, plan.listen_port).into();
+    // Where the kernel has no IPv6 at all, an IPv6 socket cannot even be made.
+    if std::path::Path::new("/proc/net/if_inet6").exists() { vec![v4, v6] } else { vec![v4] }
+}
+
+/// Waits for the speaker's next change, or for ever where there is no speaker yet.
+struct Wake(Option<watch::Receiver<RibState>>);
+
+impl Wake {
+    fn new(mut rib: Option<watch::Receiver<RibState>>) -> Self {
+        if let Some(rib) = &mut rib {
+            rib.mark_unchanged();
+        }
+        Wake(rib)
+    }
+
+    async fn changed(&mut self) {
+        let changed = match &mut self.0 {
+            Some(rib) => rib.changed().await.is_ok(),
+            None => false,
+        };
+        if !changed {
+            // No speaker yet, or it was replaced: the watch on the handle wakes us.
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `roadbed cleanup [--pods]`: removes all that is ours from the kernel.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Remove the links of pods too: their connections end.
+    #[arg(long)]
+    pods: bool,
+    /// Routing protocol number of our routes, where `routeProtocol` is not the default.
+    #[arg(long, default_value_t = routesync::Protocol::default().0, env = "ROADBED_ROUTE_PROTOCOL")]
+    route_protocol: u8,
+    /// Where an agent would answer.
+    #[arg(long, env = "ROADBED_SOCKET", default_value = config::api::DEFAULT_SOCKET)]
+    socket: PathBuf,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    crate::agent::refuse_if_running(&args.socket)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let routes = routesync::cleanup(routesync::Protocol(args.route_protocol)).await?;
+        let devices = tunnel::cleanup().await?;
+        println!("removed {routes} routes and {devices} tunnel devices and addresses");
+        if args.pods {
+            let links = attach::list()?;
+            for link in &links {
+                attach::remove(link)?;
+            }
+            println!("removed {} pod links", links.len());
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,91 @@
+//! The command line. `roadbed agent` runs the daemon; every other command is a client of a running
+//! agent's socket, works on files alone (`validate`), or makes a laboratory fabric (`lab`).
+//!
+//! Errors go to stderr as one clear line with what to do, exit 1; usage errors exit 2 (clap's rule).
+
+mod agent;
+mod cleanup;
+mod explain;
+mod output;
+mod peers;
+mod routes;
+mod status;
+mod validate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use config::api::Client;
+
+pub use output::Format;
+
+/// BGP routing for Kubernetes nodes: announces pod subnets, installs what it learns, tunnels where it must.
+#[derive(Debug, Parser)]
+#[command(name = "roadbed", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every question to a running agent takes.
+#[derive(Debug, clap::Args)]
+struct Ask {
+    /// The agent's socket.
+    #[arg(long, env = "ROADBED_SOCKET", default_value = config::api::DEFAULT_SOCKET)]
+    socket: PathBuf,
+    /// Output: a table for people, or json or yaml with stable field names.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+impl Ask {
+    fn client(&self) -> Client {
+        Client::new(&self.socket)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the node daemon in the foreground; SIGTERM leaves the data plane in place.
+    Agent(agent::Args),
+    /// Check resources offline: each mistake with file, line, field and what would be right.
+    Validate(validate::Args),
+    /// One screen: sessions, routes, tunnels, blocks, datastore, what is wrong and since when.
+    Status(Ask),
+    /// The BGP sessions, or one of them.
+    Peers(peers::Args),
+    /// The looking glass: the Loc-RIB with each route's way into the kernel, or one peer's view.
+    Routes(routes::Args),
+    /// Why an address or a prefix is reached as it is, step by step.
+    Explain(explain::Args),
+    /// Remove all that is ours from the kernel (pod links only with --pods); refuses while an agent runs.
+    Cleanup(cleanup::Args),
+    /// A fabric of network namespaces from a containerlab file.
+    #[command(subcommand)]
+    Lab(lab::cli::LabCommand),
+}
+
+/// Parses the command line and runs what it asks for.
+pub fn main() -> ExitCode {
+    finish(match Cli::parse().command {
+        Command::Agent(args) => agent::run(args),
+        Command::Validate(args) => return validate::run(&args),
+        Command::Status(ask) => status::run(&ask),
+        Command::Peers(args) => peers::run(&args),
+        Command::Routes(args) => routes::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Cleanup(args) => cleanup::run(&args),
+        Command::Lab(command) => lab::cli::run(command).map_err(Into::into),
+    })
+}
+
+fn finish(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("roadbed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What this node does, decided anew from everything that it knows (law 1: pure; law 2: complete state).
+//!
+//! ```text
+//! Plan ─┬─ paths     how each other node is reached, for each pool        (tunnel::choose)
+//! Rib  ─┤  next_hops reachability and metric of each BGP next hop         (routesync::resolve) ─► bgpd
+//! View ─┤  routes    each Loc-RIB entry's way into the kernel, with why   ─► routesync
+//! Pods ─┘  tunnels   devices, forwarding and neighbour entries            ─► tunnel
+//!          host      the interfaces whose sysctls matter                  ─► hostnet
+//! ```
+//!
+//! Nothing here remembers anything: the same inputs give the same decisions, and `explain` runs the same
+//! functions again.
+
+pub mod host;
+pub mod next_hops;
+pub mod paths;
+pub mod routes;
+pub mod tunnels;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use bgpd_proto::rib::{BestRoute, NextHopTable};
+use ipnet::IpNet;
+use routesync::{DesiredFib, KernelView};
+use tunnel::DesiredTunnels;
+
+use crate::plan::Plan;
+
+pub use paths::NodePath;
+pub use routes::RouteDecision;
+
+/// What BGP knows, as one consistent picture.
+#[derive(Debug, Clone, Default)]
+pub struct RibSnapshot {
+    /// The Loc-RIB.
+    pub loc_rib: Vec<BestRoute>,
+    /// Every NEXT_HOP in any Adj-RIB-In.
+    pub tracked: BTreeSet<IpAddr>,
+    /// Every peer has sent its whole table once, or the deferral time is over.
+    pub fully_fed: bool,
+}
+
+/// A pod of this node: where its host route goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodLink {
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The node's end of its veth pair.
+    pub interface: String,
+}
+
+/// Everything that decisions are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// What the resources ask of this node.
+    pub plan: &'a Plan,
+    /// What BGP knows.
+    pub rib: &'a RibSnapshot,
+    /// What the kernel has that is not ours.
+    pub view: &'a KernelView,
+    /// The pods of this node.
+    pub pods: &'a [PodLink],
+    /// The node's own pod address of each family that has a block.
+    pub own_pod_addresses: &'a [IpAddr],
+}
+
+/// Everything that is decided, complete.
+#[derive(Debug, Clone)]
+pub struct Decisions {
+    /// For `routesync`.
+    pub fib: DesiredFib,
+    /// For `tunnel`.
+    pub tunnels: DesiredTunnels,
+    /// For `bgpd`.
+    pub next_hops: NextHopTable,
+    /// How each node is reached, for each pool.
+    pub paths: Vec<NodePath>,
+    /// The learned routes that next hops were resolved over.
+    pub learned: BTreeMap<IpNet, Vec<IpAddr>>,
+    /// The way of each Loc-RIB entry and each pod, with its reason.
+    pub routes: BTreeMap<IpNet, RouteDecision>,
+    /// For `hostnet`.
+    pub host: hostnet::Wanted,
+    /// MTU for pods, in bytes.
+    pub pod_mtu: u32,
+}
+
+/// Decides everything.
+pub fn decide(inputs: Inputs<'_>) -> Decisions {
+    let learned = routes::learned_outside_pools(inputs.plan, &inputs.rib.loc_rib);
+    let paths = paths::node_paths(inputs.plan, inputs.view);
+    let next_hops = next_hops::table(inputs.view, &learned, &inputs.rib.tracked);
+    let routes = routes::decide(inputs, &learned, &paths);
+    let (tunnels, pod_mtu) = tunnels::desired(inputs, &paths);
+    let host = host::wanted(inputs, &paths);
+    let fib = routes::fib(&routes, inputs.rib.fully_fed);
+    Decisions { fib, tunnels, next_hops, paths, learned, routes, host, pod_mtu }
+}

@@ -1,0 +1,258 @@
+//! The way of each route into the kernel.
+//!
+//! - A block of ours is a blackhole, so that its holes are not looked for elsewhere.
+//! - A pod of ours is a host route to its link, once the link exists.
+//! - A learned route whose NEXT_HOP is a node takes that node's path for the pool: the tunnel or direct.
+//! - Any other learned route goes to its NEXT_HOP as the kernel resolves it.
+//!
+//! A route that would lead the path to a tunnel's end into that tunnel is refused here.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bgpd_proto::rib::{BestRoute, PathKind, PathView};
+use config::vocabulary::NodeName;
+use ipnet::IpNet;
+use routesync::{DesiredFib, DesiredRoute, Hop, KernelView, Metric, Outcome, RouteKey, Target, resolve};
+use tunnel::Encapsulation;
+
+use super::{Inputs, NodePath, paths};
+use crate::plan::{Plan, Pool, RemoteNode};
+
+/// Metric of our routes: above every connected and static route's default, so that theirs win.
+pub const METRIC: Metric = Metric(1024);
+
+/// Where a route comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A block of this node.
+    Block,
+    /// A pod of this node.
+    Pod,
+    /// Learned by eBGP.
+    External,
+    /// Learned by iBGP.
+    Internal,
+}
+
+/// The decision for one prefix.
+#[derive(Debug, Clone)]
+pub struct RouteDecision {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The best path, where BGP taught it.
+    pub best: Option<PathView>,
+    /// The owner, where the next hop is a node.
+    pub node: Option<NodeName>,
+    /// How packets leave; `None` where they do not leave the node, or nothing is installed.
+    pub encapsulation: Option<Encapsulation>,
+    /// The check that decided.
+    pub reason: String,
+    /// What the kernel is to have; `None`: nothing, for the reason given.
+    pub kernel: Option<DesiredRoute>,
+}
+
+/// Originated here: nothing to install but the blackhole of the block.
+fn is_local(route: &BestRoute) -> bool {
+    route.paths.first().is_none_or(|best| best.kind == PathKind::Local)
+}
+
+/// The learned routes outside all pools: what next hops may be resolved over.
+pub fn learned_outside_pools(plan: &Plan, loc_rib: &[BestRoute]) -> BTreeMap<IpNet, Vec<IpAddr>> {
+    let outside = |r: &&BestRoute| !is_local(r) && plan.pools.iter().all(|p| !overlaps(&p.cidr, &r.prefix));
+    loc_rib
+        .iter()
+        .filter(outside)
+        .map(|r| (r.prefix, r.paths.iter().filter_map(|p| p.next_hop).collect()))
+        .collect()
+}
+
+/// A default route may cover the pools; a pool's own prefixes and what lies inside may not be resolved over.
+fn overlaps(pool: &IpNet, prefix: &IpNet) -> bool {
+    pool.contains(prefix)
+}
+
+/// The decision for every prefix that is ours or learned.
+pub fn decide(
+    inputs: Inputs<'_>,
+    learned: &BTreeMap<IpNet, Vec<IpAddr>>,
+    node_paths: &[NodePath],
+) -> BTreeMap<IpNet, RouteDecision> {
+    let mut routes = BTreeMap::new();
+    if inputs.plan.install_routes {
+        let context = Context { inputs, learned, node_paths };
+        let known = inputs.rib.loc_rib.iter().filter(|r| !is_local(r));
+        routes.extend(known.map(|route| (route.prefix, context.learned_route(route))));
+    }
+    // Ours come last: nothing that is learned replaces them.
+    routes.extend(inputs.plan.blocks.iter().map(|b| (b.cidr, own_block())));
+    for pod in inputs.pods {
+        for address in &pod.addresses {
+            routes.insert(IpNet::from(*address), own_pod(inputs.view, &pod.interface));
+        }
+    }
+    routes
+}
+
+/// The desired FIB that these decisions make.
+pub fn fib(routes: &BTreeMap<IpNet, RouteDecision>, fully_fed: bool) -> DesiredFib {
+    let wanted = routes
+        .iter()
+        .filter_map(|(prefix, decision)| Some((RouteKey::main(*prefix, METRIC), decision.kernel.clone()?)));
+    DesiredFib { routes: wanted.collect(), sweep: fully_fed }
+}
+
+fn own_block() -> RouteDecision {
+    RouteDecision {
+        origin: Origin::Block,
+        best: None,
+        node: None,
+        encapsulation: None,
+        reason: "own block: addresses that no pod holds are dropped here".into(),
+        kernel: Some(DesiredRoute::blackhole()),
+    }
+}
+
+fn own_pod(view: &KernelView, interface: &str) -> RouteDecision {
+    let present = view.link(interface).is_some();
+    let hop = Hop { gateway: None, interface: interface.into(), onlink: false, weight: 1 };
+    RouteDecision {
+        origin: Origin::Pod,
+        best: None,
+        node: None,
+        encapsulation: None,
+        reason: match present {
+            true => format!("pod of this node, on {interface}"),
+            false => format!("pod of this node, but its link {interface} does not exist"),
+        },
+        kernel: present.then(|| DesiredRoute::forward(vec![hop])),
+    }
+}
+
+/// One usable way of a learned route.
+struct Way {
+    hop: Hop,
+    encapsulation: Encapsulation,
+    node: Option<NodeName>,
+    reason: String,
+}
+
+struct Context<'a> {
+    inputs: Inputs<'a>,
+    learned: &'a BTreeMap<IpNet, Vec<IpAddr>>,
+    node_paths: &'a [NodePath],
+}
+
+impl Context<'_> {
+    fn learned_route(&self, route: &BestRoute) -> RouteDecision {
+        let best = route.paths.first();
+        let mut ways: Vec<Way> = Vec::new();
+        let mut refusals: Vec<String> = Vec::new();
+        for path in &route.paths {
+            match self.way(&route.prefix, path) {
+                Ok(way) => merge(&mut ways, way),
+                Err(why) => refusals.push(why),
+            }
+        }
+        let origin = match best.map(|b| b.kind) {
+            Some(PathKind::External) => Origin::External,
+            _ => Origin::Internal,
+        };
+        let Some(first) = ways.first() else {
+            let reason = format!("not installed: {}", refusals.join("; "));
+            return RouteDecision { origin, best: best.cloned(), node: None, encapsulation: None, reason, kernel: None };
+        };
+        let reason = match ways.len() {
+            1 => first.reason.clone(),
+            n => format!("{} (and {} more equal paths)", first.reason, n - 1),
+        };
+        RouteDecision {
+            origin,
+            best: best.cloned(),
+            node: first.node.clone(),
+            encapsulation: Some(first.encapsulation),
+            reason,
+            kernel: Some(self.kernel_route(&route.prefix, &ways)),
+        }
+    }
+
+    /// The way that one path takes, or why it takes none.
+    fn way(&self, prefix: &IpNet, path: &PathView) -> Result<Way, String> {
+        let next_hop = path.next_hop.ok_or("the path has no next hop")?;
+        let plan = self.inputs.plan;
+        match (plan.remote_at(next_hop), plan.pool_of(prefix)) {
+            (Some(node), Some(pool)) => self.way_to_node(prefix, node, pool, next_hop),
+            (node, _) => {
+                let reason = match node {
+                    Some(node) => format!("outside the pools: direct to node {}", node.name),
+                    None => "next hop is no node of the cluster: native".into(),
+                };
+                self.direct(next_hop, node, reason)
+            }
+        }
+    }
+
+    fn way_to_node(&self, prefix: &IpNet, node: &RemoteNode, pool: &Pool, next_hop: IpAddr) -> Result<Way, String> {
+        let path = paths::find(self.node_paths, &pool.name, &node.name)
+            .ok_or_else(|| format!("node {} has no address in the family of pool {}", node.name, pool.name))?;
+        let device = match path.choice.encapsulation {
+            Encapsulation::Direct => return self.direct(next_hop, Some(node), path.choice.reason.to_string()),
+            Encapsulation::Vxlan => tunnel::Device::vxlan(path.endpoint.into()),
+            Encapsulation::Ipip => tunnel::Device::Ipip,
+        };
+        if let Some(covered) = self.covered_endpoint(prefix) {
+            return Err(format!("it would lead the way to the tunnel end {covered} into the tunnel"));
+        }
+        Ok(Way {
+            hop: Hop { gateway: Some(path.endpoint), interface: device.name().into(), onlink: true, weight: 1 },
+            encapsulation: path.choice.encapsulation,
+            node: Some(node.name.clone()),
+            reason: path.choice.reason.to_string(),
+        })
+    }
+
+    fn direct(&self, next_hop: IpAddr, node: Option<&RemoteNode>, reason: String) -> Result<Way, String> {
+        let resolution = resolve(self.inputs.view, self.learned, next_hop);
+        let (gateway, interface): (IpAddr, Arc<str>) = match resolution.outcome {
+            Outcome::OnLink { interface, .. } => (next_hop, interface),
+            Outcome::Via { gateway, interface, .. } => (gateway, interface),
+            Outcome::Unreachable(why) => return Err(format!("next hop {next_hop} is unreachable: {why}")),
+        };
+        Ok(Way {
+            hop: Hop { gateway: Some(gateway), interface, onlink: false, weight: 1 },
+            encapsulation: Encapsulation::Direct,
+            node: node.map(|n| n.name.clone()),
+            reason,
+        })
+    }
+
+    fn covered_endpoint(&self, prefix: &IpNet) -> Option<IpAddr> {
+        let ends = self.inputs.plan.remotes.iter().flat_map(|n| [n.address(true), n.address(false)]);
+        ends.flatten().find(|end| prefix.contains(end))
+    }
+
+    fn kernel_route(&self, prefix: &IpNet, ways: &[Way]) -> DesiredRoute {
+        let tunnelled = ways.iter().all(|w| w.encapsulation != Encapsulation::Direct);
+        // What the node itself sends into a tunnel carries its pod address: an answer to its own address
+        // would come back outside the tunnel. The kernel refuses a source that it does not hold yet.
+        let own = self.inputs.own_pod_addresses.iter().copied();
+        let source = own.filter(|a| tunnelled && a.is_ipv4() == prefix.addr().is_ipv4());
+        let mut hops: Vec<Hop> = ways.iter().map(|w| w.hop.clone()).collect();
+        hops.sort();
+        DesiredRoute {
+            target: Target::Forward(hops),
+            preferred_source: source.into_iter().find(|a| self.inputs.view.is_local(*a)),
+            mtu: None,
+        }
+    }
+}
+
+/// Two paths that resolve to the same hop share it, with the weight of both.
+fn merge(ways: &mut Vec<Way>, way: Way) {
+    let same = |w: &&mut Way| w.hop.gateway == way.hop.gateway && w.hop.interface == way.hop.interface;
+    match ways.iter_mut().find(same) {
+        Some(known) => known.hop.weight = known.hop.weight.saturating_add(1).min(256),
+        None => ways.push(way),
+    }
+}

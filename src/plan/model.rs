@@ -1,0 +1,114 @@
+//! What the intent means for one node: the values that [`super::compile`] makes and the decisions read.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use bgpd_proto::rib::Originated;
+use bgpd_proto::speaker::SpeakerConfig;
+use config::vocabulary::NodeName;
+use ipnet::IpNet;
+use tunnel::PoolModes;
+
+/// Everything that one node is to do, as far as the resources alone tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// This node.
+    pub node: OwnNode,
+    /// TCP port of our listener.
+    pub listen_port: u16,
+    /// Learned routes go into the kernel (`false`: a pure reflector or route server).
+    pub install_routes: bool,
+    /// The BGP speaker, complete.
+    pub speaker: SpeakerConfig,
+    /// What this node originates.
+    pub originated: BTreeMap<IpNet, Originated>,
+    /// The pod blocks of this node, in the order of its resource.
+    pub blocks: Vec<OwnBlock>,
+    /// The pools, the longest prefix first.
+    pub pools: Vec<Pool>,
+    /// Every other node that has an address.
+    pub remotes: Vec<RemoteNode>,
+}
+
+/// This node's own addresses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnNode {
+    /// Its name.
+    pub name: NodeName,
+    /// BGP address, IPv4.
+    pub v4: Option<Ipv4Addr>,
+    /// BGP address, IPv6.
+    pub v6: Option<Ipv6Addr>,
+    /// MAC of its IPv4 VTEP.
+    pub vtep_mac: [u8; 6],
+    /// MAC of its IPv6 VTEP.
+    pub vtep_mac6: [u8; 6],
+}
+
+impl OwnNode {
+    /// The BGP address of one family.
+    pub fn address(&self, v4: bool) -> Option<IpAddr> {
+        if v4 { self.v4.map(IpAddr::V4) } else { self.v6.map(IpAddr::V6) }
+    }
+}
+
+/// A pod block of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnBlock {
+    /// The block.
+    pub cidr: IpNet,
+    /// The pool that it lies in.
+    pub pool: Option<String>,
+}
+
+/// An address pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// Its addresses.
+    pub cidr: IpNet,
+    /// How its pods are reached.
+    pub modes: PoolModes,
+}
+
+/// Another node of the cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RemoteNode {
+    /// Its name.
+    pub name: NodeName,
+    /// BGP address, IPv4.
+    pub v4: Option<Ipv4Addr>,
+    /// BGP address, IPv6.
+    pub v6: Option<Ipv6Addr>,
+    /// MAC of its IPv4 VTEP.
+    pub vtep_mac: [u8; 6],
+    /// MAC of its IPv6 VTEP.
+    pub vtep_mac6: [u8; 6],
+    /// The pod blocks that its resource lists.
+    pub blocks: Vec<IpNet>,
+}
+
+impl RemoteNode {
+    /// The BGP address of one family.
+    pub fn address(&self, v4: bool) -> Option<IpAddr> {
+        if v4 { self.v4.map(IpAddr::V4) } else { self.v6.map(IpAddr::V6) }
+    }
+
+    /// The VTEP MAC of one family of the underlay.
+    pub fn mac(&self, v4: bool) -> [u8; 6] {
+        if v4 { self.vtep_mac } else { self.vtep_mac6 }
+    }
+}
+
+impl Plan {
+    /// The pool that a prefix lies in.
+    pub fn pool_of(&self, prefix: &IpNet) -> Option<&Pool> {
+        self.pools.iter().find(|pool| pool.cidr.contains(prefix))
+    }
+
+    /// The node with this BGP address.
+    pub fn remote_at(&self, address: IpAddr) -> Option<&RemoteNode> {
+        self.remotes.iter().find(|n| n.address(address.is_ipv4()) == Some(address))
+    }
+}

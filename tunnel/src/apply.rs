@@ -42,6 +42,7 @@ mod errno {
     pub const ENODEV: i32 = 19;
     pub const EINVAL: i32 = 22;
     pub const EOPNOTSUPP: i32 = 95;
+    pub const EAFNOSUPPORT: i32 = 97;
     pub const EADDRINUSE: i32 = 98;
     pub const EADDRNOTAVAIL: i32 = 99;
 }
@@ -253,7 +254,11 @@ async fn change(netlink: &Netlink, device: Device, changes: &Changes, index: u32
         let result = netlink
             .change(RouteNetlinkMessage::NewLink(link(index, attributes)), 0)
             .await;
-        result.map_err(|error| explain_change(device, changes, error))?;
+        match result {
+            // A link without IPv6 (switched off, or an MTU below 1280) makes no link-local address anyway.
+            Err(error) if error.raw_os_error() == Some(errno::EAFNOSUPPORT) && changes.no_link_local => {}
+            other => other.map_err(|error| explain_change(device, changes, error))?,
+        }
     }
     if !changes.up {
         return Ok(());

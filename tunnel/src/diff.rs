@@ -42,10 +42,10 @@ pub fn plan(desired: &DesiredTunnels, actual: &Actual) -> Plan {
             plan.remotes(device, desired, own, &mut removals);
         }
     }
-    if let Some(config) = &desired.ipip {
-        if let Some(own) = plan.ipip_link(config, actual) {
-            plan.address(Device::Ipip, desired, own, &mut removals);
-        }
+    if let Some(config) = &desired.ipip
+        && let Some(own) = plan.ipip_link(config, actual)
+    {
+        plan.address(Device::Ipip, desired, own, &mut removals);
     }
     plan.loopback(desired, actual, &mut removals);
     if desired.sweep {
@@ -282,5 +282,7 @@ fn vxlan_conflict(device: Device, config: &VxlanDevice, family: Family, actual: 
     })
 }
 
+#[cfg(test)]
+mod arbitrary;
 #[cfg(test)]
 mod tests;

@@ -84,6 +84,25 @@ fn an_ipv6_device_has_the_right_attributes() {
 }
 
 #[test]
+fn a_narrow_link_without_ipv6_is_made_all_the_same() {
+    in_namespace(|| async {
+        let handle = start();
+        let vxlan = Some(VxlanDevice {
+            mtu: 1200,
+            ..device()
+        });
+        bring(&handle, &DesiredTunnels { vxlan, ..desired() }).await;
+        assert_eq!(link("rb-vxlan")["mtu"], 1200);
+        bring(&handle, &desired()).await;
+        assert_eq!(link("rb-vxlan")["mtu"], 1450);
+        until("no link-local address remains once IPv6 is there", || {
+            addresses("rb-vxlan") == ["10.244.1.0/32"] && link("rb-vxlan")["inet6_addr_gen_mode"] == "none"
+        })
+        .await;
+    });
+}
+
+#[test]
 fn a_later_run_adopts_what_an_earlier_one_left() {
     in_namespace(|| async {
         let first = start();

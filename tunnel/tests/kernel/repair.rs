@@ -159,22 +159,6 @@ fn with_repair_off_what_others_do_stays_done() {
 }
 
 #[test]
-fn the_audit_finds_what_no_notice_told() {
-    in_namespace(|| async {
-        // Without notices heard: a change made before the start is found by the first reading, as an audit would.
-        let handle = tunnel::start(Settings {
-            repair: true,
-            audit: Duration::from_millis(50),
-        })
-        .unwrap();
-        bring(&handle, &desired()).await;
-        run("bridge fdb del 66:89:3a:22:7a:ac dev rb-vxlan dst 192.0.2.12 self");
-        until("the forwarding entry is back", || fdb("rb-vxlan") == entry_b()).await;
-        assert!(handle.status().borrow().in_sync_with > 0);
-    });
-}
-
-#[test]
 fn a_thousand_remotes_are_installed_and_swept() {
     in_namespace(|| async {
         let handle = start();

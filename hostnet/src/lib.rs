@@ -1,1 +1,94 @@
-//! The node's other kernel state: the sysctls that forwarding pods needs
+//! The node's other kernel state: the sysctls without which a node does not forward for pods.
+//!
+//! [`Wanted`] says what the node does; a pure table ([`table`]) turns that and what `/proc/sys` holds into a list of [`Drift`]s,
+//! [`check`] lists them and [`apply`] writes them. Nothing outside that table is touched, nothing is loosened that need not be,
+//! and each entry says why it is there. Interface sysctls of pods belong to whoever makes the pod's link. The meaning of each
+//! is in the kernel's `Documentation/networking/ip-sysctl.rst`.
+
+mod proc;
+mod table;
+
+use std::{fmt, io, path::Path};
+
+pub use proc::Error;
+
+/// What the node does, as far as sysctls depend on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// There are IPv4 pods.
+    pub ipv4: bool,
+    /// There are IPv6 pods.
+    pub ipv6: bool,
+    /// Interfaces towards the fabric.
+    pub uplinks: Vec<String>,
+    /// Tunnel devices. What does not exist (yet) is passed over.
+    pub tunnels: Vec<String>,
+}
+
+/// A sysctl that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// The name with slashes, as `sysctl -w` takes it too: interface names may hold dots.
+    pub key: String,
+    /// The present value; `None`: it does not exist or cannot be read.
+    pub is: Option<String>,
+    /// The value that is needed.
+    pub wanted: &'static str,
+    /// What goes wrong otherwise.
+    pub why: &'static str,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is = self.is.as_deref().unwrap_or("missing");
+        write!(f, "{} is {is}, must be {}: {}", self.key, self.wanted, self.why)
+    }
+}
+
+/// What [`apply`] did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Set to what is wanted.
+    pub changed: Vec<Drift>,
+    /// Could not be set; the error says what to do by hand.
+    pub failed: Vec<(Drift, Error)>,
+}
+
+/// Lists what is not as it must be, in the network namespace of the calling thread.
+pub fn check(wanted: &Wanted) -> Vec<Drift> {
+    check_under(Path::new(proc::ROOT), wanted)
+}
+
+/// Sets what is not as it must be, in the network namespace of the calling thread. Goes on after a failure.
+pub fn apply(wanted: &Wanted) -> Report {
+    apply_under(Path::new(proc::ROOT), wanted)
+}
+
+fn check_under(root: &Path, wanted: &Wanted) -> Vec<Drift> {
+    table::drifts(wanted, |key| proc::read(root, key))
+}
+
+fn apply_under(root: &Path, wanted: &Wanted) -> Report {
+    let mut report = Report::default();
+    for drift in check_under(root, wanted) {
+        match proc::write(root, &drift.key, drift.wanted) {
+            Ok(()) => {
+                tracing::info!(key = %drift.key, was = drift.is.as_deref(), now = drift.wanted, why = drift.why, "sysctl set");
+                report.changed.push(drift);
+            }
+            Err(error) => report.failed.push((drift, error)),
+        }
+    }
+    report
+}
+
+/// Whether an error means that nobody can write here, as in a container with a read-only `/proc/sys`.
+pub(crate) fn read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
+}
+
+#[cfg(test)]
+mod tests;

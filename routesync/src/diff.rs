@@ -142,7 +142,12 @@ mod tests {
             delete.clone(),
         );
         check(Some(&want), &[want.clone(), stale.clone()], &[], delete.clone());
-        check(None, std::slice::from_ref(&stale), &[theirs.clone()], delete);
+        check(
+            None,
+            std::slice::from_ref(&stale),
+            std::slice::from_ref(&theirs),
+            delete,
+        );
         check(None, &[], &[theirs], Step::Done);
     }
 

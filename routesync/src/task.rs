@@ -33,6 +33,8 @@ pub(crate) struct Task {
     dumper: Dumper,
     monitor: Monitor,
     wish: watch::Receiver<Wish>,
+    /// Generation of the wish that the engine has.
+    taken: u64,
     view: watch::Sender<Arc<KernelView>>,
     status: watch::Sender<Arc<SyncStatus>>,
     /// An error of the sockets, until a round succeeds.
@@ -56,6 +58,7 @@ impl Task {
             dumper,
             monitor,
             wish,
+            taken: 0,
             view,
             status,
             error: None,
@@ -122,8 +125,9 @@ impl Task {
     }
 
     fn take_wish(&mut self) {
-        if self.wish.has_changed().unwrap_or(false) {
-            let (generation, desired) = self.wish.borrow_and_update().clone();
+        let (generation, desired) = self.wish.borrow_and_update().clone();
+        if generation != self.taken {
+            self.taken = generation;
             self.engine.set_desired(generation, desired);
         }
     }

@@ -1,0 +1,10 @@
+//! Against the real kernel, each test in a network namespace of its own that has no name and goes with its thread. They need
+//! root and iproute2, and fail where these are missing.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod basics;
+mod links;
+mod repair;
+mod scale;
+mod space;

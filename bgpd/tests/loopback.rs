@@ -31,7 +31,7 @@ fn peer(net: u8, us: u8, port: u16) -> PeerConfig {
     peer.local_address = Some(address(net, us).into());
     peer.remote_port = port;
     peer.connect_retry = Duration::from_secs(1);
-    peer.next_hop_v4 = Some(address(net, us));
+    peer.next_hop_v4 = Some(next_hop(us));
     peer
 }
 
@@ -39,9 +39,14 @@ fn id(net: u8, host: u8) -> PeerId {
     PeerId(address(net, host).into())
 }
 
+/// NEXT_HOP of a speaker: a loopback address would be refused as one.
+fn next_hop(host: u8) -> Ipv4Addr {
+    Ipv4Addr::new(192, 0, 2, host)
+}
+
 /// All speakers of a test reach all others.
-fn next_hops(net: u8) -> NextHopTable {
-    (1..=9).map(|host| (IpAddr::from(address(net, host)), NextHopState::Reachable { metric: 1 })).collect()
+fn next_hops() -> NextHopTable {
+    (1..=9).map(|host| (IpAddr::from(next_hop(host)), NextHopState::Reachable { metric: 1 })).collect()
 }
 
 fn prefixes(first: u8, count: u32) -> BTreeMap<IpNet, Originated> {
@@ -54,7 +59,7 @@ fn prefixes(first: u8, count: u32) -> BTreeMap<IpNet, Originated> {
 async fn listening(net: u8, host: u8) -> Handle {
     let at = SocketAddr::new(address(net, host).into(), 0);
     let handle = bgpd::start(config(net, host), vec![at]).await.unwrap();
-    handle.set_next_hops(next_hops(net)).await;
+    handle.set_next_hops(next_hops()).await;
     handle
 }
 

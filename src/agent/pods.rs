@@ -119,7 +119,7 @@ impl Pods {
             Ok(attached) => attached,
             Err(error) => {
                 self.release(&owner).await?;
-                return Err(try_later(format!("cannot plug the pod in: {error}"), "the runtime will try again"));
+                return Err(error);
             }
         };
         self.touch();
@@ -143,9 +143,7 @@ impl Pods {
         let host_ifname = attach::host_ifname(&request.container_id, &request.ifname);
         // The link goes before its address: a released address may be given out at once.
         let link = host_ifname.clone();
-        if let Err(error) = in_kernel(move || attach::remove(&link)).await {
-            return Err(try_later(format!("cannot remove {host_ifname}: {error}"), "the runtime will try again"));
-        }
+        in_kernel(move || attach::remove(&link)).await?;
         let owner = Owner::new(request.container_id, request.ifname);
         let released = self.release(&owner).await?.map_or_else(Vec::new, |lease| lease.addresses);
         self.touch();
@@ -241,11 +239,23 @@ async fn wait_for_routes(
 /// Link work blocks on netlink for a few milliseconds: it runs on a thread for such work.
 async fn in_kernel<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, attach::Error> + Send + 'static,
-) -> Result<T, String> {
+) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome.map_err(|e| e.to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(outcome) => outcome.map_err(|e| link_error(&e)),
+        Err(error) => Err(ApiError::new(ErrorKind::Internal, format!("link work failed inside: {error}"), "")),
     }
+}
+
+/// The messages say what to do; the kind tells the runtime whether trying again can help.
+fn link_error(error: &attach::Error) -> ApiError {
+    use attach::Error as E;
+    let kind = match error {
+        E::NoNetns { .. } => ErrorKind::NotFound,
+        E::NotANetns { .. } | E::OwnNetns { .. } | E::Invalid(_) => ErrorKind::Invalid,
+        E::Exists { .. } | E::OtherDefault { .. } | E::NotOurs(_) => ErrorKind::Conflict,
+        E::Kernel { .. } => ErrorKind::TryLater,
+    };
+    ApiError::new(kind, error.to_string(), "")
 }
 
 fn answer(request: &CniAdd, lease: &Lease, attached: &attach::Attached, mtu: u32) -> CniAdded {
@@ -270,9 +280,8 @@ fn ledger_error(error: &ipam::Error) -> ApiError {
     let kind = match error {
         E::OutsideBlocks { .. } | E::TwoOfOneFamily { .. } => ErrorKind::Invalid,
         E::Reserved { .. } | E::Taken { .. } | E::HasAnother { .. } => ErrorKind::Conflict,
-        E::NoBlocks | E::Full { .. } | E::Io { .. } | E::InUse { .. } | E::Damaged { .. } | E::Newer { .. } => {
-            ErrorKind::TryLater
-        }
+        E::NoBlocks | E::Full { .. } | E::Io { .. } => ErrorKind::TryLater,
+        E::InUse { .. } | E::Damaged { .. } | E::Newer { .. } => ErrorKind::Internal,
     };
     ApiError::new(kind, error.to_string(), "")
 }

@@ -17,7 +17,7 @@ use crate::types::{Family, PeerKind};
 pub struct Update {
     withdrawn: Vec<Nlri>,
     nlri: Vec<Nlri>,
-    decoded: Decoded,
+    decoded: Box<Decoded>,
     empty: bool,
 }
 
@@ -75,7 +75,7 @@ impl Update {
         let mut update = Update {
             withdrawn: read(withdrawn).ok_or_else(network)?,
             nlri: read(reader.rest()).ok_or_else(network)?,
-            decoded: attributes::decode(list, context)?,
+            decoded: Box::new(attributes::decode(list, context)?),
             empty: withdrawn.is_empty() && list.is_empty() && reader.is_empty(),
         };
         update.require_well_known(context);
@@ -148,7 +148,7 @@ impl Update {
             mut disable,
             faults,
             ..
-        } = self.decoded;
+        } = *self.decoded;
         let mut withdrawn = Vec::new();
         let mut withdraw = |family, nlri: Vec<Nlri>| {
             if !nlri.is_empty() {

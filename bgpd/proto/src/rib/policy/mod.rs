@@ -5,6 +5,8 @@
 pub mod export;
 pub mod import;
 mod martian;
+#[cfg(test)]
+mod tests;
 
 pub use export::ExportRefusal;
 pub use import::RejectReason;

@@ -196,16 +196,19 @@ impl Context<'_> {
     fn way_to_node(&self, prefix: &IpNet, node: &RemoteNode, pool: &Pool, next_hop: IpAddr) -> Result<Way, String> {
         let path = paths::find(self.node_paths, &pool.name, &node.name)
             .ok_or_else(|| format!("node {} has no address in the family of pool {}", node.name, pool.name))?;
-        let device = match path.choice.encapsulation {
+        let (device, gateway) = match path.choice.encapsulation {
             Encapsulation::Direct => return self.direct(next_hop, Some(node), path.choice.reason.to_string()),
-            Encapsulation::Vxlan => tunnel::Device::vxlan(path.endpoint.into()),
-            Encapsulation::Ipip => tunnel::Device::Ipip,
+            Encapsulation::Vxlan => {
+                let mac = node.mac(path.endpoint.is_ipv4());
+                (tunnel::Device::vxlan(path.endpoint.into()), tunnel::vtep_gateway(path.endpoint, mac))
+            }
+            Encapsulation::Ipip => (tunnel::Device::Ipip, path.endpoint),
         };
         if let Some(covered) = self.covered_endpoint(prefix) {
             return Err(format!("it would lead the way to the tunnel end {covered} into the tunnel"));
         }
         Ok(Way {
-            hop: Hop { gateway: Some(path.endpoint), interface: device.name().into(), onlink: true, weight: 1 },
+            hop: Hop { gateway: Some(gateway), interface: device.name().into(), onlink: true, weight: 1 },
             encapsulation: path.choice.encapsulation,
             node: Some(node.name.clone()),
             reason: path.choice.reason.to_string(),

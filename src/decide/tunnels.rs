@@ -77,8 +77,8 @@ fn remotes(inputs: Inputs<'_>, paths: &[NodePath]) -> BTreeMap<RemoteKey, Remote
     for path in paths.iter().filter(|p| p.choice.encapsulation == Encapsulation::Vxlan) {
         let Some(node) = inputs.plan.remotes.iter().find(|n| n.name == path.node) else { continue };
         let family = Family::from(path.endpoint);
-        let remote =
-            Remote { endpoint: path.endpoint, mac: node.mac(family == Family::Ipv4), gateway: path.endpoint };
+        let mac = node.mac(family == Family::Ipv4);
+        let remote = Remote { endpoint: path.endpoint, mac, gateway: tunnel::vtep_gateway(path.endpoint, mac) };
         remotes.insert(RemoteKey::new(node.name.as_str(), family), remote);
     }
     remotes

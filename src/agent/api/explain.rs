@@ -228,9 +228,11 @@ impl Question<'_> {
         };
         match decision.encapsulation {
             Some(E::Vxlan) => {
-                let remote = self.decisions.tunnels.remotes.values().find(|r| r.gateway == gateway);
-                let mac = remote.map_or_else(|| "missing".into(), |r| config::vocabulary::MacAddress(r.mac).to_string());
-                format!("{gateway} on {}: permanent, VTEP {mac}, outer destination {gateway}", hop.interface)
+                let Some(remote) = self.decisions.tunnels.remotes.values().find(|r| r.gateway == gateway) else {
+                    return format!("{gateway} on {}: no tunnel end is known for it", hop.interface);
+                };
+                let (mac, end) = (tunnel::mac::ShowMac(remote.mac), remote.endpoint);
+                format!("{gateway} on {}: permanent, VTEP {mac}, outer destination {end}", hop.interface)
             }
             Some(E::Ipip) => format!("none: the outer destination is {gateway}"),
             _ => format!("{gateway} on {}, resolved by the kernel", hop.interface),

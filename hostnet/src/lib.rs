@@ -8,21 +8,19 @@
 mod proc;
 mod table;
 
-use std::{fmt, io, path::Path};
+use std::{collections::BTreeSet, fmt, io, path::Path};
 
 pub use proc::Error;
 
 /// What the node does, as far as sysctls depend on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
-    /// There are IPv4 pods.
-    pub ipv4: bool,
-    /// There are IPv6 pods.
+    /// There are IPv6 pods. IPv4 is always forwarded.
     pub ipv6: bool,
     /// Interfaces towards the fabric.
-    pub uplinks: Vec<String>,
+    pub uplinks: BTreeSet<String>,
     /// Tunnel devices. What does not exist (yet) is passed over.
-    pub tunnels: Vec<String>,
+    pub tunnels: BTreeSet<String>,
 }
 
 /// A sysctl that is not as it must be.
@@ -50,8 +48,23 @@ impl fmt::Display for Drift {
 pub struct Report {
     /// Set to what is wanted.
     pub changed: Vec<Drift>,
-    /// Could not be set; the error says what to do by hand.
-    pub failed: Vec<(Drift, Error)>,
+    /// Could not be set.
+    pub refused: Vec<Refused>,
+}
+
+/// A sysctl that could not be set; its text says what to do by hand.
+#[derive(Debug)]
+pub struct Refused {
+    /// What is not as it must be.
+    pub drift: Drift,
+    /// Why it could not be set.
+    pub error: Error,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.drift, self.error)
+    }
 }
 
 /// Lists what is not as it must be, in the network namespace of the calling thread.
@@ -72,11 +85,8 @@ fn apply_under(root: &Path, wanted: &Wanted) -> Report {
     let mut report = Report::default();
     for drift in check_under(root, wanted) {
         match proc::write(root, &drift.key, drift.wanted) {
-            Ok(()) => {
-                tracing::info!(key = %drift.key, was = drift.is.as_deref(), now = drift.wanted, why = drift.why, "sysctl set");
-                report.changed.push(drift);
-            }
-            Err(error) => report.failed.push((drift, error)),
+            Ok(()) => report.changed.push(drift),
+            Err(error) => report.refused.push(Refused { drift, error }),
         }
     }
     report

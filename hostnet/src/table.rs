@@ -16,17 +16,15 @@ pub(crate) fn drifts(wanted: &Wanted, read: impl Fn(&str) -> Option<String>) -> 
             drifts.push(Drift { key, is, wanted, why });
         }
     };
-    if wanted.ipv4 {
-        let key = "net/ipv4/ip_forward";
-        want(key.into(), read(key), "1", FORWARD);
-        // The kernel applies the larger of the two values, so an interface's 2 softens the 1 of `all`, and `all` stays as it is.
-        let all = read("net/ipv4/conf/all/rp_filter");
-        for interface in wanted.uplinks.iter().chain(&wanted.tunnels) {
-            let key = format!("net/ipv4/conf/{interface}/rp_filter");
-            let Some(own) = read(&key) else { continue };
-            if strictest(all.as_deref(), &own) == 1 {
-                want(key, Some(own), "2", LOOSE);
-            }
+    let key = "net/ipv4/ip_forward";
+    want(key.into(), read(key), "1", FORWARD);
+    // The kernel applies the larger of the two values, so an interface's 2 softens the 1 of `all`, and `all` stays as it is.
+    let all = read("net/ipv4/conf/all/rp_filter");
+    for interface in wanted.uplinks.iter().chain(&wanted.tunnels) {
+        let key = format!("net/ipv4/conf/{interface}/rp_filter");
+        let Some(own) = read(&key) else { continue };
+        if strictest(all.as_deref(), &own) == 1 {
+            want(key, Some(own), "2", LOOSE);
         }
     }
     if wanted.ipv6 {

@@ -149,8 +149,10 @@ impl Fib {
         if side.contains(&event.route) {
             return Applied::Nothing;
         }
-        // IPv6 may have merged the newcomer into a multipath route of the same key, whoever owns that.
-        if held > 0 && matches!(event.key.destination, IpNet::V6(_)) {
+        // IPv6 merges routes with gateways into multipath ones of the same key, whoever owns those. Routes without, as the
+        // fe80::/64 of every new link, stay apart.
+        let mergeable = event.route.hops.iter().any(|hop| hop.gateway.is_some());
+        if held > 0 && mergeable && matches!(event.key.destination, IpNet::V6(_)) {
             return Applied::Unsure;
         }
         // The same route with another state of its hops.
@@ -240,7 +242,13 @@ mod tests {
         let stranger = event(RouteChange::Removed, false, route(4, 9), "10.0.0.0/8");
         assert_eq!(fib.apply(&stranger), Applied::Unsure);
         fib.apply(&event(RouteChange::Added, false, route(4, 1), "fd00::/8"));
-        let sibling = event(RouteChange::Added, false, route(82, 2), "fd00::/8");
+        assert_eq!(
+            fib.apply(&event(RouteChange::Added, false, route(4, 2), "fd00::/8")),
+            Applied::Changed
+        );
+        let mut gatewayed = route(82, 2);
+        gatewayed.hops[0].gateway = Some("fd00::1".parse().unwrap());
+        let sibling = event(RouteChange::Added, false, gatewayed, "fd00::/8");
         assert_eq!(fib.apply(&sibling), Applied::Unsure);
     }
 

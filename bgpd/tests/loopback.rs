@@ -6,10 +6,11 @@ use bgpd_proto::rib::{NextHopState, NextHopTable, Originated};
 use bgpd_proto::session::State;
 use bgpd_proto::speaker::{PeerConfig, Speaker, SpeakerConfig};
 use bgpd_proto::types::{Asn, PeerId, RouterId};
+use bgpd_proto::wire::Community;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -95,14 +96,19 @@ async fn wait_routes(handle: &Handle, count: usize) {
     wait(handle, &format!("{count} routes"), move |speaker| speaker.rib().loc_rib().count() == count).await;
 }
 
-async fn wait_down(handle: &Handle, peer: PeerId, error: &'static str) {
-    wait(handle, error, move |speaker| {
-        #[expect(clippy::disallowed_methods, reason = "a test asks for the state of now")]
-        let now = std::time::Instant::now();
-        speaker.peers(now).iter().any(|status| {
+async fn wait_up(handle: &Handle, peer: PeerId) {
+    wait(handle, "a session", move |speaker| {
+        speaker.peers(Instant::now()).iter().any(|s| s.id == peer && s.state == State::Established)
+    })
+    .await;
+}
+
+async fn wait_down(handle: &Handle, peer: PeerId, reason: &'static str) {
+    wait(handle, reason, move |speaker| {
+        speaker.peers(Instant::now()).iter().any(|status| {
             status.id == peer
                 && status.state != State::Established
-                && status.last_error.as_deref().is_some_and(|text| text.contains(error))
+                && status.last_loss.as_deref().is_some_and(|text| text.contains(reason))
         })
     })
     .await;
@@ -126,10 +132,8 @@ async fn two_speakers_exchange_and_withdraw_routes() {
 async fn a_cease_tells_its_text_and_silence_tells_nothing() {
     let (a, b, c) = (listening(2, 1).await, listening(2, 2).await, listening(2, 3).await);
     mesh(2, &[(1, &a), (2, &b), (3, &c)]).await;
-    for handle in [&a, &b, &c] {
-        handle.originate(prefixes(10, 1)).await;
-    }
-    wait(&a, "both sessions", |s| s.rib().loc_rib().any(|r| r.paths.len() == 1) && s.fully_fed()).await;
+    wait_up(&a, id(2, 2)).await;
+    wait_up(&a, id(2, 3)).await;
     b.shutdown(Shutdown::Cease(Some("moving house".into()))).await;
     wait_down(&a, id(2, 2), "moving house").await;
     c.shutdown(Shutdown::Silent).await;
@@ -171,6 +175,9 @@ async fn a_stranger_is_refused() {
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
 }
 
+/// Routes for the peer that does not read.
+const COUNT: usize = 60_000;
+
 /// A peer by hand: says OPEN and KEEPALIVE, then never reads again.
 async fn stalled_peer(net: u8, host: u8, to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
@@ -200,18 +207,21 @@ async fn a_peer_that_does_not_read_disturbs_no_other() {
     config_a.peers.insert(id(6, 3), deaf);
     a.configure(config_a).await;
     let stream = stalled_peer(6, 3, a.listening()[0]).await;
-    wait(&a, "the deaf peer's session", |speaker| {
-        #[expect(clippy::disallowed_methods, reason = "a test asks for the state of now")]
-        let peers = speaker.peers(std::time::Instant::now());
-        peers.iter().any(|status| status.id == id(6, 3) && status.state == State::Established)
-    })
-    .await;
-    // Far more than the socket buffers of the deaf peer hold.
-    a.originate(prefixes(10, 200_000)).await;
+    wait_up(&a, id(6, 3)).await;
+    // Attributes of its own for each route: far more bytes than all socket buffers hold.
+    let mut routes = prefixes(10, COUNT as u32);
+    for (number, route) in (0..).zip(routes.values_mut()) {
+        route.communities = vec![Community(number)];
+    }
+    a.originate(routes).await;
     let mut config_b = config(6, 2);
     config_b.peers.insert(id(6, 1), peer(6, 2, a.listening()[0].port()));
     b.configure(config_b).await;
-    wait_routes(&b, 200_000).await;
+    wait_routes(&b, COUNT).await;
+    let peers = a.query(|speaker, now| speaker.peers(now)).await.unwrap();
+    let deaf = peers.iter().find(|status| status.id == id(6, 3)).unwrap();
+    assert_eq!(deaf.state, State::Established);
+    assert!(deaf.families[0].advertised < COUNT, "the deaf peer was to be stuck half-way");
     a.originate(prefixes(10, 5)).await;
     wait_routes(&b, 5).await;
     drop(stream);

@@ -113,6 +113,7 @@ impl Session {
             if now.saturating_duration_since(self.since) >= STABLE {
                 self.backoff.reset();
             }
+            self.last_loss = Some(reason.clone());
             self.outputs.push_back(Output::Lost(reason));
         } else if down.is_error() {
             self.outputs.push_back(Output::Failed(reason));

@@ -43,6 +43,7 @@ pub struct Session {
     pub(super) shown: State,
     pub(super) since: Instant,
     pub(super) last_error: Option<String>,
+    pub(super) last_loss: Option<String>,
     pub(super) counters: Counters,
 }
 
@@ -63,6 +64,7 @@ impl Session {
             shown: State::Idle,
             since: now,
             last_error: None,
+            last_loss: None,
             counters: Counters::default(),
         }
     }
@@ -252,6 +254,11 @@ impl Session {
     /// Why it last failed.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
+    }
+
+    /// Why the last Established session ended; later failed attempts do not hide it.
+    pub fn last_loss(&self) -> Option<&str> {
+        self.last_loss.as_deref()
     }
 
     /// What both OPENs agree on.

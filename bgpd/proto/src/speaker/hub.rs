@@ -176,7 +176,9 @@ impl Speaker {
     }
 
     /// Whether the first full feed is complete: End-of-RIB (or two quiet seconds after the first KEEPALIVE, from a
-    /// peer without graceful restart) from every configured peer, or the deferral is over. Never false again after.
+    /// peer without graceful restart) from every configured peer, or the deferral is over. A speaker without peers is fed.
+    /// It stays true, but for peers that are added before the deferral is over, and the first peers of a speaker
+    /// that had none, with whom the deferral begins anew.
     pub fn fully_fed(&self) -> bool {
         self.fully_fed
     }

@@ -32,6 +32,7 @@ impl Speaker {
             state: session.state(),
             since: session.since(),
             last_error: session.last_error().map(str::to_owned),
+            last_loss: session.last_loss().map(str::to_owned),
             families: families.iter().map(|family| self.family_status(id, peer, *family)).collect(),
             negotiated: agreed.map(|agreed| negotiated(agreed)),
             counters: session.counters(),

@@ -17,6 +17,7 @@ impl Speaker {
             self.remove_peer(id, now);
         }
         self.rib.configure(self.config.local_settings());
+        self.await_new_peers(&old, now);
         for id in self.config.peers.keys().copied().collect::<Vec<_>>() {
             match old.peers.get(&id) {
                 None => self.add_peer(id, now),
@@ -36,6 +37,18 @@ impl Speaker {
             self.drain(id, now);
         }
         self.settle(now);
+    }
+
+    /// A peer that is new while the first feed is still waited for belongs to it. The wait begins anew with the first
+    /// peers of a speaker that had none.
+    fn await_new_peers(&mut self, old: &SpeakerConfig, now: Instant) {
+        let added = self.config.peers.keys().any(|id| !old.peers.contains_key(id));
+        if added && old.peers.is_empty() {
+            self.deferral = now + self.config.feed_deferral;
+        }
+        if added && now < self.deferral {
+            self.fully_fed = false;
+        }
     }
 
     pub(super) fn add_peer(&mut self, id: PeerId, now: Instant) {

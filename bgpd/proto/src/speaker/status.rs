@@ -20,8 +20,11 @@ pub struct PeerStatus {
     pub state: State,
     /// Since when.
     pub since: Instant,
-    /// Why it failed last; kept while the session is up again.
+    /// What went wrong last, in a session or an attempt at one; kept while the session is up again.
     pub last_error: Option<String>,
+    /// Why the last Established session ended, with the text that the peer sent along (RFC 9003); failed attempts since
+    /// then do not hide it.
+    pub last_loss: Option<String>,
     /// Prefixes, by configured or negotiated family.
     pub families: Vec<FamilyStatus>,
     /// What was negotiated, while the session is up.

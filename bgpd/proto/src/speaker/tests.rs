@@ -185,6 +185,19 @@ fn the_deferral_ends_the_wait_for_a_peer_that_is_away() {
 }
 
 #[test]
+fn the_first_peers_of_a_speaker_are_waited_for() {
+    let mut speaker = Speaker::new(config(1, &[]), *ORIGIN);
+    assert!(speaker.fully_fed());
+    let late = *ORIGIN + 3600 * SECOND;
+    speaker.reconfigure(config(1, &[2]), late);
+    assert!(!speaker.fully_fed());
+    speaker.handle_timeout(late + 61 * SECOND);
+    assert!(speaker.fully_fed());
+    speaker.reconfigure(config(1, &[2, 3]), late + 62 * SECOND);
+    assert!(speaker.fully_fed());
+}
+
+#[test]
 fn repeated_failures_are_reported_once() {
     let mut speaker = Speaker::new(config(1, &[2]), *ORIGIN);
     let mut reported = 0;

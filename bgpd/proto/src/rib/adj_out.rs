@@ -1,7 +1,7 @@
 //! Adj-RIB-Out of one peer: what it was last told of each prefix, and the prefixes that may have to be told anew.
 //!
-//! Nothing is queued but prefixes: what to say of one is computed when the socket has room for it, so that a prefix that
-//! flaps a thousand times costs one entry, and a slow peer is told the last state only.
+//! Nothing is queued but prefixes: what to say of one is computed when the socket has room for it, so that a prefix
+//! that flaps a thousand times costs one entry, and a slow peer is told the last state only.
 
 use super::intern::Body;
 use crate::types::{Family, PerFamily};

@@ -56,8 +56,8 @@ impl Rib {
         }
     }
 
-    /// A session is up: its Adj-RIB-In is empty, and it is to be told all that it may know, then End-of-RIB. An earlier
-    /// session of the peer counts as ended.
+    /// A session is up: its Adj-RIB-In is empty, and it is to be told all that it may know, then End-of-RIB. An
+    /// earlier session of the peer counts as ended.
     pub fn peer_up(&mut self, peer: PeerId, session: PeerSession) {
         self.peer_down(peer);
         let slot = self.peers.insert(peer, session);
@@ -262,8 +262,8 @@ impl Rib {
         }
     }
 
-    /// Runs the decision for a prefix and tells whom it may concern. `touched`: a route that was selected has changed or is
-    /// gone.
+    /// Runs the decision for a prefix and tells whom it may concern. `touched`: a route that was selected has changed
+    /// or is gone.
     fn reselect(&mut self, prefix: IpNet, touched: bool) {
         let Some(entry) = self.table.get_mut(&prefix) else {
             return;

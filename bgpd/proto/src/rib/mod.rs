@@ -8,13 +8,13 @@
 //! ```
 //!
 //! There is one table, from prefix to all routes that anybody has for it (`entry`), the selected ones in front: each
-//! Adj-RIB-In and the Loc-RIB are views of it. Routes are stored as received and judged by a pure function, so that a change of policy needs
-//! no new session, and what they say is shared (`intern`). A change runs the decision for its prefix alone; the result is the same as
-//! computing everything from nothing, which the property test in `tests` holds it to. [`Rib::explain`] runs the same
-//! decision with a trace.
+//! Adj-RIB-In and the Loc-RIB are views of it. Routes are stored as received and judged by a pure function, so that a
+//! change of policy needs no new session, and what they say is shared (`intern`). A change runs the decision for its
+//! prefix alone; the result is the same as computing everything from nothing, which the property test in `tests`
+//! holds it to. [`Rib::explain`] runs the same decision with a trace.
 //!
-//! RFCs: 4271 (decision, policy, UPDATE packing), 4456 (loops and tie-breaks of reflected routes), 1997 (well-known communities),
-//! 2918 (route refresh), 4724 (End-of-RIB), 7606 (families that are switched off).
+//! RFCs: 4271 (decision, policy, UPDATE packing), 4456 (loops and tie-breaks of reflected routes), 1997 (well-known
+//! communities), 2918 (route refresh), 4724 (End-of-RIB), 7606 (families that are switched off).
 
 mod adj_out;
 pub mod decision;

@@ -1,7 +1,7 @@
 //! From the Loc-RIB to UPDATEs, at the moment when the socket has room for them.
 //!
-//! A batch of marked prefixes is taken, what each should look like to the peer is computed and compared with what it was
-//! told, and the differences are packed: withdrawals together, announcements by what they say. What does not fit
+//! A batch of marked prefixes is taken, what each should look like to the peer is computed and compared with what it
+//! was told, and the differences are packed: withdrawals together, announcements by what they say. What does not fit
 //! into the budget is marked again, so that nothing that is computed can grow stale.
 //!
 //! RFCs: 4271 §9.2 (UPDATE-send), 4724 §2 (End-of-RIB), 2918 (route refresh).
@@ -38,8 +38,8 @@ impl Rib {
         self.peers.by_id(peer).is_some_and(|peer| peer.out.has_pending())
     }
 
-    /// Appends UPDATEs for the peer until about `budget` octets are there: whole messages, and at most one too many. A first table
-    /// of a family ends with End-of-RIB.
+    /// Appends UPDATEs for the peer until about `budget` octets are there: whole messages, and at most one too many.
+    /// A first table of a family ends with End-of-RIB.
     pub fn next_updates(&mut self, peer: PeerId, out: &mut Vec<u8>, budget: usize) {
         let Some(slot) = self.peers.slot(peer) else { return };
         let limit = out.len().saturating_add(budget);

@@ -3,8 +3,8 @@
 //! Each step looks at all paths that are still in the race and drops those that are worse than another one of them.
 //! No step compares two paths alone, so the result does not depend on the order of arrival, and MED, which counts only
 //! among paths of one neighbouring AS, needs no special grouping (pairwise comparison is what makes it
-//! non-deterministic elsewhere). What is left after the last step that weighs merit, the distance of the next hop, is equal:
-//! the best path is the first of them by a total order (identifier, CLUSTER_LIST, peer address), and its ECMP
+//! non-deterministic elsewhere). What is left after the last step that weighs merit, the distance of the next hop, is
+//! equal: the best path is the first of them by a total order (identifier, CLUSTER_LIST, peer address), and its ECMP
 //! companions follow in that order.
 //!
 //! The step "oldest eBGP path" of other implementations is left out on purpose: it makes the result depend on history.
@@ -186,8 +186,8 @@ pub enum Fate {
     Unpaired(Step, Unpaired),
 }
 
-/// The positions of the best path and its companions in `candidates`, in order; empty where no next hop can be reached.
-/// `multipath` is how many there may be. `fate` is told of each candidate how it fared.
+/// The positions of the best path and its companions in `candidates`, in order; empty where no next hop can be
+/// reached. `multipath` is how many there may be. `fate` is told of each candidate how it fared.
 pub fn decide(
     candidates: &[Candidate<'_>],
     multipath: usize,

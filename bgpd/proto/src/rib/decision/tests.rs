@@ -236,7 +236,12 @@ prop_compose! {
         kind in 0..3u8, metric in prop::option::weighted(0.8, 0..2u32), local_pref in 0..2u32, as_path in 0..5usize,
         origin in 0..2u8, med in 0..3u32, id in 0..3u8, clusters in 0..2usize, hop in 0..5u8,
     ) -> Candidate<'static> {
-        let kind = match kind { 0 => PathKind::External, 1 => PathKind::Internal, _ if id == 0 => PathKind::Local, _ => PathKind::External };
+        let kind = match kind {
+            0 => PathKind::External,
+            1 => PathKind::Internal,
+            _ if id == 0 => PathKind::Local,
+            _ => PathKind::External,
+        };
         Candidate {
             kind, metric, local_pref, as_path: &PATHS[as_path],
             origin: if origin == 0 { Origin::Igp } else { Origin::Egp },
@@ -255,8 +260,8 @@ fn any_candidates() -> impl Strategy<Value = Vec<Candidate<'static>>> {
     })
 }
 
-/// RFC 4271 §9.1.2.2 said once more, as plainly as possible: a path is in the set of equals if nothing beats it in the first step
-/// at which it is not equal to the best that is still there.
+/// RFC 4271 §9.1.2.2 said once more, as plainly as possible: a path is in the set of equals if nothing beats it in
+/// the first step at which it is not equal to the best that is still there.
 fn reference_equals(candidates: &[Candidate<'_>]) -> Vec<Option<PeerId>> {
     let mut left: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.metric.is_some()).collect();
     macro_rules! keep {

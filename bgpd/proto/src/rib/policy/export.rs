@@ -1,8 +1,8 @@
 //! Export policy: what goes to a peer, and how it looks there.
 //!
-//! By default a node tells what it originates and nothing else. A transit session lifts that in both directions: what it
-//! teaches goes to others, and it is taught what others teach. Between two iBGP sessions nothing passes, whatever the
-//! policy, until this speaker reflects: it is the split horizon that keeps iBGP free of loops.
+//! By default a node tells what it originates and nothing else. A transit session lifts that in both directions: what
+//! it teaches goes to others, and it is taught what others teach. Between two iBGP sessions nothing passes, whatever
+//! the policy, until this speaker reflects: it is the split horizon that keeps iBGP free of loops.
 //!
 //! RFCs: 4271 §5.1 (attributes by kind of peer) and §9.1.3, 1997 (well-known communities), 4360 §6 (non-transitive
 //! extended communities), 4456 §8 (what is not sent outside).

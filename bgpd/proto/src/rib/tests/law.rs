@@ -1,0 +1,486 @@
+//! Law: the incremental way gives what a computation from nothing gives, and the peer knows what it should know.
+
+use super::listener::Listener;
+use super::reference::Reference;
+use super::{OUR_AS, address, announce, local, net, peer, session, withdraw};
+use crate::rib::{
+    ImportRules, LocalSettings, NextHopState, NextHopTable, NodeOnly, Originated, Outcome, PeerPolicy, Rib,
+};
+use crate::types::{Asn, Family, PeerId, RouterId};
+use crate::wire::{AsPath, Community, Origin, PathAttributes, RoutesIn};
+use ipnet::IpNet;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+const PEERS: u8 = 4;
+
+#[derive(Clone, Debug)]
+enum Change {
+    Up {
+        peer: u8,
+        four_octet: bool,
+        transit: bool,
+    },
+    Down {
+        peer: u8,
+    },
+    Announce {
+        peer: u8,
+        prefixes: Vec<IpNet>,
+        next_hop: IpAddr,
+        attributes: PathAttributes,
+    },
+    Withdraw {
+        peer: u8,
+        prefixes: Vec<IpNet>,
+    },
+    Disable {
+        peer: u8,
+        family: Family,
+    },
+    Originate(BTreeMap<IpNet, Originated>),
+    NextHops(NextHopTable),
+    Policy {
+        peer: u8,
+        policy: PeerPolicy,
+    },
+    Configure(LocalSettings),
+    Refresh {
+        peer: u8,
+        family: Family,
+    },
+    Send {
+        peer: u8,
+        budget: usize,
+    },
+    Compare,
+}
+
+fn prefixes() -> Vec<IpNet> {
+    [
+        "0.0.0.0/0",
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "10.1.2.0/24",
+        "127.0.0.0/8",
+        "10.9.0.0/16",
+        "::/0",
+        "fd00::/16",
+        "fd00:1::/32",
+    ]
+    .map(net)
+    .to_vec()
+}
+
+fn hops_v4() -> Vec<IpAddr> {
+    ["192.0.2.10", "192.0.2.11", "192.0.2.12", "192.0.2.1"]
+        .map(address)
+        .to_vec()
+}
+
+fn hops_v6() -> Vec<IpAddr> {
+    ["2001:db8::10", "2001:db8::11", "2001:db8::1"]
+        .map(address)
+        .to_vec()
+}
+
+/// Mostly alike, so that late steps of the decision and ECMP have something to do.
+fn any_attributes() -> impl Strategy<Value = PathAttributes> {
+    let plain = PathAttributes {
+        as_path: AsPath::sequence([Asn(65007)]),
+        local_pref: Some(100),
+        ..PathAttributes::default()
+    };
+    prop_oneof![2 => Just(plain), 1 => odd_attributes()]
+}
+
+prop_compose! {
+    fn odd_attributes()(
+        first in select(vec![65001, 65002, 64512]), tail in prop::collection::vec(select(vec![65007, 4_200_000_000, 65001]), 0..2),
+        med in prop::option::of(0..2u32), local_pref in prop::option::of(99..102u32), origin in any::<bool>(),
+        communities in subsequence(vec![Community::NO_EXPORT, Community::NO_ADVERTISE, Community(7)], 0..2),
+        originator in prop::option::weighted(0.2, 1..3u8), empty in any::<bool>(),
+    ) -> PathAttributes {
+        let mut communities = communities;
+        communities.sort();
+        let path = std::iter::once(first).chain(tail).filter(|_| !empty || first != 64512).map(Asn);
+        PathAttributes {
+            as_path: AsPath::sequence(path), med, local_pref,
+            origin: if origin { Origin::Igp } else { Origin::Incomplete },
+            communities, originator_id: originator.map(|n| RouterId([192, 0, 2, n].into())),
+            ..PathAttributes::default()
+        }
+    }
+}
+
+fn any_announcement() -> impl Strategy<Value = Change> {
+    (
+        0..PEERS,
+        subsequence(prefixes(), 1..5),
+        any::<bool>(),
+        select(hops_v4()),
+        select(hops_v6()),
+        any_attributes(),
+    )
+        .prop_map(|(peer, mut prefixes, v6, hop4, hop6, mut attributes)| {
+            prefixes.retain(|prefix| (Family::of(prefix) == Family::Ipv6Unicast) == v6);
+            if peer < 2 {
+                // What the codec leaves of an eBGP peer's attributes; and mostly the right AS in front.
+                (attributes.local_pref, attributes.originator_id) = (None, None);
+                if attributes.as_path.first() != Some(OUR_AS) {
+                    attributes.as_path = attributes.as_path.prepended(Asn(65001 + u32::from(peer)));
+                }
+            }
+            Change::Announce {
+                peer,
+                prefixes,
+                next_hop: if v6 { hop6 } else { hop4 },
+                attributes,
+            }
+        })
+}
+
+fn any_next_hops() -> impl Strategy<Value = Change> {
+    let all: Vec<IpAddr> = hops_v4().into_iter().chain(hops_v6()).collect();
+    prop::collection::vec(prop::option::weighted(0.8, 0..2u32), all.len()).prop_map(move |metrics| {
+        let state = |metric: Option<u32>| match metric {
+            Some(metric) => NextHopState::Reachable { metric },
+            None => NextHopState::Unreachable,
+        };
+        Change::NextHops(all.iter().copied().zip(metrics.into_iter().map(state)).collect())
+    })
+}
+
+fn any_settings() -> impl Strategy<Value = Change> {
+    (
+        subsequence(vec![net("10.1.0.0/16"), net("fd00::/16")], 0..2),
+        any::<bool>(),
+        1..4usize,
+    )
+        .prop_map(|(own_prefixes, node_only, multipath)| {
+            let next_hops: BTreeSet<IpAddr> = [address("192.0.2.12")].into();
+            let rule = NodeOnly {
+                within: net("10.0.0.0/8"),
+                next_hops: Arc::new(next_hops),
+            };
+            let node_only = if node_only { vec![rule] } else { Vec::new() };
+            let import = ImportRules {
+                own_prefixes,
+                node_only,
+            };
+            Change::Configure(LocalSettings {
+                import,
+                multipath,
+                ..local()
+            })
+        })
+}
+
+fn any_policy() -> impl Strategy<Value = Change> {
+    (
+        0..PEERS,
+        any::<bool>(),
+        prop::option::weighted(0.8, 1..3u8),
+        any::<bool>(),
+    )
+        .prop_map(|(peer, v6, v4, transit)| {
+            let policy = PeerPolicy {
+                next_hop_v4: v4.map(|n| [192, 0, 2, n].into()),
+                next_hop_v6: v6.then(|| "2001:db8::1".parse().unwrap()),
+                transit,
+            };
+            Change::Policy { peer, policy }
+        })
+}
+
+fn any_originated() -> impl Strategy<Value = Change> {
+    subsequence(prefixes(), 0..4).prop_flat_map(|prefixes| {
+        let communities = prop::option::weighted(0.3, select(vec![Community::NO_EXPORT, Community(9)]));
+        prop::collection::vec(communities, prefixes.len()).prop_map(move |communities| {
+            let routes = communities.into_iter().map(|c| Originated {
+                communities: c.into_iter().collect(),
+            });
+            Change::Originate(prefixes.iter().copied().zip(routes).collect())
+        })
+    })
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let family = || select(Family::ALL.to_vec());
+    prop_oneof![
+        3 => (0..PEERS, any::<bool>(), any::<bool>())
+            .prop_map(|(peer, four_octet, transit)| Change::Up { peer, four_octet, transit }),
+        1 => (0..PEERS).prop_map(|peer| Change::Down { peer }),
+        12 => any_announcement(),
+        4 => (0..PEERS, subsequence(prefixes(), 1..5)).prop_map(|(peer, prefixes)| Change::Withdraw { peer, prefixes }),
+        1 => (0..PEERS, family()).prop_map(|(peer, family)| Change::Disable { peer, family }),
+        2 => any_originated(),
+        4 => any_next_hops(),
+        2 => any_policy(),
+        2 => any_settings(),
+        1 => (0..PEERS, family()).prop_map(|(peer, family)| Change::Refresh { peer, family }),
+        4 => (0..PEERS, 0..200usize).prop_map(|(peer, budget)| Change::Send { peer, budget }),
+        3 => Just(Change::Compare),
+    ]
+}
+
+/// A path as the looking glass shows it.
+type Shown = (Option<PeerId>, PathAttributes, Option<IpAddr>);
+
+struct Pair {
+    rib: Rib,
+    reference: Reference,
+    listeners: BTreeMap<PeerId, Listener>,
+    now: Instant,
+}
+
+impl Pair {
+    fn apply(&mut self, change: Change) {
+        let (rib, reference) = (&mut self.rib, &mut self.reference);
+        match change {
+            Change::Up {
+                peer: n,
+                four_octet,
+                transit,
+            } => {
+                let up = crate::rib::PeerSession {
+                    four_octet,
+                    transit,
+                    ..session(n)
+                };
+                self.listeners.insert(peer(n), Listener::new(&up));
+                rib.peer_up(peer(n), up.clone());
+                reference.peer_up(peer(n), up);
+            }
+            Change::Down { peer: n } => {
+                self.listeners.remove(&peer(n));
+                rib.peer_down(peer(n));
+                reference.peer_down(peer(n));
+            }
+            Change::Announce {
+                peer: n,
+                prefixes,
+                next_hop,
+                attributes,
+            } => {
+                self.update(n, announce(&prefixes, next_hop, attributes));
+            }
+            Change::Withdraw { peer: n, prefixes } => self.update(n, withdraw(&prefixes)),
+            Change::Disable { peer: n, family } => {
+                self.update(
+                    n,
+                    RoutesIn {
+                        disable: vec![family],
+                        ..RoutesIn::default()
+                    },
+                );
+            }
+            Change::Originate(routes) => {
+                rib.originate(routes.clone());
+                reference.originated = routes;
+            }
+            Change::NextHops(table) => {
+                rib.set_next_hops(table.clone());
+                reference.next_hops = table;
+            }
+            Change::Policy { peer: n, policy } => {
+                rib.peer_policy(peer(n), policy);
+                reference.peer_policy(peer(n), policy);
+            }
+            Change::Configure(local) => {
+                rib.configure(local.clone());
+                reference.local = local;
+            }
+            Change::Refresh { peer: n, family } => rib.refresh(peer(n), family),
+            Change::Send { peer: n, budget } => self.send(peer(n), budget),
+            Change::Compare => self.compare(),
+        }
+    }
+
+    fn update(&mut self, n: u8, update: RoutesIn) {
+        self.rib.update(peer(n), update.clone(), self.now);
+        self.reference.update(peer(n), update);
+    }
+
+    fn send(&mut self, peer: PeerId, budget: usize) {
+        let mut bytes = Vec::new();
+        self.rib.next_updates(peer, &mut bytes, budget);
+        match self.listeners.get_mut(&peer) {
+            Some(listener) => listener.hear(&bytes),
+            None => assert!(bytes.is_empty()),
+        }
+    }
+
+    fn loc_rib(&self) -> BTreeMap<IpNet, Vec<Shown>> {
+        let paths = |route: crate::rib::BestRoute| {
+            route
+                .paths
+                .iter()
+                .map(|p| (p.peer, (*p.attributes).clone(), p.next_hop))
+                .collect()
+        };
+        self.rib
+            .loc_rib()
+            .map(|route| (route.prefix, paths(route)))
+            .collect()
+    }
+
+    fn compare(&mut self) {
+        self.compare_loc_rib();
+        self.compare_counts();
+        let peers: Vec<PeerId> = self.reference.sessions.keys().copied().collect();
+        for peer in peers {
+            // A budget of one octet: one message at a time.
+            for _ in 0..1000 {
+                self.send(peer, 1);
+            }
+            assert!(!self.rib.has_pending(peer));
+            let listener = &self.listeners[&peer];
+            let wanted = self.reference.advertised(peer);
+            assert_eq!(listener.table, wanted, "what {peer} was told");
+            assert_eq!(listener.end_of_rib, Family::ALL, "once, in order");
+            let shown: BTreeMap<_, _> = self
+                .rib
+                .advertised(peer)
+                .into_iter()
+                .map(|r| (r.prefix, r.next_hop))
+                .collect();
+            let hops: BTreeMap<_, _> = wanted
+                .iter()
+                .map(|(prefix, (hop, _))| (*prefix, hop.address()))
+                .collect();
+            assert_eq!(shown, hops);
+            for prefix in self.reference.prefixes() {
+                let exports = self.rib.explain(prefix).exports;
+                let export = exports.iter().find(|export| export.peer == peer).unwrap();
+                assert_eq!(
+                    export.refused.is_none(),
+                    wanted.contains_key(&prefix),
+                    "{export:?}"
+                );
+            }
+        }
+    }
+
+    fn compare_loc_rib(&self) {
+        let mut wanted = BTreeMap::new();
+        for prefix in self.reference.prefixes() {
+            let selected = self.reference.selected(&prefix);
+            let explained = self.rib.explain(prefix).candidates;
+            let used: Vec<_> = explained
+                .iter()
+                .filter(|e| e.outcome.is_used())
+                .map(|e| e.path.peer)
+                .collect();
+            assert_eq!(used, selected.iter().map(|p| p.peer).collect::<Vec<_>>());
+            assert_eq!(
+                explained.iter().filter(|e| e.outcome == Outcome::Best).count(),
+                usize::from(!used.is_empty())
+            );
+            if !selected.is_empty() {
+                let view =
+                    |p: super::reference::Path| (p.peer, p.attributes, p.next_hop.map(|hop| hop.address()));
+                wanted.insert(prefix, selected.into_iter().map(view).collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(self.loc_rib(), wanted);
+        assert_eq!(self.rib.tracked_next_hops(), self.reference.tracked());
+        for text in ["10.1.2.3", "10.200.0.1", "192.168.0.1", "fd00:1::1", "fe80::1"] {
+            let covers = |prefix: &&IpNet| prefix.contains(&address(text));
+            let longest = wanted
+                .keys()
+                .filter(covers)
+                .max_by_key(|prefix| prefix.prefix_len());
+            assert_eq!(
+                self.rib.lookup(address(text)).map(|route| route.prefix).as_ref(),
+                longest,
+                "{text}"
+            );
+        }
+    }
+
+    fn compare_counts(&self) {
+        for n in 0..PEERS {
+            let mut wanted: BTreeMap<Family, (usize, usize)> = BTreeMap::new();
+            for ((prefix, of), route) in &self.reference.routes {
+                if *of == peer(n) {
+                    let count = wanted.entry(Family::of(prefix)).or_default();
+                    count.0 += 1;
+                    count.1 += usize::from(self.reference.verdict(prefix, *of, route).is_ok());
+                }
+            }
+            for family in Family::ALL {
+                let counts = self.rib.counts(peer(n), family);
+                let (received, accepted) = wanted.get(&family).copied().unwrap_or_default();
+                assert_eq!((counts.received, counts.accepted), (received, accepted));
+                assert_eq!(counts.rejected, received - accepted);
+                if let Some(listener) = self.listeners.get(&peer(n)) {
+                    let told = listener
+                        .table
+                        .keys()
+                        .filter(|prefix| Family::of(prefix) == family)
+                        .count();
+                    assert_eq!(counts.advertised, told);
+                }
+            }
+            let rejected = self
+                .rib
+                .received(peer(n))
+                .iter()
+                .filter(|r| r.rejected.is_some())
+                .count();
+            let shown = self
+                .rib
+                .rejected()
+                .iter()
+                .filter(|r| r.path.peer == Some(peer(n)))
+                .count();
+            assert_eq!(rejected, shown);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests need some origin of time")]
+fn pair() -> Pair {
+    let (rib, reference) = (Rib::new(local()), Reference::new(local()));
+    Pair {
+        rib,
+        reference,
+        listeners: BTreeMap::new(),
+        now: Instant::now(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #[test]
+    fn incremental_equals_recomputed(changes in prop::collection::vec(any_change(), 1..60)) {
+        let mut pair = pair();
+        let reachable = NextHopState::Reachable { metric: 0 };
+        let hops = hops_v4().into_iter().chain(hops_v6());
+        pair.apply(Change::NextHops(hops.map(|hop| (hop, reachable)).collect()));
+        for n in 0..PEERS {
+            pair.apply(Change::Up { peer: n, four_octet: true, transit: n % 2 == 0 });
+        }
+        for change in changes {
+            let before = (pair.loc_rib(), pair.rib.tracked_next_hops());
+            pair.rib.take_changed();
+            pair.apply(change);
+            let after = (pair.loc_rib(), pair.rib.tracked_next_hops());
+            prop_assert!(before == after || pair.rib.take_changed(), "a change was not reported");
+        }
+        pair.compare();
+        for n in 0..PEERS {
+            pair.apply(Change::Down { peer: n });
+        }
+        pair.apply(Change::Originate(BTreeMap::new()));
+        pair.rib.interner.sweep();
+        prop_assert_eq!(pair.rib.interner.len(), (0, 0));
+        prop_assert_eq!(pair.rib.table.len(), 0);
+        prop_assert!(pair.rib.tracked.is_empty());
+    }
+}

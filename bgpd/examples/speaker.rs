@@ -19,9 +19,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: speaker ASN LOCAL_ADDRESS PEER_ADDRESS PEER_ASN [PREFIX...]".into());
     };
     let (local, peer): (IpAddr, IpAddr) = (local.parse()?, peer.parse()?);
-    let handle = bgpd::start(config(asn.parse()?, local, peer, peer_asn.parse()?), vec![SocketAddr::new(local, 179)]).await?;
-    let routes = prefixes.iter().map(|text| Ok((text.parse()?, Originated::default())));
-    handle.originate(routes.collect::<Result<_, Box<dyn Error>>>()?).await;
+    let handle = bgpd::start(
+        config(asn.parse()?, local, peer, peer_asn.parse()?),
+        vec![SocketAddr::new(local, 179)],
+    )
+    .await?;
+    let routes = prefixes
+        .iter()
+        .map(|text| Ok((text.parse()?, Originated::default())));
+    handle
+        .originate(routes.collect::<Result<_, Box<dyn Error>>>()?)
+        .await;
     let mut changes = handle.changes();
     loop {
         tokio::select! {
@@ -54,17 +62,30 @@ fn config(asn: u32, local: IpAddr, peer: IpAddr, peer_asn: u32) -> SpeakerConfig
 
 async fn resolve_all(handle: &Handle) -> Result<(), bgpd::Error> {
     let hops = handle.query(|speaker, _| speaker.tracked_next_hops()).await?;
-    let table = hops.into_iter().map(|hop| (hop, NextHopState::Reachable { metric: 0 })).collect();
+    let table = hops
+        .into_iter()
+        .map(|hop| (hop, NextHopState::Reachable { metric: 0 }))
+        .collect();
     handle.set_next_hops(table).await;
     Ok(())
 }
 
 fn picture(speaker: &Speaker, now: Instant) -> String {
     let peers = speaker.peers(now).into_iter().map(|p| {
-        format!("{}: {} for {:?}, last error {:?}", p.id, p.state, now - p.since, p.last_error)
+        format!(
+            "{}: {} for {:?}, last error {:?}",
+            p.id,
+            p.state,
+            now - p.since,
+            p.last_error
+        )
     });
     let routes = speaker.rib().loc_rib().map(|route| {
-        let hops: Vec<_> = route.paths.iter().map(|path| (path.next_hop, path.kind)).collect();
+        let hops: Vec<_> = route
+            .paths
+            .iter()
+            .map(|path| (path.next_hop, path.kind))
+            .collect();
         format!("  {} {hops:?}", route.prefix)
     });
     let fed = format!("fully fed: {}", speaker.fully_fed());

@@ -126,7 +126,13 @@ pub async fn serve(mut ends: Ends, mut stream: TcpStream) {
     };
     match end {
         End::Lost(reason) => {
-            let _ = ends.reports.send(Report::Closed { conn: ends.conn, reason }).await;
+            let _ = ends
+                .reports
+                .send(Report::Closed {
+                    conn: ends.conn,
+                    reason,
+                })
+                .await;
         }
         End::Ordered(last_words) if !last_words.is_empty() => say_and_linger(stream, &last_words).await,
         End::Ordered(_) | End::Abandoned => {}

@@ -71,7 +71,11 @@ pub fn spawn(config: SpeakerConfig, listeners: Vec<TcpListener>) -> Handle {
         state,
     };
     tokio::spawn(engine.run(command_queue));
-    Handle { commands, state: watcher, listening }
+    Handle {
+        commands,
+        state: watcher,
+        listening,
+    }
 }
 
 impl Engine {
@@ -116,7 +120,9 @@ impl Engine {
 
     fn take_reports(&mut self) {
         for _ in 0..self.reports.len() {
-            let Ok(report) = self.reports.try_recv() else { return };
+            let Ok(report) = self.reports.try_recv() else {
+                return;
+            };
             self.report(report);
         }
     }
@@ -174,15 +180,32 @@ impl Engine {
     fn link(&mut self, conn: ConnId) -> Ends {
         // Two slots: one buffer to write, and the order to close.
         let (sender, orders) = mpsc::channel(2);
-        self.links.insert(conn, Link { orders: sender, writing: false, spare: Vec::new() });
-        Ends { conn, orders, reports: self.reporter.clone() }
+        self.links.insert(
+            conn,
+            Link {
+                orders: sender,
+                writing: false,
+                spare: Vec::new(),
+            },
+        );
+        Ends {
+            conn,
+            orders,
+            reports: self.reporter.clone(),
+        }
     }
 
     /// Carries out what the speaker wants.
     fn turn(&mut self) {
         while let Some(action) = self.speaker.poll_action() {
             match action {
-                Action::Connect { conn, local, remote, ttl, .. } => {
+                Action::Connect {
+                    conn,
+                    local,
+                    remote,
+                    ttl,
+                    ..
+                } => {
                     let ends = self.link(conn);
                     self.tasks.spawn(connection::dial(ends, local, remote, ttl));
                 }
@@ -201,7 +224,9 @@ impl Engine {
     fn transmit(&mut self) {
         let now = Instant::now();
         for conn in self.speaker.wants_transmit() {
-            let Some(link) = self.links.get_mut(&conn) else { continue };
+            let Some(link) = self.links.get_mut(&conn) else {
+                continue;
+            };
             if link.writing {
                 continue;
             }

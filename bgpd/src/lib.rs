@@ -27,6 +27,9 @@ use std::net::SocketAddr;
 /// Starts a speaker. `listen` are the addresses to accept connections on (none: only our own attempts); with port
 /// zero the kernel chooses, see [`Handle::listening`]. Must be called inside a tokio runtime.
 pub async fn start(config: SpeakerConfig, listen: Vec<SocketAddr>) -> Result<Handle, Error> {
-    let listeners = listen.into_iter().map(socket::listen).collect::<Result<Vec<_>, _>>()?;
+    let listeners = listen
+        .into_iter()
+        .map(socket::listen)
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(engine::spawn(config, listeners))
 }

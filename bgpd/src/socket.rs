@@ -33,13 +33,17 @@ fn try_listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Connects from `local` to `remote`.
 pub async fn connect(local: Option<IpAddr>, remote: SocketAddr, ttl: u8) -> io::Result<TcpStream> {
-    let socket = if remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if remote.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     set_precedence(&SockRef::from(&socket), remote.ip());
     set_ttl(&SockRef::from(&socket), remote.ip(), ttl)?;
     if let Some(local) = local {
-        socket
-            .bind(SocketAddr::new(local, 0))
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot use local address {local}: {error}")))?;
+        socket.bind(SocketAddr::new(local, 0)).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot use local address {local}: {error}"))
+        })?;
     }
     let stream = socket.connect(remote).await?;
     stream.set_nodelay(true)?;

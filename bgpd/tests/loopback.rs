@@ -1,6 +1,8 @@
 //! Speakers on loopback addresses, with real sockets: exchange of routes, endings of each kind, a peer that does not
 //! read, refused strangers.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
+
 use bgpd::{Handle, Shutdown};
 use bgpd_proto::rib::{NextHopState, NextHopTable, Originated};
 use bgpd_proto::session::State;
@@ -47,13 +49,25 @@ fn next_hop(host: u8) -> Ipv4Addr {
 
 /// All speakers of a test reach all others.
 fn next_hops() -> NextHopTable {
-    (1..=9).map(|host| (IpAddr::from(next_hop(host)), NextHopState::Reachable { metric: 1 })).collect()
+    (1..=9)
+        .map(|host| {
+            (
+                IpAddr::from(next_hop(host)),
+                NextHopState::Reachable { metric: 1 },
+            )
+        })
+        .collect()
 }
 
 fn prefixes(first: u8, count: u32) -> BTreeMap<IpNet, Originated> {
     let base = u32::from(Ipv4Addr::new(first, 0, 0, 0));
     (0..count)
-        .map(|n| (IpNet::new(Ipv4Addr::from(base + (n << 8)).into(), 24).unwrap(), Originated::default()))
+        .map(|n| {
+            (
+                IpNet::new(Ipv4Addr::from(base + (n << 8)).into(), 24).unwrap(),
+                Originated::default(),
+            )
+        })
         .collect()
 }
 
@@ -69,7 +83,9 @@ async fn mesh(net: u8, hosts: &[(u8, &Handle)]) {
     for (us, handle) in hosts {
         let mut config = config(net, *us);
         for (other, theirs) in hosts.iter().filter(|(other, _)| other != us) {
-            config.peers.insert(id(net, *other), peer(net, *us, theirs.listening()[0].port()));
+            config
+                .peers
+                .insert(id(net, *other), peer(net, *us, theirs.listening()[0].port()));
         }
         handle.configure(config).await;
     }
@@ -87,18 +103,27 @@ async fn wait(handle: &Handle, what: &str, condition: impl Fn(&Speaker) -> bool 
         }
     });
     if waited.await.is_err() {
-        let peers = handle.query(|speaker, now| format!("{:#?}", speaker.peers(now))).await.unwrap();
+        let peers = handle
+            .query(|speaker, now| format!("{:#?}", speaker.peers(now)))
+            .await
+            .unwrap();
         panic!("waited in vain for: {what}; {peers}");
     }
 }
 
 async fn wait_routes(handle: &Handle, count: usize) {
-    wait(handle, &format!("{count} routes"), move |speaker| speaker.rib().loc_rib().count() == count).await;
+    wait(handle, &format!("{count} routes"), move |speaker| {
+        speaker.rib().loc_rib().count() == count
+    })
+    .await;
 }
 
 async fn wait_up(handle: &Handle, peer: PeerId) {
     wait(handle, "a session", move |speaker| {
-        speaker.peers(Instant::now()).iter().any(|s| s.id == peer && s.state == State::Established)
+        speaker
+            .peers(Instant::now())
+            .iter()
+            .any(|s| s.id == peer && s.state == State::Established)
     })
     .await;
 }
@@ -108,7 +133,10 @@ async fn wait_down(handle: &Handle, peer: PeerId, reason: &'static str) {
         speaker.peers(Instant::now()).iter().any(|status| {
             status.id == peer
                 && status.state != State::Established
-                && status.last_loss.as_deref().is_some_and(|text| text.contains(reason))
+                && status
+                    .last_loss
+                    .as_deref()
+                    .is_some_and(|text| text.contains(reason))
         })
     })
     .await;
@@ -130,7 +158,11 @@ async fn two_speakers_exchange_and_withdraw_routes() {
 
 #[tokio::test]
 async fn a_cease_tells_its_text_and_silence_tells_nothing() {
-    let (a, b, c) = (listening(2, 1).await, listening(2, 2).await, listening(2, 3).await);
+    let (a, b, c) = (
+        listening(2, 1).await,
+        listening(2, 2).await,
+        listening(2, 3).await,
+    );
     mesh(2, &[(1, &a), (2, &b), (3, &c)]).await;
     wait_up(&a, id(2, 2)).await;
     wait_up(&a, id(2, 3)).await;
@@ -160,8 +192,14 @@ async fn dropping_the_handle_ends_everything() {
 #[tokio::test]
 async fn a_port_in_use_is_said_so() {
     let taken = TcpListener::bind("127.82.4.1:0").await.unwrap();
-    let error = bgpd::start(config(4, 1), vec![taken.local_addr().unwrap()]).await.unwrap_err().to_string();
-    assert!(error.contains(&format!("port {} is in use", taken.local_addr().unwrap().port())), "{error}");
+    let error = bgpd::start(config(4, 1), vec![taken.local_addr().unwrap()])
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(&format!("port {} is in use", taken.local_addr().unwrap().port())),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -171,7 +209,9 @@ async fn a_stranger_is_refused() {
     socket.bind("127.82.5.77:0".parse().unwrap()).unwrap();
     let mut stream = socket.connect(a.listening()[0]).await.unwrap();
     let mut buffer = [0; 64];
-    let read = timeout(DEADLINE, stream.read(&mut buffer)).await.expect("refused in time");
+    let read = timeout(DEADLINE, stream.read(&mut buffer))
+        .await
+        .expect("refused in time");
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
 }
 
@@ -182,7 +222,9 @@ const COUNT: usize = 60_000;
 async fn stalled_peer(net: u8, host: u8, to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
-    socket.bind(SocketAddr::new(address(net, host).into(), 0)).unwrap();
+    socket
+        .bind(SocketAddr::new(address(net, host).into(), 0))
+        .unwrap();
     let mut stream = socket.connect(to).await.unwrap();
     let mut open = vec![0xff; 16];
     open.extend([0, 29, 1, 4]);
@@ -201,7 +243,9 @@ async fn stalled_peer(net: u8, host: u8, to: SocketAddr) -> TcpStream {
 async fn a_peer_that_does_not_read_disturbs_no_other() {
     let (a, b) = (listening(6, 1).await, listening(6, 2).await);
     let mut config_a = config(6, 1);
-    config_a.peers.insert(id(6, 2), peer(6, 1, b.listening()[0].port()));
+    config_a
+        .peers
+        .insert(id(6, 2), peer(6, 1, b.listening()[0].port()));
     let mut deaf = peer(6, 1, 9);
     deaf.passive = true;
     config_a.peers.insert(id(6, 3), deaf);
@@ -215,13 +259,18 @@ async fn a_peer_that_does_not_read_disturbs_no_other() {
     }
     a.originate(routes).await;
     let mut config_b = config(6, 2);
-    config_b.peers.insert(id(6, 1), peer(6, 2, a.listening()[0].port()));
+    config_b
+        .peers
+        .insert(id(6, 1), peer(6, 2, a.listening()[0].port()));
     b.configure(config_b).await;
     wait_routes(&b, COUNT).await;
     let peers = a.query(|speaker, now| speaker.peers(now)).await.unwrap();
     let deaf = peers.iter().find(|status| status.id == id(6, 3)).unwrap();
     assert_eq!(deaf.state, State::Established);
-    assert!(deaf.families[0].advertised < COUNT, "the deaf peer was to be stuck half-way");
+    assert!(
+        deaf.families[0].advertised < COUNT,
+        "the deaf peer was to be stuck half-way"
+    );
     a.originate(prefixes(10, 5)).await;
     wait_routes(&b, 5).await;
     drop(stream);

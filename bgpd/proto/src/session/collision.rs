@@ -27,7 +27,11 @@ pub struct Identity {
 
 /// The direction that survives between `local` and `remote`.
 pub fn winner(local: Identity, remote: Identity) -> Direction {
-    if local > remote { Direction::Outgoing } else { Direction::Incoming }
+    if local > remote {
+        Direction::Outgoing
+    } else {
+        Direction::Incoming
+    }
 }
 
 #[cfg(test)]
@@ -36,7 +40,10 @@ mod tests {
     use std::net::Ipv4Addr;
 
     fn end(id: [u8; 4], asn: u32) -> Identity {
-        Identity { router_id: RouterId(Ipv4Addr::from(id)), asn: Asn(asn) }
+        Identity {
+            router_id: RouterId(Ipv4Addr::from(id)),
+            asn: Asn(asn),
+        }
     }
 
     #[test]

@@ -36,14 +36,21 @@ pub fn unexpected_message(state: State, message_type: u8) -> Notification {
         State::Established => 3,
         State::Idle | State::Connect | State::Active => 0,
     };
-    let data = if message_type == 0 { Vec::new() } else { vec![message_type] };
+    let data = if message_type == 0 {
+        Vec::new()
+    } else {
+        vec![message_type]
+    };
     notification(FSM_ERROR, subcode, data)
 }
 
 /// Cease, Administrative Shutdown, with a text for the peer's operator.
 pub fn admin_shutdown(communication: Option<&str>) -> Notification {
     let text = communication.unwrap_or_default();
-    let end = (0..=text.len().min(MAX_COMMUNICATION)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let end = (0..=text.len().min(MAX_COMMUNICATION))
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
     let text = &text.as_bytes()[..end];
     let mut data = Vec::with_capacity(1 + text.len());
     if !text.is_empty() {

@@ -23,9 +23,9 @@ mod output;
 mod peering;
 mod settings;
 mod state;
-mod timers;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 pub use open::Negotiated;
 pub use output::{Counters, Output};

@@ -1,5 +1,6 @@
 //! What follows from an event: effects of the machine carried out, the collision decided, the next start planned.
 
+use super::backoff::STABLE;
 use super::collision::{Identity, winner};
 use super::connection::Connection;
 use super::fsm::{Down, Effect, Event};
@@ -8,7 +9,6 @@ use super::open;
 use super::output::{Output, Slot};
 use super::peering::Session;
 use super::state::State;
-use super::backoff::STABLE;
 use crate::types::{ConnId, RouterId};
 use crate::wire::encode_keepalive;
 use std::time::Instant;
@@ -16,12 +16,20 @@ use std::time::Instant;
 impl Session {
     /// An OPEN came: closes its connection or the other one, if both are past TCP.
     pub(super) fn resolve_collision(&mut self, remote_id: RouterId, now: Instant) {
-        let Some(second) = self.second.as_ref() else { return };
+        let Some(second) = self.second.as_ref() else {
+            return;
+        };
         if !self.main.fsm.state().is_connected() || !second.fsm.state().is_connected() {
             return;
         }
-        let local = Identity { router_id: self.settings.router_id, asn: self.settings.local_asn };
-        let remote = Identity { router_id: remote_id, asn: self.settings.remote_asn };
+        let local = Identity {
+            router_id: self.settings.router_id,
+            asn: self.settings.local_asn,
+        };
+        let remote = Identity {
+            router_id: remote_id,
+            asn: self.settings.remote_asn,
+        };
         let loser = if self.main.direction == second.direction {
             // Both are the peer's: it has given up the older one.
             Slot::Main
@@ -57,9 +65,11 @@ impl Session {
                 Effect::SendOpen => {
                     let open = open::ours(&self.settings, self.plain_open);
                     self.send(slot, now, |out| open.encode(out));
-                },
+                }
                 Effect::SendKeepalive => self.send_keepalive(slot, now),
-                Effect::SendNotification(notification) => self.send(slot, now, |out| notification.encode(out)),
+                Effect::SendNotification(notification) => {
+                    self.send(slot, now, |out| notification.encode(out))
+                }
                 Effect::Close => {
                     let released = self.slot_mut(slot).and_then(Connection::release);
                     if let Some((conn, last_words)) = released {
@@ -83,14 +93,20 @@ impl Session {
 
     /// A KEEPALIVE is left out where another message waits already: that will do the same for the peer's hold timer.
     fn send_keepalive(&mut self, slot: Slot, now: Instant) {
-        let established = self.slot_mut(slot).filter(|c| c.fsm.state() == State::Established);
+        let established = self
+            .slot_mut(slot)
+            .filter(|c| c.fsm.state() == State::Established);
         if established.is_none_or(|c| c.output.is_empty()) {
             self.send(slot, now, encode_keepalive);
         }
     }
 
     fn up(&mut self, slot: Slot, now: Instant) {
-        let other = if slot == Slot::Main { Slot::Second } else { Slot::Main };
+        let other = if slot == Slot::Main {
+            Slot::Second
+        } else {
+            Slot::Main
+        };
         // Closing `main` moves `second` into its place.
         self.dump(other, now);
         if let Some(negotiated) = self.main.agreed.clone() {
@@ -130,7 +146,9 @@ impl Session {
             self.idle_until = Some(now + self.backoff.hold());
         } else {
             let retry = self.backoff.retry(self.settings.tuning.connect_retry);
-            self.main.fsm.handle(Event::StartPassively { retry: Some(retry) }, now);
+            self.main
+                .fsm
+                .handle(Event::StartPassively { retry: Some(retry) }, now);
         }
     }
 

@@ -73,8 +73,11 @@ impl Session {
     pub fn start(&mut self, now: Instant) {
         self.stopped = false;
         self.idle_until = None;
-        let event =
-            if self.settings.tuning.passive { Event::StartPassively { retry: None } } else { Event::Start };
+        let event = if self.settings.tuning.passive {
+            Event::StartPassively { retry: None }
+        } else {
+            Event::Start
+        };
         self.step(Slot::Main, event, now);
     }
 
@@ -125,7 +128,11 @@ impl Session {
             self.outputs.push_back(Output::Close { conn, last_words });
             return;
         }
-        let slot = if self.main.fsm.state() == State::Active { Slot::Main } else { Slot::Second };
+        let slot = if self.main.fsm.state() == State::Active {
+            Slot::Main
+        } else {
+            Slot::Second
+        };
         if slot == Slot::Second {
             // The peer has begun anew: its earlier connection is of no use to it.
             self.dump(Slot::Second, now);
@@ -198,7 +205,10 @@ impl Session {
     /// When [`Session::handle_timeout`] wants to be called.
     pub fn next_deadline(&self) -> Option<Instant> {
         let second = self.second.as_ref().and_then(|c| c.fsm.next_deadline());
-        [self.main.fsm.next_deadline(), second, self.idle_until].into_iter().flatten().min()
+        [self.main.fsm.next_deadline(), second, self.idle_until]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Takes the next output.
@@ -209,7 +219,9 @@ impl Session {
     /// Connections that have control messages to send.
     pub fn wants_transmit(&self) -> impl Iterator<Item = ConnId> {
         let waiting = |c: &Connection| c.id.filter(|_| !c.output.is_empty());
-        [waiting(&self.main), self.second.as_ref().and_then(waiting)].into_iter().flatten()
+        [waiting(&self.main), self.second.as_ref().and_then(waiting)]
+            .into_iter()
+            .flatten()
     }
 
     /// Appends the waiting control messages of `conn` to `out`.
@@ -228,16 +240,22 @@ impl Session {
 
     /// Asks the peer for all its routes of `family` again (RFC 2918); false where the peer cannot.
     pub fn request_refresh(&mut self, family: Family, now: Instant) -> bool {
-        let able = self.agreed().is_some_and(|a| a.route_refresh && a.families.contains(&family));
+        let able = self
+            .agreed()
+            .is_some_and(|a| a.route_refresh && a.families.contains(&family));
         if able {
-            self.send(Slot::Main, now, |out| encode_route_refresh(family, RefreshKind::Request, out));
+            self.send(Slot::Main, now, |out| {
+                encode_route_refresh(family, RefreshKind::Request, out)
+            });
         }
         able
     }
 
     /// The connection of the Established session.
     pub fn established(&self) -> Option<ConnId> {
-        self.main.id.filter(|_| self.main.fsm.state() == State::Established)
+        self.main
+            .id
+            .filter(|_| self.main.fsm.state() == State::Established)
     }
 
     /// The furthest state of its connections.
@@ -308,10 +326,18 @@ impl Session {
     }
 
     fn open(&mut self, conn: ConnId, open: &Open, now: Instant) {
-        let Some(connection) = self.connection_mut(conn) else { return };
+        let Some(connection) = self.connection_mut(conn) else {
+            return;
+        };
         if connection.fsm.state() != State::OpenSent {
             // The machine answers with an FSM error.
-            return self.step_conn(conn, Event::Open { hold_time: self.settings.hold_time }, now);
+            return self.step_conn(
+                conn,
+                Event::Open {
+                    hold_time: self.settings.hold_time,
+                },
+                now,
+            );
         }
         let negotiated = match open::validate(open, &self.settings, self.plain_open) {
             Ok(negotiated) => Arc::new(negotiated),

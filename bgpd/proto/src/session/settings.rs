@@ -24,12 +24,24 @@ pub struct Settings {
 impl Settings {
     /// iBGP or eBGP.
     pub fn kind(&self) -> PeerKind {
-        if self.local_asn == self.remote_asn { PeerKind::Internal } else { PeerKind::External }
+        if self.local_asn == self.remote_asn {
+            PeerKind::Internal
+        } else {
+            PeerKind::External
+        }
     }
 
     /// Whether what was agreed under `old` no longer holds.
     pub fn needs_new_session(&self, old: &Settings) -> bool {
-        let agreed = |s: &Settings| (s.local_asn, s.router_id, s.remote_asn, s.hold_time, s.families.clone());
+        let agreed = |s: &Settings| {
+            (
+                s.local_asn,
+                s.router_id,
+                s.remote_asn,
+                s.hold_time,
+                s.families.clone(),
+            )
+        };
         agreed(self) != agreed(old)
     }
 }

@@ -21,7 +21,10 @@ fn settings(id: u8, local: u32, remote: u32) -> Settings {
         remote_asn: Asn(remote),
         hold_time: 90 * SECOND,
         families: Family::ALL.to_vec(),
-        tuning: Tuning { connect_retry: 5 * SECOND, passive: false },
+        tuning: Tuning {
+            connect_retry: 5 * SECOND,
+            passive: false,
+        },
     }
 }
 
@@ -83,13 +86,19 @@ struct Pair {
 
 impl Pair {
     fn new(a: Settings, b: Settings) -> Self {
-        Pair { ends: [End::new(a), End::new(b)], now: *ORIGIN }
+        Pair {
+            ends: [End::new(a), End::new(b)],
+            now: *ORIGIN,
+        }
     }
 
     /// `from` dials; the other side has not accepted yet.
     fn dial(&mut self, from: usize) {
         let end = &mut self.ends[from];
-        assert!(std::mem::take(&mut end.wants_connection), "end {from} wants no connection");
+        assert!(
+            std::mem::take(&mut end.wants_connection),
+            "end {from} wants no connection"
+        );
         let conn = end.number(from as u64);
         end.session.connecting(conn);
     }
@@ -119,7 +128,9 @@ impl Pair {
     /// Moves what `from` has to say on `connection`, last words and the end of the connection included.
     fn deliver(&mut self, from: usize, connection: u64) -> bool {
         let now = self.now;
-        let Some(conn) = self.ends[from].conns.get(&connection).copied() else { return false };
+        let Some(conn) = self.ends[from].conns.get(&connection).copied() else {
+            return false;
+        };
         let mut bytes = Vec::new();
         self.ends[from].session.transmit(conn, &mut bytes, now);
         let mut ended = false;
@@ -143,7 +154,9 @@ impl Pair {
 
     /// Moves everything until nobody has anything to say, in the order given.
     fn settle(&mut self, order: &[(usize, u64)]) {
-        while order.iter().fold(false, |any, (from, connection)| self.deliver(*from, *connection) || any) {}
+        while order.iter().fold(false, |any, (from, connection)| {
+            self.deliver(*from, *connection) || any
+        }) {}
     }
 
     fn advance(&mut self, by: Duration) {
@@ -221,9 +234,20 @@ fn colliding_connections_leave_the_one_of_the_higher_identifier_in_every_order()
             pair.connected(1);
             pair.settle(&order);
             assert_eq!(pair.states(), [State::Established; 2], "{order:?}");
-            let survivors: Vec<_> = pair.ends.iter().map(|end| end.conns.keys().copied().collect::<Vec<_>>()).collect();
-            assert_eq!(survivors, [vec![1], vec![1]], "{order:?}: 10.0.0.2 opened connection 1");
-            assert!(pair.ends.iter().all(|end| end.events == ["up"]), "{order:?}: no flap");
+            let survivors: Vec<_> = pair
+                .ends
+                .iter()
+                .map(|end| end.conns.keys().copied().collect::<Vec<_>>())
+                .collect();
+            assert_eq!(
+                survivors,
+                [vec![1], vec![1]],
+                "{order:?}: 10.0.0.2 opened connection 1"
+            );
+            assert!(
+                pair.ends.iter().all(|end| end.events == ["up"]),
+                "{order:?}: no flap"
+            );
         }
     }
 }
@@ -245,7 +269,11 @@ fn a_collision_step_by_step_agrees_in_every_interleaving() {
         pair.settle(&[(0, 1), (1, 1), (0, 0), (1, 0)]);
         assert_eq!(pair.states(), [State::Established; 2], "{order:?}");
         // Equal identifiers: the higher AS number wins (RFC 6286).
-        assert_eq!(pair.ends[0].conns.keys().copied().collect::<Vec<_>>(), [1], "{order:?}");
+        assert_eq!(
+            pair.ends[0].conns.keys().copied().collect::<Vec<_>>(),
+            [1],
+            "{order:?}"
+        );
     }
 }
 
@@ -257,7 +285,10 @@ fn an_established_session_refuses_another_connection() {
     end.session.incoming(ConnId(99), address(1), address(2), now);
     end.drain();
     let (conn, last_words) = end.closed.pop().unwrap();
-    assert_eq!((conn, messages::codes(&notification(&last_words))), (ConnId(99), "N6/7".to_string()));
+    assert_eq!(
+        (conn, messages::codes(&notification(&last_words))),
+        (ConnId(99), "N6/7".to_string())
+    );
     assert_eq!(end.session.state(), State::Established);
 }
 
@@ -280,18 +311,32 @@ fn a_wrong_as_is_refused_and_held_off_with_growing_pauses() {
     pair.establish_tcp(0);
     pair.deliver(1, 0);
     let (_, last_words) = pair.ends[0].closed.last().cloned().unwrap();
-    assert!(last_words.windows(2).any(|w| w == [2, 2]), "OPEN error, bad peer AS");
+    assert!(
+        last_words.windows(2).any(|w| w == [2, 2]),
+        "OPEN error, bad peer AS"
+    );
     assert_eq!(pair.ends[0].session.state(), State::Idle);
-    assert!(pair.ends[0].session.last_error().unwrap().contains("NOTIFICATION"));
+    assert!(
+        pair.ends[0]
+            .session
+            .last_error()
+            .unwrap()
+            .contains("NOTIFICATION")
+    );
     let wait = pair.ends[0].session.next_deadline().unwrap() - pair.now;
     assert!(wait <= SECOND && wait >= SECOND * 3 / 4, "{wait:?}");
 
     // Refused while the back-off lasts.
     let now = pair.now;
-    pair.ends[0].session.incoming(ConnId(70), address(1), address(2), now);
+    pair.ends[0]
+        .session
+        .incoming(ConnId(70), address(1), address(2), now);
     pair.ends[0].drain();
     let (conn, last_words) = pair.ends[0].closed.last().cloned().unwrap();
-    assert_eq!((conn.0, messages::codes(&notification(&last_words)).as_str()), (70, "N6/5"));
+    assert_eq!(
+        (conn.0, messages::codes(&notification(&last_words)).as_str()),
+        (70, "N6/5")
+    );
 }
 
 #[test]
@@ -337,7 +382,9 @@ fn keepalives_hold_a_session_for_hours() {
 fn a_shutdown_communication_reaches_the_other_side() {
     let mut pair = internal().up();
     let now = pair.now;
-    pair.ends[0].session.stop(messages::admin_shutdown(Some("kernel upgrade, back at 3")), now);
+    pair.ends[0]
+        .session
+        .stop(messages::admin_shutdown(Some("kernel upgrade, back at 3")), now);
     pair.ends[0].drain();
     assert_eq!(pair.ends[0].session.state(), State::Idle);
     assert_eq!(pair.ends[0].session.next_deadline(), None, "stopped for good");
@@ -353,11 +400,15 @@ fn new_settings_reset_only_where_the_agreement_changes() {
     let now = pair.now;
     let mut changed = settings(1, 65000, 65000);
     changed.tuning.connect_retry = 60 * SECOND;
-    pair.ends[0].session.reconfigure(changed.clone(), false, messages::configuration_change(), now);
+    pair.ends[0]
+        .session
+        .reconfigure(changed.clone(), false, messages::configuration_change(), now);
     pair.ends[0].drain();
     assert_eq!(pair.ends[0].session.state(), State::Established);
     changed.hold_time = 30 * SECOND;
-    pair.ends[0].session.reconfigure(changed, false, messages::configuration_change(), now);
+    pair.ends[0]
+        .session
+        .reconfigure(changed, false, messages::configuration_change(), now);
     pair.ends[0].drain();
     assert_eq!(pair.ends[0].session.state(), State::Connect);
     assert!(pair.ends[0].wants_connection);
@@ -372,7 +423,10 @@ fn garbage_is_answered_and_ends_the_connection() {
     pair.ends[0].session.receive(conn, &[0; 40], now);
     pair.ends[0].drain();
     let (_, last_words) = pair.ends[0].closed.last().cloned().unwrap();
-    assert!(last_words.windows(2).any(|w| w == [1, 1]), "header error, connection not synchronized");
+    assert!(
+        last_words.windows(2).any(|w| w == [1, 1]),
+        "header error, connection not synchronized"
+    );
     assert_eq!(pair.ends[0].session.state(), State::Idle);
 }
 
@@ -392,5 +446,8 @@ fn bytes_may_come_one_at_a_time() {
 }
 
 fn wire_decode(bytes: &[u8]) -> Message {
-    wire::decode(bytes, &wire::DecodeContext::default()).unwrap().unwrap().0
+    wire::decode(bytes, &wire::DecodeContext::default())
+        .unwrap()
+        .unwrap()
+        .0
 }

@@ -36,7 +36,10 @@ pub struct Timers {
 impl Timers {
     /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
-        [self.connect_retry, self.hold, self.keepalive, self.send_hold].into_iter().flatten().min()
+        [self.connect_retry, self.hold, self.keepalive, self.send_hold]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Takes one timer that has expired at `now`: it is stopped by that.

@@ -102,7 +102,11 @@ impl PeerConfig {
 
     /// iBGP or eBGP, seen from `local` AS.
     pub fn kind(&self, local: Asn) -> PeerKind {
-        if self.remote_asn == local { PeerKind::Internal } else { PeerKind::External }
+        if self.remote_asn == local {
+            PeerKind::Internal
+        } else {
+            PeerKind::External
+        }
     }
 
     /// TTL of our packets: one for a direct eBGP neighbour (RFC 4271 §5.1.3 takes it to be on-link), else 255.
@@ -124,13 +128,20 @@ impl PeerConfig {
             remote_asn: self.remote_asn,
             hold_time: acceptable_hold_time(self.hold_time),
             families,
-            tuning: session::fsm::Tuning { connect_retry: self.connect_retry, passive: self.passive },
+            tuning: session::fsm::Tuning {
+                connect_retry: self.connect_retry,
+                passive: self.passive,
+            },
         }
     }
 
     /// The part that changes without a new session.
     pub(super) fn policy(&self) -> PeerPolicy {
-        PeerPolicy { next_hop_v4: self.next_hop_v4, next_hop_v6: self.next_hop_v6, transit: self.transit }
+        PeerPolicy {
+            next_hop_v4: self.next_hop_v4,
+            next_hop_v6: self.next_hop_v6,
+            transit: self.transit,
+        }
     }
 
     /// Whether a change from `old` needs a new TCP connection (the settings of the session are compared apart).
@@ -143,5 +154,9 @@ impl PeerConfig {
 
 /// Zero or at least three seconds (RFC 4271 §4.2), whole seconds, and what two octets hold.
 fn acceptable_hold_time(wanted: Duration) -> Duration {
-    if wanted.is_zero() { wanted } else { Duration::from_secs(wanted.as_secs().clamp(3, u64::from(u16::MAX))) }
+    if wanted.is_zero() {
+        wanted
+    } else {
+        Duration::from_secs(wanted.as_secs().clamp(3, u64::from(u16::MAX)))
+    }
 }

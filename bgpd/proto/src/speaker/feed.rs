@@ -65,7 +65,11 @@ impl Feed {
 
     /// When the quiet time will be over, unless something comes.
     pub fn deadline(&self) -> Option<Instant> {
-        if self.promised || self.is_complete() { None } else { self.last_heard.map(|at| at + QUIET) }
+        if self.promised || self.is_complete() {
+            None
+        } else {
+            self.last_heard.map(|at| at + QUIET)
+        }
     }
 
     /// Whether all has come.
@@ -109,7 +113,11 @@ mod tests {
         assert_eq!(feed.deadline(), None);
         feed.keepalive(now);
         feed.keepalive(now + Duration::from_secs(1));
-        assert_eq!(feed.deadline(), Some(now + QUIET), "only the first KEEPALIVE counts");
+        assert_eq!(
+            feed.deadline(),
+            Some(now + QUIET),
+            "only the first KEEPALIVE counts"
+        );
         feed.update(None, now + Duration::from_secs(1));
         feed.handle_timeout(now + QUIET);
         assert!(!feed.is_complete());

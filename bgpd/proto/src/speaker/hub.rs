@@ -1,12 +1,12 @@
 //! [`Speaker`] itself: who it is made of, and the calls of its driver. What sessions report is carried out in
 //! `outputs`, changes of configuration in `reconfigure`.
 
-use crate::rib::{NextHopTable, Originated, Rib};
-use crate::types::{ConnId, PeerId};
-use ipnet::IpNet;
 use super::action::{Action, Event};
 use super::config::SpeakerConfig;
 use super::peer::Peer;
+use crate::rib::{NextHopTable, Originated, Rib};
+use crate::types::{ConnId, PeerId};
+use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -73,7 +73,10 @@ impl Speaker {
 
     /// TTL for packets to a peer, `None` for an address that is no peer's.
     pub fn ttl(&self, remote: IpAddr) -> Option<u8> {
-        self.config.peers.get(&PeerId(remote.to_canonical())).map(|peer| peer.ttl(self.config.asn))
+        self.config
+            .peers
+            .get(&PeerId(remote.to_canonical()))
+            .map(|peer| peer.ttl(self.config.asn))
     }
 
     /// A TCP connection was accepted; its number is from [`Speaker::next_conn`].
@@ -85,7 +88,10 @@ impl Speaker {
                 peer.session.incoming(conn, local, remote, now);
                 self.drain(id, now);
             }
-            None => self.actions.push_back(Action::Close { conn, last_words: Vec::new() }),
+            None => self.actions.push_back(Action::Close {
+                conn,
+                last_words: Vec::new(),
+            }),
         }
         self.settle(now);
     }
@@ -117,7 +123,12 @@ impl Speaker {
     /// Lets all expired timers act.
     pub fn handle_timeout(&mut self, now: Instant) {
         let due = |peer: &Peer| peer.next_deadline().is_some_and(|at| at <= now);
-        let due: Vec<PeerId> = self.peers.iter().filter(|(_, peer)| due(peer)).map(|(id, _)| *id).collect();
+        let due: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| due(peer))
+            .map(|(id, _)| *id)
+            .collect();
         for id in due {
             if let Some(peer) = self.peers.get_mut(&id) {
                 peer.session.handle_timeout(now);
@@ -133,7 +144,11 @@ impl Speaker {
     /// When [`Speaker::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let deferral = (!self.fully_fed).then_some(self.deferral);
-        self.peers.values().filter_map(Peer::next_deadline).chain(deferral).min()
+        self.peers
+            .values()
+            .filter_map(Peer::next_deadline)
+            .chain(deferral)
+            .min()
     }
 
     /// Takes the next action.
@@ -165,8 +180,12 @@ impl Speaker {
     /// Appends what is to be sent on `conn` now: control messages first, then UPDATEs until `out` holds about `budget`
     /// bytes.
     pub fn transmit(&mut self, conn: ConnId, out: &mut Vec<u8>, budget: usize, now: Instant) {
-        let Some(id) = self.connections.get(&conn) else { return };
-        let Some(peer) = self.peers.get_mut(id) else { return };
+        let Some(id) = self.connections.get(&conn) else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
         peer.session.transmit(conn, out, now);
         if peer.session.established() == Some(conn) {
             let start = out.len();
@@ -190,9 +209,15 @@ impl Speaker {
 
     /// Asks a peer for all its routes again (RFC 2918); false where it cannot.
     pub fn request_refresh(&mut self, id: PeerId, now: Instant) -> bool {
-        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return false;
+        };
         let families = peer.config.families.clone();
-        families.into_iter().fold(false, |any, family| peer.session.request_refresh(family, now) || any)
+        let mut asked = false;
+        for family in families {
+            asked |= peer.session.request_refresh(family, now);
+        }
+        asked
     }
 
     fn with_peer(&mut self, conn: ConnId, now: Instant, call: impl FnOnce(PeerId, &mut Peer)) {

@@ -11,7 +11,10 @@ use std::time::Instant;
 impl Speaker {
     /// All configured peers.
     pub fn peers(&self, _now: Instant) -> Vec<PeerStatus> {
-        self.peers.iter().map(|(id, peer)| self.status(*id, peer)).collect()
+        self.peers
+            .iter()
+            .map(|(id, peer)| self.status(*id, peer))
+            .collect()
     }
 
     /// The configuration in force.
@@ -33,7 +36,10 @@ impl Speaker {
             since: session.since(),
             last_error: session.last_error().map(str::to_owned),
             last_loss: session.last_loss().map(str::to_owned),
-            families: families.iter().map(|family| self.family_status(id, peer, *family)).collect(),
+            families: families
+                .iter()
+                .map(|family| self.family_status(id, peer, *family))
+                .collect(),
             negotiated: agreed.map(|agreed| negotiated(agreed)),
             counters: session.counters(),
             local_address,
@@ -50,7 +56,11 @@ impl Speaker {
             accepted: counts.accepted,
             rejected: counts.rejected,
             advertised: counts.advertised,
-            end_of_rib: peer.feed.as_ref().map(Feed::markers).is_some_and(|markers| markers.contains(&family)),
+            end_of_rib: peer
+                .feed
+                .as_ref()
+                .map(Feed::markers)
+                .is_some_and(|markers| markers.contains(&family)),
             disabled: peer.disabled.contains(&family),
         }
     }
@@ -61,7 +71,15 @@ fn negotiated(agreed: &Negotiated) -> NegotiatedStatus {
         remote_router_id: agreed.router_id,
         hold_time: agreed.hold_time,
         keepalive_time: agreed.hold_time / 3,
-        local_capabilities: agreed.local_capabilities.iter().map(ToString::to_string).collect(),
-        remote_capabilities: agreed.remote_capabilities.iter().map(ToString::to_string).collect(),
+        local_capabilities: agreed
+            .local_capabilities
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        remote_capabilities: agreed
+            .remote_capabilities
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }

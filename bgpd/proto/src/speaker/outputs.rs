@@ -12,7 +12,11 @@ use std::time::Instant;
 impl Speaker {
     /// Takes all outputs of one peer's session.
     pub(super) fn drain(&mut self, id: PeerId, now: Instant) {
-        while let Some(output) = self.peers.get_mut(&id).and_then(|peer| peer.session.poll_output()) {
+        while let Some(output) = self
+            .peers
+            .get_mut(&id)
+            .and_then(|peer| peer.session.poll_output())
+        {
             self.carry_out(id, output, now);
         }
     }
@@ -47,7 +51,9 @@ impl Speaker {
 
     fn connect(&mut self, id: PeerId) {
         let conn = self.next_conn();
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         peer.session.connecting(conn);
         let action = Action::Connect {
             conn,
@@ -62,7 +68,9 @@ impl Speaker {
 
     /// An attempt that fails as the one before did is no news: a peer that is away would be reported each few seconds.
     fn failed(&mut self, id: PeerId, reason: String) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         if peer.reported.as_ref() != Some(&reason) {
             peer.reported = Some(reason.clone());
             self.events.push_back(Event::Down { peer: id, reason });
@@ -70,7 +78,9 @@ impl Speaker {
     }
 
     fn up(&mut self, id: PeerId, negotiated: &Negotiated) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         peer.feed = Some(Feed::new(&negotiated.families, negotiated.graceful_restart));
         peer.reported = None;
         let config = &peer.config;
@@ -93,8 +103,12 @@ impl Speaker {
 
     /// Hands the routes to the RIB: those of families that both speak and that can be read (RFC 7606 §2).
     fn update(&mut self, id: PeerId, update: Update, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let Some(agreed) = peer.session.agreed().cloned() else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(agreed) = peer.session.agreed().cloned() else {
+            return;
+        };
         let mut routes = update.into_routes();
         peer.disabled.extend(&routes.disable);
         let spoken = |family: Family| agreed.families.contains(&family) && !peer.disabled.contains(&family);

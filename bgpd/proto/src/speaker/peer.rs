@@ -26,7 +26,13 @@ impl Peer {
     pub fn new(id: PeerId, config: PeerConfig, speaker: &SpeakerConfig, now: Instant) -> Self {
         let settings = config.session_settings(speaker);
         let session = Session::new(settings, seed(id, speaker), now);
-        Self { config, session, feed: None, disabled: BTreeSet::new(), reported: None }
+        Self {
+            config,
+            session,
+            feed: None,
+            disabled: BTreeSet::new(),
+            reported: None,
+        }
     }
 
     /// Where to connect to.
@@ -53,7 +59,10 @@ fn seed(id: PeerId, speaker: &SpeakerConfig) -> u64 {
         IpAddr::V6(v6) => v6.octets(),
     };
     let own = speaker.router_id.0.octets();
-    address.iter().chain(&own).fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    address
+        .iter()
+        .chain(&own)
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
 }

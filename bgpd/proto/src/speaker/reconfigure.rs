@@ -11,8 +11,12 @@ impl Speaker {
     /// Takes up `config`. Peers that stay as they are are not touched; a change of policy alone keeps the session.
     pub fn reconfigure(&mut self, config: SpeakerConfig, now: Instant) {
         let old = std::mem::replace(&mut self.config, config);
-        let removed: Vec<PeerId> =
-            old.peers.keys().filter(|id| !self.config.peers.contains_key(id)).copied().collect();
+        let removed: Vec<PeerId> = old
+            .peers
+            .keys()
+            .filter(|id| !self.config.peers.contains_key(id))
+            .copied()
+            .collect();
         for id in removed {
             self.remove_peer(id, now);
         }
@@ -52,7 +56,9 @@ impl Speaker {
     }
 
     pub(super) fn add_peer(&mut self, id: PeerId, now: Instant) {
-        let Some(config) = self.config.peers.get(&id) else { return };
+        let Some(config) = self.config.peers.get(&id) else {
+            return;
+        };
         let mut peer = Peer::new(id, config.clone(), &self.config, now);
         peer.session.start(now);
         self.peers.insert(id, peer);
@@ -69,15 +75,23 @@ impl Speaker {
 
     /// Settings of the session are compared as compiled, so that a change of our own AS or identifier counts as well.
     fn change_peer(&mut self, id: PeerId, before: &PeerConfig, now: Instant) {
-        let (Some(config), Some(peer)) = (self.config.peers.get(&id), self.peers.get_mut(&id)) else { return };
+        let (Some(config), Some(peer)) = (self.config.peers.get(&id), self.peers.get_mut(&id)) else {
+            return;
+        };
         let settings = config.session_settings(&self.config);
         let reset = config.needs_new_connection(before);
         let policy_changed = config.policy() != before.policy();
         peer.config = config.clone();
-        peer.session.reconfigure(settings, reset, messages::configuration_change(), now);
+        peer.session
+            .reconfigure(settings, reset, messages::configuration_change(), now);
         let policy = config.policy();
         self.drain(id, now);
-        if policy_changed && self.peers.get(&id).is_some_and(|peer| peer.session.established().is_some()) {
+        if policy_changed
+            && self
+                .peers
+                .get(&id)
+                .is_some_and(|peer| peer.session.established().is_some())
+        {
             self.rib.peer_policy(id, policy);
         }
     }

@@ -30,7 +30,10 @@ fn id(host: u8) -> PeerId {
 
 fn config(host: u8, peers: &[u8]) -> SpeakerConfig {
     let mut config = SpeakerConfig::new(Asn(65000 + u32::from(host)), RouterId(address(host)));
-    config.peers = peers.iter().map(|other| (id(*other), peer(host, 65000 + u32::from(*other)))).collect();
+    config.peers = peers
+        .iter()
+        .map(|other| (id(*other), peer(host, 65000 + u32::from(*other))))
+        .collect();
     config
 }
 
@@ -51,20 +54,41 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let mut speakers = [Speaker::new(config(1, &[2]), *ORIGIN), Speaker::new(config(2, &[1]), *ORIGIN)];
-        let Some(Action::Connect { conn, remote, ttl, .. }) = speakers[0].poll_action() else { panic!() };
+        let mut speakers = [
+            Speaker::new(config(1, &[2]), *ORIGIN),
+            Speaker::new(config(2, &[1]), *ORIGIN),
+        ];
+        let Some(Action::Connect {
+            conn, remote, ttl, ..
+        }) = speakers[0].poll_action()
+        else {
+            panic!()
+        };
         assert_eq!((remote, ttl), (SocketAddr::new(id(2).0, 179), 1));
         let theirs = speakers[1].next_conn();
-        speakers[1].handle_incoming(theirs, (address(2), 179).into(), (address(1), 999).into(), *ORIGIN);
+        speakers[1].handle_incoming(
+            theirs,
+            (address(2), 179).into(),
+            (address(1), 999).into(),
+            *ORIGIN,
+        );
         speakers[0].handle_connected(conn, (address(1), 999).into(), *ORIGIN);
-        let hops = (1..3).map(|host| (id(host).0, NextHopState::Reachable { metric: 0 })).collect::<BTreeMap<_, _>>();
+        let hops = (1..3)
+            .map(|host| (id(host).0, NextHopState::Reachable { metric: 0 }))
+            .collect::<BTreeMap<_, _>>();
         for speaker in &mut speakers {
             speaker.set_next_hops(hops.clone(), *ORIGIN);
         }
-        let mut pair = Pair { speakers, conns: [conn, theirs], now: *ORIGIN };
+        let mut pair = Pair {
+            speakers,
+            conns: [conn, theirs],
+            now: *ORIGIN,
+        };
         pair.settle();
         // Speaker 2 has given up its own attempt.
-        pair.speakers.iter_mut().for_each(|speaker| drop(actions(speaker)));
+        pair.speakers
+            .iter_mut()
+            .for_each(|speaker| drop(actions(speaker)));
         pair
     }
 
@@ -89,19 +113,27 @@ impl Pair {
 }
 
 fn routes(count: u8) -> BTreeMap<ipnet::IpNet, Originated> {
-    (0..count).map(|n| (format!("10.1.{n}.0/24").parse().unwrap(), Originated::default())).collect()
+    (0..count)
+        .map(|n| (format!("10.1.{n}.0/24").parse().unwrap(), Originated::default()))
+        .collect()
 }
 
 #[test]
 fn routes_flow_and_the_feed_completes_by_end_of_rib() {
     let mut pair = Pair::new();
-    assert_eq!((pair.state(0), pair.state(1)), (State::Established, State::Established));
+    assert_eq!(
+        (pair.state(0), pair.state(1)),
+        (State::Established, State::Established)
+    );
     pair.speakers[0].originate(routes(200), pair.now);
     pair.settle();
     assert_eq!(pair.speakers[1].rib().loc_rib().count(), 200);
     assert!(pair.speakers[1].fully_fed());
     let status = &pair.speakers[1].peers(pair.now)[0];
-    assert_eq!((status.families[0].received, status.families[0].accepted), (200, 200));
+    assert_eq!(
+        (status.families[0].received, status.families[0].accepted),
+        (200, 200)
+    );
     assert!(status.families.iter().all(|family| family.end_of_rib));
     assert_eq!(pair.speakers[0].peers(pair.now)[0].families[0].advertised, 200);
     assert!(events(&mut pair.speakers[1]).contains(&Event::Up { peer: id(1) }));
@@ -117,7 +149,13 @@ fn a_stranger_is_closed_without_a_word() {
     let conn = speaker.next_conn();
     assert_eq!(speaker.ttl(id(9).0), None);
     speaker.handle_incoming(conn, (address(1), 179).into(), (address(9), 999).into(), *ORIGIN);
-    assert_eq!(actions(&mut speaker), [Action::Close { conn, last_words: Vec::new() }]);
+    assert_eq!(
+        actions(&mut speaker),
+        [Action::Close {
+            conn,
+            last_words: Vec::new()
+        }]
+    );
 }
 
 #[test]
@@ -131,8 +169,16 @@ fn a_change_of_policy_keeps_the_session_and_resends() {
     assert_eq!(pair.state(0), State::Established);
     assert_eq!(actions(&mut pair.speakers[0]), []);
     pair.settle();
-    assert!(pair.speakers[1].tracked_next_hops().contains(&IpAddr::V4(address(77))));
-    assert!(!pair.speakers[1].tracked_next_hops().contains(&IpAddr::V4(address(1))));
+    assert!(
+        pair.speakers[1]
+            .tracked_next_hops()
+            .contains(&IpAddr::V4(address(77)))
+    );
+    assert!(
+        !pair.speakers[1]
+            .tracked_next_hops()
+            .contains(&IpAddr::V4(address(1)))
+    );
 }
 
 #[test]
@@ -153,8 +199,14 @@ fn removing_a_peer_takes_its_routes_and_says_why() {
     pair.speakers[1].reconfigure(config(2, &[]), pair.now);
     assert_eq!(pair.speakers[1].rib().loc_rib().count(), 0);
     let closing = actions(&mut pair.speakers[1]);
-    let [Action::Close { last_words, .. }] = &closing[..] else { panic!("{closing:?}") };
-    assert_eq!(last_words[last_words.len() - 2..], [6, 3], "Cease, Peer De-configured");
+    let [Action::Close { last_words, .. }] = &closing[..] else {
+        panic!("{closing:?}")
+    };
+    assert_eq!(
+        last_words[last_words.len() - 2..],
+        [6, 3],
+        "Cease, Peer De-configured"
+    );
     assert!(pair.speakers[1].peers(pair.now).is_empty());
 }
 
@@ -166,7 +218,10 @@ fn a_new_router_id_resets_every_session() {
     pair.speakers[0].reconfigure(changed, pair.now);
     assert_eq!(pair.state(0), State::Connect);
     let now = actions(&mut pair.speakers[0]);
-    assert!(matches!(now[..], [Action::Close { .. }, Action::Connect { .. }]), "{now:?}");
+    assert!(
+        matches!(now[..], [Action::Close { .. }, Action::Connect { .. }]),
+        "{now:?}"
+    );
 }
 
 #[test]
@@ -208,19 +263,28 @@ fn repeated_failures_are_reported_once() {
                 speaker.handle_connect_failed(conn, "connection refused".into(), now);
             }
         }
-        reported += events(&mut speaker).iter().filter(|event| matches!(event, Event::Down { .. })).count();
+        reported += events(&mut speaker)
+            .iter()
+            .filter(|event| matches!(event, Event::Down { .. }))
+            .count();
         now = speaker.poll_timeout().unwrap();
         speaker.handle_timeout(now);
     }
     assert_eq!(reported, 1);
-    assert_eq!(speaker.peers(now)[0].last_error.as_deref(), Some("connection refused"));
+    assert_eq!(
+        speaker.peers(now)[0].last_error.as_deref(),
+        Some("connection refused")
+    );
 }
 
 #[test]
 fn a_shutdown_is_for_good() {
     let mut pair = Pair::new();
     pair.speakers[0].shutdown(Some("bye".into()), pair.now);
-    assert!(matches!(actions(&mut pair.speakers[0])[..], [Action::Close { .. }]));
+    assert!(matches!(
+        actions(&mut pair.speakers[0])[..],
+        [Action::Close { .. }]
+    ));
     for minutes in 1..60 {
         pair.speakers[0].handle_timeout(pair.now + 60 * SECOND * minutes);
     }

@@ -14,7 +14,9 @@ pub struct Storm {
 impl Storm {
     /// Faults of `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { chance: Chance::new(seed ^ 0x7374_6f72) }
+        Self {
+            chance: Chance::new(seed ^ 0x7374_6f72),
+        }
     }
 
     /// One fault.
@@ -84,7 +86,12 @@ impl Storm {
 
     fn peer(&mut self, world: &mut World, node: NodeId) {
         let other = self.chance.between(0, world.count() - 1);
-        if world.configs[node].peers.remove(&PeerId(address(other))).is_none() && other != node {
+        if world.configs[node]
+            .peers
+            .remove(&PeerId(address(other)))
+            .is_none()
+            && other != node
+        {
             self.add_peer(world, node, other);
         }
         world.reconfigure(node);

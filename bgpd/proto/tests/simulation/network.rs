@@ -94,8 +94,22 @@ impl Network {
 
     /// Joins two ends.
     pub fn join(&mut self, a: End, b: End, now: Instant) {
-        self.halves.insert(a, Half { other: b, last_arrival: now, in_flight: 0 });
-        self.halves.insert(b, Half { other: a, last_arrival: now, in_flight: 0 });
+        self.halves.insert(
+            a,
+            Half {
+                other: b,
+                last_arrival: now,
+                in_flight: 0,
+            },
+        );
+        self.halves.insert(
+            b,
+            Half {
+                other: a,
+                last_arrival: now,
+                in_flight: 0,
+            },
+        );
     }
 
     /// Whether `end` may send more.
@@ -125,7 +139,11 @@ impl Network {
 
     /// Ends of one life of a node, whose process was killed.
     pub fn ends_of(&self, node: NodeId) -> Vec<End> {
-        self.halves.keys().filter(|end| end.node == node).copied().collect()
+        self.halves
+            .keys()
+            .filter(|end| end.node == node)
+            .copied()
+            .collect()
     }
 
     /// The other end, while the connection stands.
@@ -141,7 +159,10 @@ impl Network {
     /// Takes what has arrived by `now`.
     pub fn take(&mut self, now: Instant) -> Option<Arrival> {
         loop {
-            let entry = self.on_the_way.first_entry().filter(|entry| entry.key().0 <= now)?;
+            let entry = self
+                .on_the_way
+                .first_entry()
+                .filter(|entry| entry.key().0 <= now)?;
             let sequence = entry.key().1;
             let (from, to, arrival) = entry.remove();
             if self.cut.contains(&(from.min(to), from.max(to))) {
@@ -160,7 +181,9 @@ impl Network {
 
     fn stream(&mut self, end: End, now: Instant, arrival: impl FnOnce(End) -> Arrival) {
         let delay = self.delay();
-        let Some(half) = self.halves.get_mut(&end) else { return };
+        let Some(half) = self.halves.get_mut(&end) else {
+            return;
+        };
         let at = half.last_arrival.max(now + delay);
         half.last_arrival = at;
         let other = half.other;
@@ -174,7 +197,11 @@ impl Network {
 
     /// Mostly a fraction of a millisecond, now and then far longer.
     fn delay(&mut self) -> Duration {
-        let millis = if self.chance.percent(5) { self.chance.between(1, 300) } else { 0 };
+        let millis = if self.chance.percent(5) {
+            self.chance.between(1, 300)
+        } else {
+            0
+        };
         Duration::from_micros((millis * 1000 + self.chance.between(50, 900)) as u64)
     }
 }

@@ -74,7 +74,13 @@ impl World {
             ids.swap(i, chance.between(0, i));
         }
         let asns: Vec<Asn> = (0..count as u32)
-            .map(|node| if mesh == Mesh::Internal { Asn(64512) } else { Asn(4_200_000_000 + node) })
+            .map(|node| {
+                if mesh == Mesh::Internal {
+                    Asn(64512)
+                } else {
+                    Asn(4_200_000_000 + node)
+                }
+            })
             .collect();
         let configs = (0..count)
             .map(|node| SpeakerConfig::new(asns[node], RouterId(Ipv4Addr::new(1, 1, 1, ids[node]))))
@@ -86,7 +92,9 @@ impl World {
             nodes: (0..count).map(|_| None).collect(),
             lives: vec![0; count],
             configs,
-            originated: (0..count).map(|node| (0..3).map(|n| prefix(node, n)).collect()).collect(),
+            originated: (0..count)
+                .map(|node| (0..3).map(|n| prefix(node, n)).collect())
+                .collect(),
             trace: Vec::new(),
         };
         for (node, other) in world.pairs() {
@@ -101,7 +109,10 @@ impl World {
     /// All ordered pairs of different speakers.
     pub fn pairs(&self) -> Vec<(NodeId, NodeId)> {
         let all = 0..self.count();
-        all.clone().flat_map(|a| all.clone().map(move |b| (a, b))).filter(|(a, b)| a != b).collect()
+        all.clone()
+            .flat_map(|a| all.clone().map(move |b| (a, b)))
+            .filter(|(a, b)| a != b)
+            .collect()
     }
 
     /// How `node` is configured for `other` where nothing was changed.
@@ -126,17 +137,25 @@ impl World {
     pub fn start(&mut self, node: NodeId) {
         self.lives[node] += 1;
         let speaker = Speaker::new(self.configs[node].clone(), self.now);
-        self.nodes[node] = Some(Node { speaker, life: self.lives[node], dialling: BTreeSet::new() });
+        self.nodes[node] = Some(Node {
+            speaker,
+            life: self.lives[node],
+            dialling: BTreeSet::new(),
+        });
         let hops = (0..self.count()).flat_map(|n| [address(n), IpAddr::from(address6(n))]);
-        let table = hops.map(|hop| (hop, NextHopState::Reachable { metric: 1 })).collect();
+        let table = hops
+            .map(|hop| (hop, NextHopState::Reachable { metric: 1 }))
+            .collect();
         self.with(node, |speaker, now| speaker.set_next_hops(table, now));
         self.announce(node);
     }
 
     /// Gives a speaker its originated routes.
     pub fn announce(&mut self, node: NodeId) {
-        let routes: BTreeMap<_, _> =
-            self.originated[node].iter().map(|prefix| (*prefix, Originated::default())).collect();
+        let routes: BTreeMap<_, _> = self.originated[node]
+            .iter()
+            .map(|prefix| (*prefix, Originated::default()))
+            .collect();
         self.with(node, |speaker, now| speaker.originate(routes, now));
     }
 
@@ -149,7 +168,9 @@ impl World {
     /// Ends a speaker. `politely`: with Cease; else its kernel closes the connections, or, `silently`, nobody does.
     pub fn kill(&mut self, node: NodeId, politely: bool, silently: bool) {
         if politely {
-            self.with(node, |speaker, now| speaker.shutdown(Some("maintenance".into()), now));
+            self.with(node, |speaker, now| {
+                speaker.shutdown(Some("maintenance".into()), now)
+            });
         }
         self.nodes[node] = None;
         if !silently {
@@ -177,9 +198,15 @@ impl World {
     pub fn run_for(&mut self, duration: Duration) {
         let end = self.now + duration;
         loop {
-            let timers = self.nodes.iter().flatten().filter_map(|node| node.speaker.poll_timeout());
+            let timers = self
+                .nodes
+                .iter()
+                .flatten()
+                .filter_map(|node| node.speaker.poll_timeout());
             let next = timers.chain(self.network.next()).min();
-            let Some(next) = next.filter(|at| *at <= end) else { break };
+            let Some(next) = next.filter(|at| *at <= end) else {
+                break;
+            };
             self.now = self.now.max(next);
             while let Some(arrival) = self.network.take(self.now) {
                 self.arrive(arrival);
@@ -204,14 +231,21 @@ impl World {
 
     /// What a driver does: actions, events, and bytes as the window allows.
     fn pump(&mut self, id: NodeId) {
-        let Some(mut node) = self.nodes[id].take() else { return };
-        let end = |conn| End { node: id, life: node.life, conn };
+        let Some(mut node) = self.nodes[id].take() else {
+            return;
+        };
+        let end = |conn| End {
+            node: id,
+            life: node.life,
+            conn,
+        };
         while let Some(action) = node.speaker.poll_action() {
             match action {
                 Action::Connect { conn, remote, .. } => {
                     node.dialling.insert(conn);
                     let to = node_at(remote.ip());
-                    self.network.send(id, to, Arrival::Attempt { from: end(conn), to }, self.now);
+                    self.network
+                        .send(id, to, Arrival::Attempt { from: end(conn), to }, self.now);
                 }
                 Action::Close { conn, last_words } => {
                     node.dialling.remove(&conn);
@@ -222,7 +256,8 @@ impl World {
         }
         while let Some(event) = node.speaker.poll_event() {
             if event != Event::RibChanged {
-                self.trace.push(format!("{:?} node {id}: {event:?}", self.now - self.origin));
+                self.trace
+                    .push(format!("{:?} node {id}: {event:?}", self.now - self.origin));
             }
         }
         for conn in node.speaker.wants_transmit() {
@@ -267,31 +302,50 @@ impl World {
     }
 
     fn attempt(&mut self, from: End, to: NodeId) {
-        if !self.alive(from).is_some_and(|node| node.dialling.contains(&from.conn)) {
+        if !self
+            .alive(from)
+            .is_some_and(|node| node.dialling.contains(&from.conn))
+        {
             return;
         }
         let Some(node) = &mut self.nodes[to] else {
-            return self.network.send(to, from.node, Arrival::Refused { to: from }, self.now);
+            return self
+                .network
+                .send(to, from.node, Arrival::Refused { to: from }, self.now);
         };
-        let end = End { node: to, life: node.life, conn: node.speaker.next_conn() };
+        let end = End {
+            node: to,
+            life: node.life,
+            conn: node.speaker.next_conn(),
+        };
         self.network.join(from, end, self.now);
-        self.network.send(to, from.node, Arrival::Connected { to: from }, self.now);
-        let (local, remote) = (SocketAddr::new(address(to), 179), SocketAddr::new(address(from.node), 40000));
-        self.with(to, |speaker, now| speaker.handle_incoming(end.conn, local, remote, now));
+        self.network
+            .send(to, from.node, Arrival::Connected { to: from }, self.now);
+        let (local, remote) = (
+            SocketAddr::new(address(to), 179),
+            SocketAddr::new(address(from.node), 40000),
+        );
+        self.with(to, |speaker, now| {
+            speaker.handle_incoming(end.conn, local, remote, now)
+        });
     }
 
     fn connected(&mut self, to: End) {
         if let Some(node) = self.alive(to) {
             if node.dialling.remove(&to.conn) {
                 let local = SocketAddr::new(address(to.node), 40000);
-                self.with(to.node, |speaker, now| speaker.handle_connected(to.conn, local, now));
+                self.with(to.node, |speaker, now| {
+                    speaker.handle_connected(to.conn, local, now)
+                });
             }
         }
     }
 
     fn closed(&mut self, end: End) {
         if self.alive(end).is_some() {
-            self.with(end.node, |s, now| s.handle_closed(end.conn, "connection closed".into(), now));
+            self.with(end.node, |s, now| {
+                s.handle_closed(end.conn, "connection closed".into(), now)
+            });
         }
     }
 
@@ -309,17 +363,30 @@ impl World {
         let wanted: BTreeSet<IpNet> = self.originated.iter().flatten().copied().collect();
         for (id, node) in self.nodes.iter().enumerate() {
             let node = node.as_ref().expect("every speaker runs in the end");
-            let peers: Vec<_> = node.speaker.peers(self.now).into_iter().map(|p| (p.name, p.state, p.last_error)).collect();
+            let peers: Vec<_> = node
+                .speaker
+                .peers(self.now)
+                .into_iter()
+                .map(|p| (p.name, p.state, p.last_error))
+                .collect();
             let tail = &self.trace[self.trace.len().saturating_sub(30)..];
             let explain = || format!("{what}: speaker {id}, peers {peers:#?}, end of trace {tail:#?}");
             let got: BTreeSet<IpNet> = node.speaker.rib().loc_rib().map(|route| route.prefix).collect();
             let missing: Vec<_> = wanted.difference(&got).collect();
             let stale: Vec<_> = got.difference(&wanted).collect();
-            assert!(missing.is_empty() && stale.is_empty(), "missing {missing:?}, stale {stale:?}; {}", explain());
+            assert!(
+                missing.is_empty() && stale.is_empty(),
+                "missing {missing:?}, stale {stale:?}; {}",
+                explain()
+            );
             for route in node.speaker.rib().loc_rib() {
                 let best = &route.paths[0];
                 let from = best.next_hop.filter(|_| best.peer.is_some()).map_or(id, node_at);
-                assert!(self.originated[from].contains(&route.prefix), "{route:?} from {from}; {}", explain());
+                assert!(
+                    self.originated[from].contains(&route.prefix),
+                    "{route:?} from {from}; {}",
+                    explain()
+                );
             }
         }
     }

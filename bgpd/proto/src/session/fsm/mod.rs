@@ -50,7 +50,13 @@ type Effects = Vec<Effect>;
 impl Fsm {
     /// A machine in Idle.
     pub fn new(tuning: Tuning, jitter: Jitter) -> Self {
-        Self { state: State::Idle, timers: Timers::default(), tuning, jitter, hold: OPEN_HOLD }
+        Self {
+            state: State::Idle,
+            timers: Timers::default(),
+            tuning,
+            jitter,
+            hold: OPEN_HOLD,
+        }
     }
 
     /// Where it stands.
@@ -222,7 +228,10 @@ impl Fsm {
 
     fn send_open(&mut self, now: Instant) -> Effects {
         self.state = State::OpenSent;
-        self.timers = Timers { hold: Some(now + OPEN_HOLD), ..Timers::default() };
+        self.timers = Timers {
+            hold: Some(now + OPEN_HOLD),
+            ..Timers::default()
+        };
         vec![Effect::SendOpen]
     }
 
@@ -240,7 +249,7 @@ impl Fsm {
     }
 
     fn restart_keepalive(&mut self, now: Instant) {
-        self.timers.keepalive =
-            (!self.hold.is_zero()).then(|| now + self.jitter.apply((self.hold / 3).max(Duration::from_secs(1))));
+        self.timers.keepalive = (!self.hold.is_zero())
+            .then(|| now + self.jitter.apply((self.hold / 3).max(Duration::from_secs(1))));
     }
 }

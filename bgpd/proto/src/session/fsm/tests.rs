@@ -11,7 +11,13 @@ const RETRY: Duration = Duration::from_secs(5);
 const HOLD: Duration = Duration::from_secs(90);
 
 fn fsm(passive: bool) -> Fsm {
-    Fsm::new(Tuning { connect_retry: RETRY, passive }, Jitter::new(1))
+    Fsm::new(
+        Tuning {
+            connect_retry: RETRY,
+            passive,
+        },
+        Jitter::new(1),
+    )
 }
 
 fn cease() -> Notification {
@@ -27,9 +33,12 @@ fn at(state: State) -> Fsm {
         State::Active => &[Event::StartPassively { retry: Some(RETRY) }],
         State::OpenSent => &[Event::Start, Event::TcpConnected],
         State::OpenConfirm => &[Event::Start, Event::TcpConnected, Event::Open { hold_time: HOLD }],
-        State::Established => {
-            &[Event::Start, Event::TcpConnected, Event::Open { hold_time: HOLD }, Event::Keepalive]
-        }
+        State::Established => &[
+            Event::Start,
+            Event::TcpConnected,
+            Event::Open { hold_time: HOLD },
+            Event::Keepalive,
+        ],
     };
     for event in way {
         fsm.handle(event.clone(), *ORIGIN);
@@ -164,7 +173,11 @@ fn table_of_states_and_events() {
                 .map_or(fallback, |row| (row.1, row.2));
             let mut fsm = at(*state);
             let got = fsm.handle(event, *ORIGIN);
-            assert_eq!((fsm.state(), brief(&got).as_str()), (next, effects), "{state} × {name}");
+            assert_eq!(
+                (fsm.state(), brief(&got).as_str()),
+                (next, effects),
+                "{state} × {name}"
+            );
             if fsm.state() == Idle {
                 assert_eq!(fsm.next_deadline(), None, "{state} × {name}: Idle runs no timer");
             }
@@ -207,7 +220,12 @@ fn keepalives_go_out_within_a_third_of_the_hold_time() {
 #[test]
 fn a_zero_hold_time_stops_the_timers_once_established() {
     let mut fsm = at(State::OpenSent);
-    fsm.handle(Event::Open { hold_time: Duration::ZERO }, *ORIGIN);
+    fsm.handle(
+        Event::Open {
+            hold_time: Duration::ZERO,
+        },
+        *ORIGIN,
+    );
     assert_eq!(fsm.next_deadline(), Some(*ORIGIN + OPEN_HOLD));
     fsm.handle(Event::Keepalive, *ORIGIN);
     fsm.output_waiting(true, *ORIGIN);
@@ -226,7 +244,11 @@ fn connect_attempts_repeat_with_jitter() {
         now = due;
         assert_eq!(brief(&fsm.handle_timeout(now).unwrap()), "x C");
     }
-    assert!(pauses.iter().all(|pause| *pause <= RETRY && *pause >= RETRY * 3 / 4));
+    assert!(
+        pauses
+            .iter()
+            .all(|pause| *pause <= RETRY && *pause >= RETRY * 3 / 4)
+    );
     assert!(pauses.iter().any(|pause| *pause != pauses[0]));
 }
 
@@ -246,7 +268,11 @@ fn a_peer_that_takes_no_bytes_is_dropped_by_the_send_hold_timer() {
     fsm.output_waiting(true, *ORIGIN);
     assert_eq!(fsm.timers.send_hold, Some(*ORIGIN + SEND_HOLD_FLOOR));
     fsm.output_waiting(true, *ORIGIN + HOLD);
-    assert_eq!(fsm.timers.send_hold, Some(*ORIGIN + SEND_HOLD_FLOOR), "only progress restarts it");
+    assert_eq!(
+        fsm.timers.send_hold,
+        Some(*ORIGIN + SEND_HOLD_FLOOR),
+        "only progress restarts it"
+    );
     fsm.output_waiting(false, *ORIGIN + HOLD);
     assert_eq!(fsm.timers.send_hold, None);
     fsm.output_waiting(true, *ORIGIN);

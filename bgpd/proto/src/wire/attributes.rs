@@ -30,6 +30,7 @@ pub(super) struct Decoded {
     pub faults: Vec<Fault>,
     /// The list ended inside an attribute.
     pub cut: bool,
+    repeats: Codes,
     as4_path: Option<AsPath>,
     as4_aggregator: Option<Aggregator>,
 }
@@ -47,7 +48,7 @@ pub(super) fn decode(field: &[u8], context: &DecodeContext) -> Result<Decoded, N
     while !reader.is_empty() {
         let start = reader.rest();
         let Some((flags, code, value)) = next(&mut reader) else {
-            decoded.cut(start);
+            decoded.cut(start)?;
             break;
         };
         if !decoded.seen.insert(code) {
@@ -81,11 +82,16 @@ impl Decoded {
         });
     }
 
-    /// RFC 7606 §4: an attribute that runs over the end; the total length still tells where the NLRI are.
-    fn cut(&mut self, rest: &[u8]) {
+    /// RFC 7606 §4: an attribute that runs over the end; the total length still tells where the NLRI are. Those of a
+    /// multiprotocol attribute that is cut itself are lost (§5.3).
+    fn cut(&mut self, rest: &[u8]) -> Result<(), Notification> {
         let code = rest.get(1).copied().unwrap_or(0);
+        if matches!(code, MP_REACH | MP_UNREACH) {
+            return Err(Notification::update(1, Vec::new()));
+        }
         self.cut = true;
         self.fault(code, WITHDRAW("it runs over the end of the attribute list"));
+        Ok(())
     }
 
     /// RFC 7606 §3 (g): a second multiprotocol attribute is fatal, any other repeat is dropped.
@@ -93,7 +99,10 @@ impl Decoded {
         if matches!(code, MP_REACH | MP_UNREACH) {
             return Err(Notification::update(1, Vec::new()));
         }
-        self.fault(code, DISCARD("it appears more than once; the first counts"));
+        // One word for each type, however often it comes.
+        if self.repeats.insert(code) {
+            self.fault(code, DISCARD("it appears more than once; the first counts"));
+        }
         Ok(())
     }
 
@@ -193,13 +202,8 @@ impl Decoded {
                 }
             }
             AS_PATH => self.attributes.as_path = as_path(value, context.four_octet).map_err(WITHDRAW)?,
-            NEXT_HOP => {
-                let next_hop = Ipv4Addr::from(four()?);
-                if !NextHop::V4(next_hop).is_host() {
-                    return Err(WITHDRAW("it is no address of a host"));
-                }
-                self.next_hop = Some(next_hop);
-            }
+            // Whether it is the address of a host is asked only where there are routes that it is for.
+            NEXT_HOP => self.next_hop = Some(four()?.into()),
             MED => self.attributes.med = Some(u32::from_be_bytes(four()?)),
             // RFC 7606 §7.5: from outside it means nothing and is dropped, whatever its form.
             _ if context.peer_kind == PeerKind::External => {

@@ -4,6 +4,8 @@
 //! first in the list (RFC 7606 §5.1). Towards a two-octet speaker AS_PATH and AGGREGATOR are written with
 //! AS_TRANS and their AS4 companions (RFC 6793 §4.2.2).
 
+use std::net::IpAddr;
+
 use super::codes::{self as code, EXTENDED_LENGTH, OPTIONAL, PARTIAL, TRANSITIVE};
 use super::context::{EncodeContext, MAX_EXTENDED_MESSAGE, MAX_MESSAGE};
 use super::frame::{self, HEADER_LEN};
@@ -39,9 +41,11 @@ pub fn encode_announcements(
     next_hop: NextHop,
     nlri: impl IntoIterator<Item = Nlri>,
 ) -> Result<usize, AttributesTooLarge> {
-    let classic = match next_hop {
-        NextHop::V4(address) if family == Family::Ipv4Unicast => Some(address),
-        _ => None,
+    let (classic, next_hop) = match next_hop {
+        NextHop::V4(address) if family == Family::Ipv4Unicast => (Some(address), next_hop),
+        // An IPv4 address has a form that an IPv6 next hop can take (RFC 4291 §2.5.5.2).
+        NextHop::V4(address) => (None, IpAddr::V6(address.to_ipv6_mapped()).into()),
+        NextHop::V6 { .. } => (None, next_hop),
     };
     let mut list = Vec::with_capacity(128);
     write_attributes(&mut list, attributes, classic.map(|a| a.octets()), context);
@@ -97,7 +101,11 @@ pub fn encode_withdrawals(
     family: Family,
     nlri: impl IntoIterator<Item = Nlri>,
 ) -> usize {
-    let room = maximum(context) - FIXED - ATTRIBUTE_HEAD - 3;
+    let head = match family {
+        Family::Ipv4Unicast => 0,
+        Family::Ipv6Unicast => ATTRIBUTE_HEAD + 3,
+    };
+    let room = maximum(context) - FIXED - head;
     let pieces = Pieces {
         family,
         room,

@@ -83,7 +83,8 @@ impl Update {
         Ok(update)
     }
 
-    /// RFC 7606 §3 (d): announced routes without a mandatory attribute are treated as withdrawn.
+    /// RFC 7606 §3 (d): announced routes without a mandatory attribute are treated as withdrawn, and so are those whose
+    /// NEXT_HOP no host can have (RFC 4271 §6.3). Beside MP_REACH_NLRI alone NEXT_HOP means nothing (RFC 4760 §3).
     fn require_well_known(&mut self, context: &DecodeContext) {
         let (classic, multi) = (!self.nlri.is_empty(), self.decoded.reach.is_some());
         let inside = context.peer_kind == PeerKind::Internal;
@@ -93,16 +94,23 @@ impl Update {
             (NEXT_HOP, classic),
             (LOCAL_PREF, inside && (classic || multi)),
         ];
-        for (code, needed) in required {
-            if needed && !self.decoded.seen.contains(code) {
-                let what = "it is missing";
-                self.decoded.faults.push(Fault {
-                    attribute: code,
-                    action: Action::TreatAsWithdraw,
-                    what,
-                });
-            }
-        }
+        let missing = required
+            .iter()
+            .filter(|(code, needed)| *needed && !self.decoded.seen.contains(*code))
+            .map(|(code, _)| (*code, "it is missing"));
+        let no_host = self
+            .decoded
+            .next_hop
+            .filter(|address| classic && !NextHop::V4(*address).is_host())
+            .map(|_| (NEXT_HOP, "it is no address of a host"));
+        let action = Action::TreatAsWithdraw;
+        let fault = |(attribute, what)| Fault {
+            attribute,
+            action,
+            what,
+        };
+        let faults: Vec<Fault> = missing.chain(no_host).map(fault).collect();
+        self.decoded.faults.extend(faults);
     }
 
     /// RFC 7606 §5.2: where routes are to be treated as withdrawn, but the UPDATE names none that it announces,

@@ -304,3 +304,41 @@ fn unknown_attributes_leave_with_the_partial_bit() {
     assert_eq!(bytes, update(&[], &list, PREFIX));
     assert_eq!(routes(&bytes, &external()).attributes, with);
 }
+
+#[test]
+fn withdrawals_use_the_whole_message() {
+    // Of 4096 octets 23 are not prefixes: 509 of 8 octets with their path identifiers, one octet is left.
+    let context = EncodeContext {
+        add_path: PerFamily {
+            ipv4: true,
+            ipv6: false,
+        },
+        ..EncodeContext::default()
+    };
+    for (count, messages) in [(509, 1), (510, 2)] {
+        let mut bytes = Vec::new();
+        let written = encode_withdrawals(&mut bytes, &context, Family::Ipv4Unicast, many(count));
+        assert_eq!(written, messages, "{count}");
+    }
+}
+
+#[test]
+fn an_ipv4_next_hop_of_ipv6_routes_is_mapped() {
+    let mut bytes = Vec::new();
+    let list = [nlri("2001:db8::/32")];
+    let context = EncodeContext::default();
+    encode_announcements(
+        &mut bytes,
+        &context,
+        &attributes(),
+        Family::Ipv6Unicast,
+        v4(),
+        list,
+    )
+    .unwrap();
+    let announced = &routes(&bytes, &external()).announced[0];
+    assert_eq!(
+        announced.next_hop.address(),
+        "::ffff:192.0.2.1".parse::<IpAddr>().unwrap()
+    );
+}

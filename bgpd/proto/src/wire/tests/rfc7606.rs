@@ -180,6 +180,13 @@ fn section_3_g_repeats() {
 }
 
 #[test]
+fn a_type_repeated_without_end_is_one_fault() {
+    let list = [ORIGIN, AS_PATH, NEXT_HOP, &[0xC0, 200, 0].repeat(1000)].concat();
+    let routes = routes(&update(&[], &list, PREFIX), &external());
+    assert_eq!((routes.faults.len(), routes.announced.len()), (1, 1));
+}
+
+#[test]
 fn section_3_h_the_strongest_action_wins() {
     let list = [
         ORIGIN,
@@ -207,6 +214,9 @@ fn section_4_lengths() {
     assert_eq!(cut(&[0xC0, 8]), Withdraw);
     assert_eq!(cut(&[0xD0, 8, 0]), Withdraw);
     assert_eq!(cut(&[0xC0, 8, 8, 1, 2, 3, 4]), Withdraw);
+    // Of a multiprotocol attribute the prefixes are lost as well.
+    assert_eq!(cut(&[0x80, 14, 20, 0, 2, 1]), Reset(1));
+    assert_eq!(cut(&[0x90, 15, 0, 20, 0, 2, 1]), Reset(1));
     // Lengths of the fields themselves: session reset (RFC 4271 §6.3).
     let mut bytes = update(&[], &list, &[]);
     bytes[19..21].copy_from_slice(&500_u16.to_be_bytes());
@@ -280,6 +290,14 @@ fn section_7_11_multiprotocol_attributes() {
     assert_eq!(fate(&with(&unspecified), &external()), Withdraw);
     let wrong_flags = update(&[], &[base.as_slice(), &attribute(0xC0, 14, &good)].concat(), &[]);
     assert_eq!(fate(&wrong_flags, &external()), Withdraw);
+    // A NEXT_HOP that means nothing here, as some speakers send it (RFC 4760 §3).
+    let list = [
+        base.as_slice(),
+        &attribute(0x40, 3, &[0; 4]),
+        &attribute(0x80, 14, &good),
+    ]
+    .concat();
+    assert_eq!(fate(&update(&[], &list, &[]), &external()), Fine);
     // A broken attribute beside it: the routes that it names are withdrawn.
     let beside = [
         attribute(0x80, 14, &good),

@@ -37,7 +37,8 @@ fn row(peer: &Peer) -> Vec<String> {
         span(peer.since_seconds),
         sum(|f| f.received),
         sum(|f| f.advertised),
-        dash(&peer.last_error),
+        // While the session is up, the last error is history: `roadbed peers PEER` has it.
+        dash(&peer.last_error.as_ref().filter(|_| peer.state != "Established")),
     ]
 }
 

@@ -15,6 +15,8 @@ pub mod host;
 pub mod next_hops;
 pub mod paths;
 pub mod routes;
+#[cfg(test)]
+mod tests;
 pub mod tunnels;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,216 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bgpd_proto::rib::{BestRoute, NextHopState, PathKind, PathView};
+use bgpd_proto::types::PeerId;
+use bgpd_proto::wire::PathAttributes;
+use config::load::{Source, load};
+use ipnet::IpNet;
+use routesync::{
+    Address, DesiredRoute, ForeignRoute, Hop, KernelView, Link, Metric, NextHop, Protocol, RouteKey, RouteKind, Target,
+};
+use tunnel::Encapsulation;
+
+use super::{Decisions, Inputs, PodLink, RibSnapshot, decide, routes::METRIC};
+use crate::plan::{Plan, compile};
+
+fn plan(vxlan_mode: &str) -> Plan {
+    let text = format!(
+        "
+apiVersion: roadbed.dev/v1
+kind: IPPool
+metadata: {{ name: pods }}
+spec: {{ cidr: 10.244.0.0/16, vxlanMode: {vxlan_mode} }}
+---
+apiVersion: roadbed.dev/v1
+kind: Node
+metadata: {{ name: a }}
+spec: {{ bgp: {{ ipv4Address: 192.0.2.11/24 }}, podCIDRs: [10.244.1.0/24] }}
+---
+apiVersion: roadbed.dev/v1
+kind: Node
+metadata: {{ name: near }}
+spec: {{ bgp: {{ ipv4Address: 192.0.2.12/24 }}, podCIDRs: [10.244.2.0/24] }}
+---
+apiVersion: roadbed.dev/v1
+kind: Node
+metadata: {{ name: far }}
+spec: {{ bgp: {{ ipv4Address: 198.51.100.11/24 }}, podCIDRs: [10.244.3.0/24] }}
+"
+    );
+    let loaded = load(&[Source { name: "test".into(), text }]);
+    compile(&loaded.intent.unwrap_or_else(|| panic!("{:?}", loaded.problems)), &"a".parse().unwrap()).unwrap()
+}
+
+fn net(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// eth0 with 192.0.2.11/24, a default route through 192.0.2.1, and the tunnel device with the node's pod address.
+fn view() -> KernelView {
+    let link = |index, name: &str, mtu| Link { index, name: name.into(), up: true, carrier: true, mtu, ..Link::default() };
+    let links = [link(1, "lo", 65536), link(2, "eth0", 1500), link(3, "rb-vxlan", 1450), link(4, "rbpod", 1450)];
+    let route = |destination, gateway| ForeignRoute {
+        destination: net(destination),
+        metric: Metric(0),
+        protocol: Protocol(2),
+        kind: RouteKind::Unicast,
+        hops: vec![NextHop { gateway, index: 2, usable: true }],
+    };
+    KernelView {
+        generation: 1,
+        links: links.into_iter().map(|l| (l.index, l)).collect(),
+        addresses: vec![
+            Address { index: 2, net: net("192.0.2.11/24") },
+            Address { index: 3, net: net("10.244.1.0/32") },
+        ],
+        foreign: vec![route("0.0.0.0/0", Some(ip("192.0.2.1"))), route("192.0.2.0/24", None)],
+    }
+}
+
+fn path(kind: PathKind, next_hop: &str) -> PathView {
+    PathView {
+        peer: Some(PeerId(ip(next_hop))),
+        kind,
+        next_hop: Some(ip(next_hop)),
+        attributes: Arc::new(PathAttributes::default()),
+        learned: None,
+    }
+}
+
+fn rib(routes: &[(&str, &[(PathKind, &str)])]) -> RibSnapshot {
+    let route = |(prefix, paths): &(&str, &[(PathKind, &str)])| BestRoute {
+        prefix: net(prefix),
+        paths: paths.iter().map(|(kind, next_hop)| path(*kind, next_hop)).collect(),
+    };
+    let tracked: BTreeSet<IpAddr> = routes.iter().flat_map(|(_, p)| p.iter().map(|(_, n)| ip(n))).collect();
+    RibSnapshot { loc_rib: routes.iter().map(route).collect(), tracked, fully_fed: true }
+}
+
+fn decided(plan: &Plan, rib: &RibSnapshot, pods: &[PodLink]) -> Decisions {
+    let own = [ip("10.244.1.0")];
+    decide(Inputs { plan, rib, view: &view(), pods, own_pod_addresses: &own })
+}
+
+fn wanted(decisions: &Decisions, prefix: &str) -> Option<DesiredRoute> {
+    decisions.fib.routes.get(&RouteKey::main(net(prefix), METRIC)).cloned()
+}
+
+fn hop(gateway: &str, interface: &str, onlink: bool) -> Hop {
+    Hop { gateway: Some(ip(gateway)), interface: interface.into(), onlink, weight: 1 }
+}
+
+const IBGP: PathKind = PathKind::Internal;
+const EBGP: PathKind = PathKind::External;
+
+#[test]
+fn a_near_node_is_direct_and_a_far_one_goes_through_the_tunnel() {
+    let rib = rib(&[("10.244.2.0/24", &[(IBGP, "192.0.2.12")]), ("10.244.3.0/24", &[(IBGP, "198.51.100.11")])]);
+    let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
+    let near = wanted(&decisions, "10.244.2.0/24").unwrap();
+    assert_eq!(near.target, Target::Forward(vec![hop("192.0.2.12", "eth0", false)]));
+    assert_eq!(near.preferred_source, None);
+    let far = wanted(&decisions, "10.244.3.0/24").unwrap();
+    assert_eq!(far.target, Target::Forward(vec![hop("198.51.100.11", "rb-vxlan", true)]));
+    assert_eq!(far.preferred_source, Some(ip("10.244.1.0")));
+    let ends: Vec<&str> = decisions.tunnels.remotes.keys().map(|k| &*k.node).collect();
+    assert_eq!(ends, ["far"], "only nodes behind a gateway have a tunnel end");
+}
+
+#[test]
+fn always_and_never_mean_what_they_say() {
+    let rib = rib(&[("10.244.2.0/24", &[(IBGP, "192.0.2.12")]), ("10.244.3.0/24", &[(IBGP, "198.51.100.11")])]);
+    let always = decided(&plan("Always"), &rib, &[]);
+    for prefix in ["10.244.2.0/24", "10.244.3.0/24"] {
+        assert_eq!(always.routes[&net(prefix)].encapsulation, Some(Encapsulation::Vxlan), "{prefix}");
+    }
+    let never = decided(&plan("Never"), &rib, &[]);
+    let far = wanted(&never, "10.244.3.0/24").unwrap();
+    assert_eq!(far.target, Target::Forward(vec![hop("192.0.2.1", "eth0", false)]), "the gateway is installed");
+    assert_eq!(never.tunnels.vxlan, None);
+    assert_eq!(never.tunnels.loopback, [net("10.244.1.0/32")], "without a tunnel the pod address sits on loopback");
+}
+
+#[test]
+fn a_next_hop_that_is_no_node_is_native() {
+    let rib = rib(&[("10.244.3.0/24", &[(EBGP, "192.0.2.1")]), ("203.0.113.0/24", &[(EBGP, "192.0.2.1")])]);
+    let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
+    for prefix in ["10.244.3.0/24", "203.0.113.0/24"] {
+        let route = wanted(&decisions, prefix).unwrap();
+        assert_eq!(route.target, Target::Forward(vec![hop("192.0.2.1", "eth0", false)]), "{prefix}");
+    }
+}
+
+#[test]
+fn a_route_over_a_tunnel_end_is_not_put_into_the_tunnel() {
+    // The pool itself cannot hold a node's address here, so let the route be a supernet inside a wide pool.
+    let mut plan = plan("Always");
+    plan.pools[0].cidr = net("0.0.0.0/0");
+    let rib = rib(&[("198.51.100.0/24", &[(IBGP, "192.0.2.12")])]);
+    let decisions = decided(&plan, &rib, &[]);
+    assert_eq!(wanted(&decisions, "198.51.100.0/24"), None);
+    assert!(decisions.routes[&net("198.51.100.0/24")].reason.contains("198.51.100.11"));
+}
+
+#[test]
+fn own_blocks_are_blackholes_whatever_is_learned() {
+    let rib = rib(&[("10.244.1.0/24", &[(EBGP, "192.0.2.1")])]);
+    let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
+    assert_eq!(wanted(&decisions, "10.244.1.0/24"), Some(DesiredRoute::blackhole()));
+}
+
+#[test]
+fn a_pod_gets_its_host_route_once_its_link_exists() {
+    let pod = |interface: &str| PodLink { addresses: vec![ip("10.244.1.7")], interface: interface.into() };
+    let present = decided(&plan("CrossSubnet"), &rib(&[]), &[pod("rbpod")]);
+    assert!(wanted(&present, "10.244.1.7/32").is_some());
+    let absent = decided(&plan("CrossSubnet"), &rib(&[]), &[pod("rbgone")]);
+    assert_eq!(wanted(&absent, "10.244.1.7/32"), None);
+    assert!(absent.routes[&net("10.244.1.7/32")].reason.contains("does not exist"));
+}
+
+#[test]
+fn equal_paths_share_the_route_and_paths_over_one_hop_share_the_hop() {
+    let rib = rib(&[("203.0.113.0/24", &[(EBGP, "192.0.2.1"), (EBGP, "192.0.2.5"), (EBGP, "192.0.2.1")])]);
+    let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
+    let double = Hop { weight: 2, ..hop("192.0.2.1", "eth0", false) };
+    let route = wanted(&decisions, "203.0.113.0/24").unwrap();
+    assert_eq!(route.target, Target::Forward(vec![double, hop("192.0.2.5", "eth0", false)]));
+}
+
+#[test]
+fn next_hops_are_reachable_with_their_distance() {
+    let rib = rib(&[("203.0.113.0/24", &[(EBGP, "192.0.2.1")]), ("10.244.3.0/24", &[(IBGP, "198.51.100.11")])]);
+    let table = decided(&plan("CrossSubnet"), &rib, &[]).next_hops;
+    let near = NextHopState::Reachable { metric: 0 };
+    let far = NextHopState::Reachable { metric: 1 };
+    assert_eq!(table, BTreeMap::from([(ip("192.0.2.1"), near), (ip("198.51.100.11"), far)]));
+}
+
+#[test]
+fn nothing_of_ours_is_swept_before_the_first_full_feed() {
+    let mut rib = rib(&[]);
+    rib.fully_fed = false;
+    let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
+    assert!(!decisions.fib.sweep && !decisions.tunnels.sweep);
+}
+
+#[test]
+fn pods_get_the_mtu_of_the_narrowest_way() {
+    assert_eq!(decided(&plan("CrossSubnet"), &rib(&[]), &[]).pod_mtu, 1450);
+    assert_eq!(decided(&plan("Never"), &rib(&[]), &[]).pod_mtu, 1500);
+}
+
+#[test]
+fn a_pure_reflector_installs_only_what_is_its_own() {
+    let mut plan = plan("CrossSubnet");
+    plan.install_routes = false;
+    let decisions = decided(&plan, &rib(&[("10.244.2.0/24", &[(IBGP, "192.0.2.12")])]), &[]);
+    assert_eq!(wanted(&decisions, "10.244.2.0/24"), None);
+    assert!(wanted(&decisions, "10.244.1.0/24").is_some());
+}

@@ -2,6 +2,7 @@
 //! other codecs, are in the crate's `tests` folder.
 
 mod as4;
+mod density;
 mod framing;
 mod open;
 mod packing;

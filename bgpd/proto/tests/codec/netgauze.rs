@@ -11,11 +11,12 @@ use std::net::IpAddr;
 
 use bgpd_proto::types::{Asn, Family, RouterId};
 use bgpd_proto::wire::{
-    Aggregator, AsPath, Community, DecodeContext, LargeCommunity, Message, NextHop, Nlri, Origin,
+    Aggregator, AsPath, Capability, Community, DecodeContext, LargeCommunity, Message, NextHop, Nlri, Origin,
     PathAttributes, RawAttribute, Segment, SegmentKind,
 };
 use ipnet::IpNet;
 use netgauze_bgp_pkt::BgpMessage;
+use netgauze_bgp_pkt::capabilities::BgpCapability;
 use netgauze_bgp_pkt::nlri::{Ipv4UnicastAddress, Ipv6UnicastAddress};
 use netgauze_bgp_pkt::path_attribute as theirs;
 use netgauze_bgp_pkt::path_attribute::{MpReach, MpUnreach, PathAttributeValue};
@@ -220,6 +221,28 @@ fn check(sample: &Sample) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Their capability is of our kind, and says the same where it is one number.
+fn same(theirs: &BgpCapability, ours: &Capability) -> bool {
+    match (theirs, ours) {
+        (
+            BgpCapability::MultiProtocolExtensions(_),
+            Capability::MultiProtocol(_) | Capability::OtherFamily { .. },
+        )
+        | (BgpCapability::RouteRefresh, Capability::RouteRefresh)
+        | (BgpCapability::EnhancedRouteRefresh, Capability::EnhancedRouteRefresh)
+        | (BgpCapability::ExtendedMessage, Capability::ExtendedMessage)
+        | (BgpCapability::ExtendedNextHopEncoding(_), Capability::ExtendedNextHop(_))
+        | (BgpCapability::AddPath(_), Capability::AddPath(_))
+        | (BgpCapability::Unrecognized(_), Capability::Unknown { .. }) => true,
+        (
+            BgpCapability::GracefulRestartCapability(theirs),
+            Capability::GracefulRestart { restarting, time, .. },
+        ) => (theirs.restart(), theirs.time()) == (*restarting, *time),
+        (BgpCapability::FourOctetAs(theirs), Capability::FourOctetAs(asn)) => theirs.asn4() == asn.0,
+        _ => false,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
@@ -238,6 +261,9 @@ proptest! {
         prop_assert_eq!((theirs.my_as(), theirs.hold_time()), (open.asn, open.hold_time));
         prop_assert_eq!(theirs.bgp_id(), open.router_id.0);
         prop_assert_eq!(theirs.capabilities().len(), open.capabilities.len());
+        for (theirs, ours) in theirs.capabilities().into_iter().zip(&open.capabilities) {
+            prop_assert!(same(theirs, ours), "{:?} {:?}", theirs, ours);
+        }
         let read = messages(&write(&message), &DecodeContext::default());
         prop_assert_eq!(&read[0].1, &Message::Open(open));
     }

@@ -2,16 +2,18 @@
 //! (RFC 4271 §4.2 and §6.2, RFC 5492, RFC 6286, RFC 6793, RFC 7607).
 //!
 //! We announce: multiprotocol for each offered family, route refresh, 4-octet AS, extended messages, and graceful
-//! restart with restart time zero and no family. The last one is what RFC 4724 §3 gives to a speaker that cannot
-//! keep its forwarding state marked by BGP but sends and understands End-of-RIB: FRR sends the marker only to peers
-//! that announce the capability, and we need it to know that a feed is complete. It promises nothing else: with no family
-//! listed no peer retains our routes.
+//! restart (RFC 4724 §3) for each offered family with the F bit: the kernel goes on forwarding while we are away. A
+//! node that boots says so too, without having kept anything; its peers find out at our End-of-RIB, which comes with
+//! the first table.
 
 use super::messages;
 use super::settings::Settings;
 use crate::types::{Asn, Family, PeerKind, RouterId};
-use crate::wire::{Capability, DecodeContext, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Notification, Open};
+use crate::wire::{Capability, DecodeContext, GracefulFamily, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Notification, Open};
 use std::time::Duration;
+
+/// How long peers may keep our routes while we restart, in seconds (RFC 4724 §3; 4095 at most).
+const RESTART_TIME: u16 = 120;
 
 /// What both OPENs agree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,10 @@ pub struct Negotiated {
     pub max_message_len: usize,
     /// The peer announced graceful restart: it sends End-of-RIB.
     pub graceful_restart: bool,
+    /// How long the peer may be away before its routes go; zero where it does not restart gracefully.
+    pub restart_time: Duration,
+    /// Common families in which the peer keeps forwarding while its control plane is away.
+    pub kept_families: Vec<Family>,
     /// What we announced.
     pub local_capabilities: Vec<Capability>,
     /// What the peer announced.
@@ -58,6 +64,11 @@ pub fn ours(settings: &Settings, plain: bool) -> Open {
     }
 }
 
+/// The kernel keeps forwarding while we are away: exit leaves every route in place.
+fn kept(family: Family) -> GracefulFamily {
+    GracefulFamily { family, forwarding_kept: true }
+}
+
 fn capabilities(settings: &Settings) -> Vec<Capability> {
     let families = settings.families.iter().map(|f| Capability::MultiProtocol(*f));
     families
@@ -66,10 +77,10 @@ fn capabilities(settings: &Settings) -> Vec<Capability> {
             Capability::FourOctetAs(settings.local_asn),
             Capability::ExtendedMessage,
             Capability::GracefulRestart {
-                restarting: false,
+                restarting: settings.restarting,
                 notification: false,
-                time: 0,
-                families: Vec::new(),
+                time: RESTART_TIME,
+                families: settings.families.iter().map(|f| kept(*f)).collect(),
             },
         ])
         .collect()
@@ -87,10 +98,14 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
     let families = common_families(open, settings, plain)?;
     let has = |wanted: fn(&Capability) -> bool| open.capabilities.iter().any(wanted);
     let extended = !plain && has(|c| matches!(c, Capability::ExtendedMessage));
+    let restart = open.capabilities.iter().find_map(|c| match c {
+        Capability::GracefulRestart { time, families, .. } if !plain => Some((*time, families.as_slice())),
+        _ => None,
+    });
     Ok(Negotiated {
         router_id: open.router_id,
         hold_time,
-        families,
+        families: families.clone(),
         four_octet: !plain && has(|c| matches!(c, Capability::FourOctetAs(_))),
         route_refresh: !plain && has(|c| matches!(c, Capability::RouteRefresh)),
         max_message_len: if extended {
@@ -99,9 +114,16 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
             MAX_MESSAGE
         },
         graceful_restart: has(|c| matches!(c, Capability::GracefulRestart { .. })),
+        restart_time: Duration::from_secs(u64::from(restart.map_or(0, |(time, _)| time))),
+        kept_families: families.iter().copied().filter(|f| restart.is_some_and(|(_, kept)| keeps(kept, *f))).collect(),
         local_capabilities: ours(settings, plain).capabilities,
         remote_capabilities: open.capabilities.clone(),
     })
+}
+
+/// Whether the peer lists the family with the F bit: its forwarding state outlives its control plane.
+fn keeps(families: &[GracefulFamily], family: Family) -> bool {
+    families.iter().any(|f| f.family == family && f.forwarding_kept)
 }
 
 fn check_identity(open: &Open, settings: &Settings) -> Result<(), Notification> {
@@ -154,6 +176,7 @@ mod tests {
             remote_asn: Asn(remote),
             hold_time: Duration::from_secs(90),
             families: Family::ALL.to_vec(),
+            restarting: false,
             tuning: Tuning {
                 connect_retry: Duration::from_secs(5),
                 passive: false,
@@ -253,11 +276,25 @@ mod tests {
     }
 
     #[test]
-    fn restart_is_announced_with_no_time_and_no_family() {
-        let open = ours(&settings(4_200_000_001, 1), false);
+    fn restart_is_announced_for_every_family_with_its_state_kept() {
+        let open = ours(&Settings { restarting: true, ..settings(4_200_000_001, 1) }, false);
         assert_eq!(open.asn, 23456);
-        assert!(open.capabilities.iter().any(
-            |c| matches!(c, Capability::GracefulRestart { time: 0, families, restarting: false, .. } if families.is_empty())
-        ));
+        let families = Family::ALL.map(kept).to_vec();
+        let wanted =
+            Capability::GracefulRestart { restarting: true, notification: false, time: RESTART_TIME, families };
+        assert!(open.capabilities.contains(&wanted));
+    }
+
+    #[test]
+    fn only_what_the_peer_keeps_is_kept() {
+        let mut open = theirs(65001);
+        open.capabilities.retain(|c| !matches!(c, Capability::GracefulRestart { .. }));
+        let lost = GracefulFamily { family: Family::Ipv6Unicast, forwarding_kept: false };
+        let families = vec![kept(Family::Ipv4Unicast), lost];
+        let restart = Capability::GracefulRestart { restarting: false, notification: false, time: 77, families };
+        open.capabilities.push(restart);
+        let agreed = validate(&open, &settings(65000, 65001), false).unwrap();
+        assert_eq!(agreed.restart_time, Duration::from_secs(77));
+        assert_eq!(agreed.kept_families, [Family::Ipv4Unicast]);
     }
 }

@@ -130,7 +130,8 @@ impl Session {
                 self.backoff.reset();
             }
             self.last_loss = Some(reason.clone());
-            self.outputs.push_back(Output::Lost(reason));
+            let silent = matches!(down, Down::Transport(_));
+            self.outputs.push_back(Output::Lost { reason, silent });
         } else if down.is_error() {
             self.outputs.push_back(Output::Failed(reason));
         }

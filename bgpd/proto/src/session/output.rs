@@ -20,7 +20,12 @@ pub enum Output {
     /// The session is Established.
     Up(Arc<Negotiated>),
     /// It was Established and is no longer.
-    Lost(String),
+    Lost {
+        /// Why, for people.
+        reason: String,
+        /// TCP ended without a NOTIFICATION from either side: the peer may be restarting (RFC 4724 §4.2).
+        silent: bool,
+    },
     /// An attempt failed; it had not been Established.
     Failed(String),
     /// Routes came.

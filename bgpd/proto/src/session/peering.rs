@@ -92,6 +92,11 @@ impl Session {
         self.note_state(now);
     }
 
+    /// Whether the next OPEN says that we have restarted and are still collecting the first feed.
+    pub fn set_restarting(&mut self, restarting: bool) {
+        self.settings.restarting = restarting;
+    }
+
     /// Takes new settings. What was agreed is kept where it still holds; else the session starts anew, with `cease`.
     pub fn reconfigure(&mut self, settings: Settings, reset: bool, cease: Notification, now: Instant) {
         let reset = reset || settings.needs_new_session(&self.settings);

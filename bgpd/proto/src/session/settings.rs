@@ -17,6 +17,8 @@ pub struct Settings {
     pub hold_time: Duration,
     /// Families that we offer, sorted.
     pub families: Vec<Family>,
+    /// We have come up lately and are still collecting the first feed: said in the OPEN (RFC 4724 §3, R bit).
+    pub restarting: bool,
     /// Attempts to connect.
     pub tuning: Tuning,
 }

@@ -21,6 +21,7 @@ fn settings(id: u8, local: u32, remote: u32) -> Settings {
         remote_asn: Asn(remote),
         hold_time: 90 * SECOND,
         families: Family::ALL.to_vec(),
+        restarting: false,
         tuning: Tuning {
             connect_retry: 5 * SECOND,
             passive: false,
@@ -64,7 +65,7 @@ impl End {
                 Output::Connect => self.wants_connection = true,
                 Output::Close { conn, last_words } => self.closed.push((conn, last_words)),
                 Output::Up(_) => self.events.push("up".into()),
-                Output::Lost(why) => self.events.push(format!("lost: {why}")),
+                Output::Lost { reason, .. } => self.events.push(format!("lost: {reason}")),
                 Output::Failed(why) => self.events.push(format!("failed: {why}")),
                 Output::Update(_) | Output::Refresh(_) | Output::Keepalive => {}
             }

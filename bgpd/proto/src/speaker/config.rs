@@ -118,7 +118,7 @@ impl PeerConfig {
     }
 
     /// The part that the session is about.
-    pub(super) fn session_settings(&self, local: &SpeakerConfig) -> session::Settings {
+    pub(super) fn session_settings(&self, local: &SpeakerConfig, restarting: bool) -> session::Settings {
         let mut families = self.families.clone();
         families.sort();
         families.dedup();
@@ -128,6 +128,7 @@ impl PeerConfig {
             remote_asn: self.remote_asn,
             hold_time: acceptable_hold_time(self.hold_time),
             families,
+            restarting,
             tuning: session::fsm::Tuning {
                 connect_retry: self.connect_retry,
                 passive: self.passive,

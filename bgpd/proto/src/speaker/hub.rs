@@ -136,6 +136,7 @@ impl Speaker {
                     feed.handle_timeout(now);
                 }
             }
+            self.expire_retained(id, now);
             self.drain(id, now);
         }
         self.settle(now);
@@ -235,6 +236,7 @@ impl Speaker {
         let mut changed = self.rib.take_changed();
         if !self.fully_fed && (now >= self.deferral || self.peers.values().all(Peer::is_fed)) {
             self.fully_fed = true;
+            self.peers.values_mut().for_each(|peer| peer.session.set_restarting(false));
             changed = true;
         }
         if changed && !self.events.contains(&Event::RibChanged) {

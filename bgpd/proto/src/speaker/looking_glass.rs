@@ -44,6 +44,7 @@ impl Speaker {
             counters: session.counters(),
             local_address,
             remote_address,
+            retained_until: peer.retained.as_ref().map(|retained| retained.until),
             fed: peer.is_fed(),
         }
     }

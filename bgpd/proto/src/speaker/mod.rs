@@ -19,6 +19,7 @@
 mod action;
 mod config;
 mod feed;
+mod graceful;
 mod hub;
 mod looking_glass;
 mod outputs;

@@ -28,16 +28,8 @@ impl Speaker {
                 self.connections.remove(&conn);
                 self.actions.push_back(Action::Close { conn, last_words });
             }
-            Output::Up(negotiated) => self.up(id, &negotiated),
-            Output::Lost(reason) => {
-                if let Some(peer) = self.peers.get_mut(&id) {
-                    peer.feed = None;
-                    peer.disabled.clear();
-                    peer.reported = Some(reason.clone());
-                }
-                self.rib.peer_down(id);
-                self.events.push_back(Event::Down { peer: id, reason });
-            }
+            Output::Up(negotiated) => self.up(id, &negotiated, now),
+            Output::Lost { reason, silent } => self.lost(id, reason, silent, now),
             Output::Failed(reason) => self.failed(id, reason),
             Output::Update(update) => self.update(id, *update, now),
             Output::Refresh(family) => self.rib.refresh(id, family),
@@ -77,7 +69,7 @@ impl Speaker {
         }
     }
 
-    fn up(&mut self, id: PeerId, negotiated: &Negotiated) {
+    fn up(&mut self, id: PeerId, negotiated: &Negotiated, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
@@ -98,6 +90,7 @@ impl Speaker {
             transit: config.transit,
         };
         self.rib.peer_up(id, session);
+        self.resumed(id, negotiated, now);
         self.events.push_back(Event::Up { peer: id });
     }
 
@@ -119,6 +112,10 @@ impl Speaker {
             routes.disable.iter().for_each(|family| feed.disable(*family));
             feed.update(routes.end_of_rib, now);
         }
+        let end_of_rib = routes.end_of_rib;
         self.rib.update(id, routes, now);
+        if let Some(family) = end_of_rib {
+            self.refreshed(id, family);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::config::{PeerConfig, SpeakerConfig};
 use super::feed::Feed;
+use super::graceful::{Promise, Retained};
 use crate::session::Session;
 use crate::types::{Family, PeerId};
 use std::collections::BTreeSet;
@@ -15,6 +16,10 @@ pub(super) struct Peer {
     pub session: Session,
     /// While Established.
     pub feed: Option<Feed>,
+    /// What the peer does when it restarts, as its last OPEN said.
+    pub promise: Promise,
+    /// What is kept of it while it restarts.
+    pub retained: Option<Retained>,
     /// Families switched off until the session ends (RFC 7606 §2).
     pub disabled: BTreeSet<Family>,
     /// The failure that was reported last.
@@ -23,13 +28,15 @@ pub(super) struct Peer {
 
 impl Peer {
     /// A peer whose session has not been started.
-    pub fn new(id: PeerId, config: PeerConfig, speaker: &SpeakerConfig, now: Instant) -> Self {
-        let settings = config.session_settings(speaker);
+    pub fn new(id: PeerId, config: PeerConfig, speaker: &SpeakerConfig, restarting: bool, now: Instant) -> Self {
+        let settings = config.session_settings(speaker, restarting);
         let session = Session::new(settings, seed(id, speaker), now);
         Self {
             config,
             session,
             feed: None,
+            promise: Promise::default(),
+            retained: None,
             disabled: BTreeSet::new(),
             reported: None,
         }
@@ -43,7 +50,8 @@ impl Peer {
     /// The next thing that wants time.
     pub fn next_deadline(&self) -> Option<Instant> {
         let feed = self.feed.as_ref().and_then(Feed::deadline);
-        [self.session.next_deadline(), feed].into_iter().flatten().min()
+        let retained = self.retained.as_ref().map(|retained| retained.until);
+        [self.session.next_deadline(), feed, retained].into_iter().flatten().min()
     }
 
     /// All that the peer has, has come, in the session that stands now.

@@ -59,7 +59,7 @@ impl Speaker {
         let Some(config) = self.config.peers.get(&id) else {
             return;
         };
-        let mut peer = Peer::new(id, config.clone(), &self.config, now);
+        let mut peer = Peer::new(id, config.clone(), &self.config, !self.fully_fed, now);
         peer.session.start(now);
         self.peers.insert(id, peer);
         self.drain(id, now);
@@ -70,15 +70,20 @@ impl Speaker {
             peer.session.stop(messages::peer_deconfigured(), now);
         }
         self.drain(id, now);
+        self.forget_retained(id);
         self.peers.remove(&id);
     }
 
     /// Settings of the session are compared as compiled, so that a change of our own AS or identifier counts as well.
     fn change_peer(&mut self, id: PeerId, before: &PeerConfig, now: Instant) {
+        if self.config.peers.get(&id).is_some_and(|config| config != before) {
+            // What a changed peer said under its old configuration may not hold any more.
+            self.forget_retained(id);
+        }
         let (Some(config), Some(peer)) = (self.config.peers.get(&id), self.peers.get_mut(&id)) else {
             return;
         };
-        let settings = config.session_settings(&self.config);
+        let settings = config.session_settings(&self.config, !self.fully_fed);
         let reset = config.needs_new_connection(before);
         let policy_changed = config.policy() != before.policy();
         peer.config = config.clone();

@@ -35,6 +35,9 @@ pub struct PeerStatus {
     pub local_address: Option<SocketAddr>,
     /// The peer's end.
     pub remote_address: Option<SocketAddr>,
+    /// The peer is away, or has not said everything again, and its routes are kept until then at the latest
+    /// (graceful restart, RFC 4724).
+    pub retained_until: Option<Instant>,
     /// Whether its first feed is complete: see `Speaker::fully_fed`.
     pub fed: bool,
 }

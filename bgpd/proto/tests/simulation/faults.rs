@@ -37,7 +37,17 @@ impl Storm {
     pub fn end(&mut self, world: &mut World) {
         world.network.heal(world.now);
         for (node, other) in world.pairs() {
+            // Hold times stay: a reset of every session would cure what should cure itself.
+            let hold = world.configs[node]
+                .peers
+                .get(&PeerId(address(other)))
+                .map(|peer| peer.hold_time);
             self.add_peer(world, node, other);
+            if let (Some(hold), Some(peer)) =
+                (hold, world.configs[node].peers.get_mut(&PeerId(address(other))))
+            {
+                peer.hold_time = hold;
+            }
         }
         for node in 0..world.count() {
             if world.is_running(node) {

@@ -29,6 +29,7 @@ fn run(seed: u64) {
         storm.strike(&mut world);
         let pause = Duration::from_millis(chance.between(0, 20_000) as u64);
         world.run_for(pause);
+        world.assert_consistent(&format!("seed {seed}"));
     }
     storm.end(&mut world);
     world.run_for(SETTLE);

@@ -3,6 +3,7 @@
 use crate::chance::Chance;
 use crate::network::{Arrival, End, Network, NodeId};
 use bgpd_proto::rib::{NextHopState, Originated};
+use bgpd_proto::session::State;
 use bgpd_proto::speaker::{Action, Event, PeerConfig, Speaker, SpeakerConfig};
 use bgpd_proto::types::{Asn, ConnId, PeerId, RouterId};
 use ipnet::IpNet;
@@ -278,11 +279,11 @@ impl World {
             Arrival::Attempt { from, to } => self.attempt(from, to),
             Arrival::Connected { to } => self.connected(to),
             Arrival::Refused { to } => {
-                if let Some(node) = self.alive(to) {
-                    if node.dialling.remove(&to.conn) {
-                        let refused = "connection refused".to_string();
-                        self.with(to.node, |s, now| s.handle_connect_failed(to.conn, refused, now));
-                    }
+                if let Some(node) = self.alive(to)
+                    && node.dialling.remove(&to.conn)
+                {
+                    let refused = "connection refused".to_string();
+                    self.with(to.node, |s, now| s.handle_connect_failed(to.conn, refused, now));
                 }
             }
             Arrival::Bytes { to, bytes } => {
@@ -331,13 +332,13 @@ impl World {
     }
 
     fn connected(&mut self, to: End) {
-        if let Some(node) = self.alive(to) {
-            if node.dialling.remove(&to.conn) {
-                let local = SocketAddr::new(address(to.node), 40000);
-                self.with(to.node, |speaker, now| {
-                    speaker.handle_connected(to.conn, local, now)
-                });
-            }
+        if let Some(node) = self.alive(to)
+            && node.dialling.remove(&to.conn)
+        {
+            let local = SocketAddr::new(address(to.node), 40000);
+            self.with(to.node, |speaker, now| {
+                speaker.handle_connected(to.conn, local, now)
+            });
         }
     }
 
@@ -386,6 +387,33 @@ impl World {
                     self.originated[from].contains(&route.prefix),
                     "{route:?} from {from}; {}",
                     explain()
+                );
+            }
+        }
+    }
+
+    /// At any time: no speaker uses a route of a peer with which it has no session, but for one that may be
+    /// restarting and whose time is not up (RFC 4724).
+    pub fn assert_consistent(&self, what: &str) {
+        for (id, node) in self.nodes.iter().enumerate() {
+            let Some(node) = node else { continue };
+            let up: BTreeSet<PeerId> = node
+                .speaker
+                .peers(self.now)
+                .into_iter()
+                .filter(|p| p.state == State::Established || p.retained_until.is_some_and(|until| until > self.now))
+                .map(|p| p.id)
+                .collect();
+            for route in node.speaker.rib().loc_rib() {
+                let strays = route
+                    .paths
+                    .iter()
+                    .filter_map(|path| path.peer)
+                    .filter(|peer| !up.contains(peer));
+                assert_eq!(
+                    strays.count(),
+                    0,
+                    "{what}: speaker {id} uses {route:?}, sessions {up:?}"
                 );
             }
         }

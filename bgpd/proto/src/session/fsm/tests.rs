@@ -82,10 +82,13 @@ fn events() -> Vec<(&'static str, Event)> {
     ]
 }
 
+/// Event, next state, effects in short. "*" stands for every event without a row.
+type Row = (&'static str, State, &'static str);
+
 #[test]
 fn table_of_states_and_events() {
     use State::*;
-    let table: &[(State, &[(&str, State, &str)])] = &[
+    let table: &[(State, &[Row])] = &[
         (Idle, &[("start", Connect, "C"), ("passive", Active, "")]),
         (
             Connect,

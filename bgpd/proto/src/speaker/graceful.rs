@@ -1,0 +1,100 @@
+//! The receiving role of graceful restart (RFC 4724 §4.2): what a peer taught outlives its session while it restarts.
+//!
+//! A peer that announced a restart time and families whose forwarding it keeps, and whose TCP connection ends without
+//! a NOTIFICATION, is taken to restart. Its routes of those families stay in use until it is back and has sent End-of-RIB,
+//! or until time is up. A hold timer that expires or a NOTIFICATION is no restart: then the routes go at once.
+
+use super::action::Event;
+use super::hub::Speaker;
+use crate::session::Negotiated;
+use crate::types::{Family, PeerId};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// The longest wait for End-of-RIB of a peer that is back (RFC 4724 §4.2 wants an upper bound).
+const STALE_TIME: Duration = Duration::from_secs(360);
+
+/// What a peer said of its restarts in its last OPEN.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Promise {
+    /// How long it may be away.
+    time: Duration,
+    /// The families in which it keeps forwarding.
+    families: Vec<Family>,
+}
+
+/// Routes that are kept although their session has ended.
+#[derive(Clone, Debug)]
+pub(super) struct Retained {
+    /// Families with stale routes.
+    families: BTreeSet<Family>,
+    /// When they go.
+    pub until: Instant,
+}
+
+impl Speaker {
+    /// A session that was Established has ended.
+    pub(super) fn lost(&mut self, id: PeerId, reason: String, silent: bool, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.feed = None;
+        peer.disabled.clear();
+        peer.reported = Some(reason.clone());
+        let promise = &peer.promise;
+        if silent && !promise.time.is_zero() && !promise.families.is_empty() {
+            let families = promise.families.clone();
+            let until = now + promise.time;
+            peer.retained = Some(Retained { families: families.iter().copied().collect(), until });
+            self.rib.peer_retained(id, &families);
+        } else {
+            peer.retained = None;
+            self.rib.peer_down(id);
+        }
+        self.events.push_back(Event::Down { peer: id, reason });
+    }
+
+    /// A session is up. Of what was retained only those families stay whose forwarding the peer has kept.
+    pub(super) fn resumed(&mut self, id: PeerId, negotiated: &Negotiated, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.promise =
+            Promise { time: negotiated.restart_time, families: negotiated.kept_families.clone() };
+        let Some(retained) = &mut peer.retained else { return };
+        retained.until = now + STALE_TIME;
+        let gone: Vec<Family> =
+            retained.families.iter().copied().filter(|f| !negotiated.kept_families.contains(f)).collect();
+        for family in gone {
+            self.refreshed(id, family);
+        }
+    }
+
+    /// The peer has said all that it has of a family: what is still stale is no more.
+    pub(super) fn refreshed(&mut self, id: PeerId, family: Family) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(retained) = &mut peer.retained else { return };
+        if retained.families.remove(&family) {
+            self.rib.sweep_stale(id, family);
+        }
+        if retained.families.is_empty() {
+            peer.retained = None;
+        }
+    }
+
+    /// Drops what has been kept long enough.
+    pub(super) fn expire_retained(&mut self, id: PeerId, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(retained) = peer.retained.take_if(|retained| retained.until <= now) else { return };
+        if peer.session.established().is_none() {
+            self.rib.peer_down(id);
+        } else {
+            retained.families.iter().for_each(|family| self.rib.sweep_stale(id, *family));
+        }
+    }
+
+    /// The peer is no longer what it was: nothing is kept for its return.
+    pub(super) fn forget_retained(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let away = peer.session.established().is_none();
+        if peer.retained.take().is_some() && away {
+            self.rib.peer_down(id);
+        }
+    }
+}

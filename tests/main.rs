@@ -1,4 +1,8 @@
 //! Scenarios: one folder each. They run the real programs against real peers in network namespaces of
 //! their own, need root, and fail where something that they need is missing.
 
+mod interop_bird;
+mod interop_frr;
 mod layering;
+mod start_order;
+mod support;

@@ -7,9 +7,11 @@
 use crate::connection::{self, Ends, LAST_WORDS, Order, Report};
 use crate::handle::{Command, Handle, RibState, Shutdown};
 use crate::{listener, socket};
+use bgpd_proto::rib::Originated;
 use bgpd_proto::speaker::{Action, Event, Speaker, SpeakerConfig};
 use bgpd_proto::types::ConnId;
-use std::collections::HashMap;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,7 +54,14 @@ struct Engine {
 }
 
 /// Starts the engine.
-pub fn spawn(config: SpeakerConfig, listeners: Vec<TcpListener>) -> Handle {
+pub fn spawn(
+    config: SpeakerConfig,
+    originated: BTreeMap<IpNet, Originated>,
+    listeners: Vec<TcpListener>,
+) -> Handle {
+    let now = Instant::now();
+    let mut speaker = Speaker::new(config, now);
+    speaker.originate(originated, now);
     let (commands, command_queue) = mpsc::channel(COMMANDS);
     let (reporter, reports) = mpsc::channel(REPORTS);
     let (state, watcher) = watch::channel(RibState::default());
@@ -62,7 +71,7 @@ pub fn spawn(config: SpeakerConfig, listeners: Vec<TcpListener>) -> Handle {
         accepting.spawn(listener::accept(socket, reporter.clone()));
     }
     let engine = Engine {
-        speaker: Speaker::new(config, Instant::now()),
+        speaker,
         links: HashMap::new(),
         tasks: JoinSet::new(),
         listeners: accepting,

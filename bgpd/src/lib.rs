@@ -22,14 +22,27 @@ pub use bgpd_proto::speaker::{Speaker, SpeakerConfig};
 pub use error::Error;
 pub use handle::{Handle, RibState, Shutdown};
 
+use bgpd_proto::rib::Originated;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Starts a speaker. `listen` are the addresses to accept connections on (none: only our own attempts); with port
 /// zero the kernel chooses, see [`Handle::listening`]. Must be called inside a tokio runtime.
 pub async fn start(config: SpeakerConfig, listen: Vec<SocketAddr>) -> Result<Handle, Error> {
+    start_originating(config, BTreeMap::new(), listen).await
+}
+
+/// Like [`start`], with routes that are originated from the first message on: peers that kept ours over a restart
+/// must not see an End-of-RIB before them.
+pub async fn start_originating(
+    config: SpeakerConfig,
+    originated: BTreeMap<IpNet, Originated>,
+    listen: Vec<SocketAddr>,
+) -> Result<Handle, Error> {
     let listeners = listen
         .into_iter()
         .map(socket::listen)
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(engine::spawn(config, listeners))
+    Ok(engine::spawn(config, originated, listeners))
 }

@@ -1,7 +1,10 @@
 //! Speakers on loopback addresses, with real sockets: exchange of routes, endings of each kind, a peer that does not
 //! read, refused strangers.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something unexpected happens"
+)]
 
 use bgpd::{Handle, Shutdown};
 use bgpd_proto::rib::{NextHopState, NextHopTable, Originated};
@@ -180,7 +183,9 @@ async fn dropping_the_handle_ends_everything() {
     wait_routes(&a, 3).await;
     let address = b.listening()[0];
     drop(b);
-    wait_routes(&a, 0).await;
+    wait_down(&a, id(3, 2), "closed").await;
+    // Silence is taken for a restart (RFC 4724): the routes stay for a while.
+    wait_routes(&a, 3).await;
     let refused = timeout(DEADLINE, async {
         while TcpStream::connect(address).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;

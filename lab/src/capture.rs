@@ -83,21 +83,34 @@ impl Capture {
 
     /// The number of packets so far that match `filter` (all where empty).
     pub fn count(&self, filter: &str) -> Result<usize, Error> {
-        Ok(self.packets(filter)?.len())
+        let text = self.read(&["--count"], filter)?;
+        let number = text.split_whitespace().next().and_then(|word| word.parse().ok());
+        number.ok_or_else(|| {
+            Error::Request(format!(
+                "tcpdump counted the packets of {} as {text:?}",
+                self.what
+            ))
+        })
     }
 
-    /// The packets so far that match `filter`, a line each, as tcpdump writes them.
+    /// The packets so far that match `filter`, as tcpdump writes them; a tunnelled packet takes two lines.
     pub fn packets(&self, filter: &str) -> Result<Vec<String>, Error> {
-        let read = || -> std::io::Result<_> {
+        Ok(self.read(&[], filter)?.lines().map(str::to_owned).collect())
+    }
+
+    fn read(&self, options: &[&str], filter: &str) -> Result<String, Error> {
+        let read = || {
             // Another open file of the same contents: the writer keeps its own position.
             let again = File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
-            Command::new("tcpdump")
-                .args(["-n", "-t", "-r", "-", filter])
+            let mut command = Command::new("tcpdump");
+            command
+                .args(["-n", "-t", "-r", "-"])
+                .args(options)
+                .arg(filter)
                 .stdin(again)
                 .output()
         };
         let done = read().map_err(Error::system("read a capture with tcpdump"))?;
-        let text = String::from_utf8_lossy(&done.stdout);
         // A file that ends in the middle of a packet is one that is being written; anything else is a mistake.
         let errors = String::from_utf8_lossy(&done.stderr);
         if !done.status.success() && !errors.contains("truncated") {
@@ -106,11 +119,7 @@ impl Capture {
                 self.what
             )));
         }
-        Ok(text
-            .lines()
-            .filter(|line| !line.starts_with([' ', '\t']))
-            .map(str::to_owned)
-            .collect())
+        Ok(String::from_utf8_lossy(&done.stdout).into_owned())
     }
 
     /// Waits until at least `n` packets match.

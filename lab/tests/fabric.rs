@@ -1,6 +1,8 @@
 //! A small lab for real: two FRR routers, two hosts; up, talking, down, and nothing left behind.
 //! Needs root and FRR; without them these tests fail.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

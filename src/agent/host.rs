@@ -33,6 +33,9 @@ impl Host {
 
     /// What was refused, and since when.
     pub fn problems(&self) -> Vec<(String, Instant)> {
-        self.refused.iter().map(|(text, since)| (text.clone(), *since)).collect()
+        self.refused
+            .iter()
+            .map(|(text, since)| (text.clone(), *since))
+            .collect()
     }
 }

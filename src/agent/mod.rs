@@ -63,6 +63,9 @@ pub fn refuse_if_running(socket: &Path) -> anyhow::Result<()> {
     let client = config::api::Client::new(socket).with_timeout(Duration::from_secs(2));
     match client.get::<serde_json::Value>("/v1/status") {
         Err(config::api::ClientError::Absent { .. }) => Ok(()),
-        _ => bail!("an agent runs already and answers on {}; stop it first", socket.display()),
+        _ => bail!(
+            "an agent runs already and answers on {}; stop it first",
+            socket.display()
+        ),
     }
 }

@@ -28,15 +28,30 @@ impl Parts {
     /// Starts every part but BGP, which needs a plan first.
     pub async fn start(config: &AgentConfig) -> anyhow::Result<Parts> {
         let config::agent_file::Datastore::File { path } = &config.datastore;
-        let store = store::FileStore::start(path).with_context(|| format!("cannot watch {}", path.display()))?;
+        let store =
+            store::FileStore::start(path).with_context(|| format!("cannot watch {}", path.display()))?;
         let protocol = routesync::Protocol(config.route_protocol);
-        let fib = routesync::start(routesync::Settings { protocol, repair: config.repair, ..Default::default() })
-            .context("cannot talk to the kernel about routes (is this run as root?)")?;
-        let tunnels = tunnel::start(tunnel::Settings { repair: config.repair, ..Default::default() })
-            .context("cannot talk to the kernel about tunnels (is this run as root?)")?;
+        let fib = routesync::start(routesync::Settings {
+            protocol,
+            repair: config.repair,
+            ..Default::default()
+        })
+        .context("cannot talk to the kernel about routes (is this run as root?)")?;
+        let tunnels = tunnel::start(tunnel::Settings {
+            repair: config.repair,
+            ..Default::default()
+        })
+        .context("cannot talk to the kernel about tunnels (is this run as root?)")?;
         let pods = Pods::open(&ledger_dir(config))?;
         let (bgp_started, bgp) = watch::channel(None);
-        Ok(Parts { store, fib, tunnels, pods: Arc::new(pods), bgp, bgp_started: Arc::new(bgp_started) })
+        Ok(Parts {
+            store,
+            fib,
+            tunnels,
+            pods: Arc::new(pods),
+            bgp,
+            bgp_started: Arc::new(bgp_started),
+        })
     }
 
     /// Makes the speaker known to everyone.

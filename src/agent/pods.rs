@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use attach::PodLink as Plug;
-use config::api::cni::{CniAdd, CniAddress, CniAdded, CniDel, CniDeleted, CniInterface, CniRoute};
+use config::api::cni::{CniAdd, CniAdded, CniAddress, CniDel, CniDeleted, CniInterface, CniRoute};
 use config::api::{ApiError, ErrorKind};
 use ipam::{Family, Ipam, Lease, Owner};
 use ipnet::IpNet;
@@ -75,7 +75,10 @@ impl Pods {
 
     /// Where the host routes of all pods go.
     pub fn links(&self) -> Vec<PodLink> {
-        let link = |lease: Lease| PodLink { addresses: lease.addresses, interface: lease.host_ifname };
+        let link = |lease: Lease| PodLink {
+            addresses: lease.addresses,
+            interface: lease.host_ifname,
+        };
         self.ipam.leases().into_iter().map(link).collect()
     }
 
@@ -86,7 +89,10 @@ impl Pods {
 
     /// The node's own pod address of each family that has a block.
     pub fn own_addresses(&self) -> Vec<IpAddr> {
-        [Family::V4, Family::V6].into_iter().filter_map(|family| self.ipam.node_address(family)).collect()
+        [Family::V4, Family::V6]
+            .into_iter()
+            .filter_map(|family| self.ipam.node_address(family))
+            .collect()
     }
 
     /// Every address that is given out, the node's own included.
@@ -99,7 +105,10 @@ impl Pods {
     /// What is wrong with addresses, and since when.
     pub fn problems(&self) -> Vec<(String, Instant)> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.iter().map(|(text, since)| (text.clone(), *since)).collect()
+        trouble
+            .iter()
+            .map(|(text, since)| (text.clone(), *since))
+            .collect()
     }
 
     /// CNI ADD.
@@ -145,7 +154,10 @@ impl Pods {
         let link = host_ifname.clone();
         in_kernel(move || attach::remove(&link)).await?;
         let owner = Owner::new(request.container_id, request.ifname);
-        let released = self.release(&owner).await?.map_or_else(Vec::new, |lease| lease.addresses);
+        let released = self
+            .release(&owner)
+            .await?
+            .map_or_else(Vec::new, |lease| lease.addresses);
         self.touch();
         tracing::info!(addresses = ?released, interface = %host_ifname, "pod unplugged");
         Ok(CniDeleted { released })
@@ -166,7 +178,9 @@ impl Pods {
     async fn turn(&self, container_id: &str, ifname: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut busy = self.busy.lock().await;
         busy.retain(|_, turn| Arc::strong_count(turn) > 1);
-        busy.entry((container_id.to_owned(), ifname.to_owned())).or_default().clone()
+        busy.entry((container_id.to_owned(), ifname.to_owned()))
+            .or_default()
+            .clone()
     }
 
     async fn assign(&self, owner: &Owner, request: &CniAdd) -> Result<Lease, ApiError> {
@@ -178,7 +192,8 @@ impl Pods {
             host_ifname: attach::host_ifname(&request.container_id, &request.ifname),
             wanted: request.ips.clone(),
         };
-        self.blocking(move |ipam| ipam.assign(&wanted, SystemTime::now())).await
+        self.blocking(move |ipam| ipam.assign(&wanted, SystemTime::now()))
+            .await
     }
 
     async fn release(&self, owner: &Owner) -> Result<Option<Lease>, ApiError> {
@@ -194,7 +209,11 @@ impl Pods {
         let ipam = self.ipam.clone();
         match tokio::task::spawn_blocking(move || work(&ipam)).await {
             Ok(outcome) => outcome.map_err(|e| ledger_error(&e)),
-            Err(error) => Err(ApiError::new(ErrorKind::Internal, format!("the ledger failed inside: {error}"), "")),
+            Err(error) => Err(ApiError::new(
+                ErrorKind::Internal,
+                format!("the ledger failed inside: {error}"),
+                "",
+            )),
         }
     }
 
@@ -220,18 +239,34 @@ async fn wait_for_routes(
     fib: &routesync::Handle,
     snapshots: &mut watch::Receiver<Snapshot>,
 ) -> Result<(), ApiError> {
-    let keys: Vec<RouteKey> = lease.addresses.iter().map(|a| RouteKey::main(IpNet::from(*a), METRIC)).collect();
+    let keys: Vec<RouteKey> = lease
+        .addresses
+        .iter()
+        .map(|a| RouteKey::main(IpNet::from(*a), METRIC))
+        .collect();
     let decided = |s: &Snapshot| {
-        s.decisions.as_ref().is_some_and(|d| keys.iter().all(|key| d.fib.routes.contains_key(key)))
+        s.decisions
+            .as_ref()
+            .is_some_and(|d| keys.iter().all(|key| d.fib.routes.contains_key(key)))
     };
     let generation = match tokio::time::timeout(ROUTE_DEADLINE, snapshots.wait_for(decided)).await {
         Ok(Ok(snapshot)) => snapshot.fib_generation,
-        _ => return Err(try_later("the pod's host route was not decided in time", "see the agent's log")),
+        _ => {
+            return Err(try_later(
+                "the pod's host route was not decided in time",
+                "see the agent's log",
+            ));
+        }
     };
     for key in &keys {
         fib.installed(generation, key, ROUTE_DEADLINE)
             .await
-            .map_err(|e| try_later(format!("the kernel did not take the pod's host route: {e}"), "see the agent's log"))?;
+            .map_err(|e| {
+                try_later(
+                    format!("the kernel did not take the pod's host route: {e}"),
+                    "see the agent's log",
+                )
+            })?;
     }
     Ok(())
 }
@@ -242,7 +277,11 @@ async fn in_kernel<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome.map_err(|e| link_error(&e)),
-        Err(error) => Err(ApiError::new(ErrorKind::Internal, format!("link work failed inside: {error}"), "")),
+        Err(error) => Err(ApiError::new(
+            ErrorKind::Internal,
+            format!("link work failed inside: {error}"),
+            "",
+        )),
     }
 }
 
@@ -259,11 +298,20 @@ fn link_error(error: &attach::Error) -> ApiError {
 }
 
 fn answer(request: &CniAdd, lease: &Lease, attached: &attach::Attached, mtu: u32) -> CniAdded {
-    let address = |a: &IpAddr| CniAddress { address: IpNet::from(*a), gateway: Some(attach::gateway(*a)) };
+    let address = |a: &IpAddr| CniAddress {
+        address: IpNet::from(*a),
+        gateway: Some(attach::gateway(*a)),
+    };
     let routes = attach::pod_routes(&lease.addresses).into_iter();
     CniAdded {
-        host_interface: CniInterface { name: lease.host_ifname.clone(), mac: attached.host_mac.to_string() },
-        pod_interface: CniInterface { name: request.ifname.clone(), mac: attached.pod_mac.to_string() },
+        host_interface: CniInterface {
+            name: lease.host_ifname.clone(),
+            mac: attached.host_mac.to_string(),
+        },
+        pod_interface: CniInterface {
+            name: request.ifname.clone(),
+            mac: attached.pod_mac.to_string(),
+        },
         addresses: lease.addresses.iter().map(address).collect(),
         routes: routes.map(|(dst, gw)| CniRoute { dst, gw }).collect(),
         mtu,

@@ -91,8 +91,12 @@ impl Reconciler {
     /// One round; true where something failed that time may heal.
     async fn round(&mut self) -> bool {
         let mut retry = self.take_intent().await;
-        let Some(plan) = self.snapshot.plan.clone() else { return retry };
-        let Some(rib) = self.rib_snapshot().await else { return retry };
+        let Some(plan) = self.snapshot.plan.clone() else {
+            return retry;
+        };
+        let Some(rib) = self.rib_snapshot().await else {
+            return retry;
+        };
         let view = self.parts.fib.view().borrow().clone();
         if view.generation == 0 {
             // Before the first look at the kernel nothing can be decided; the view's change wakes us.
@@ -100,7 +104,13 @@ impl Reconciler {
         }
         let pods = self.parts.pods.links();
         let own_pod_addresses = self.parts.pods.own_addresses();
-        let inputs = Inputs { plan: &plan, rib: &rib, view: &view, pods: &pods, own_pod_addresses: &own_pod_addresses };
+        let inputs = Inputs {
+            plan: &plan,
+            rib: &rib,
+            view: &view,
+            pods: &pods,
+            own_pod_addresses: &own_pod_addresses,
+        };
         let decisions = Arc::new(decide::decide(inputs));
         self.hand_on(&decisions).await;
         retry |= self.host.apply(&decisions.host);
@@ -141,8 +151,13 @@ impl Reconciler {
     /// Takes up new resources; true where the speaker could not be started.
     async fn take_intent(&mut self) -> bool {
         let state = self.parts.store.state().borrow().clone();
-        let Some(intent) = state.intent.clone() else { return false };
-        let known = self.intent.as_ref().is_some_and(|known| Arc::ptr_eq(known, &intent) || **known == *intent);
+        let Some(intent) = state.intent.clone() else {
+            return false;
+        };
+        let known = self
+            .intent
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &intent) || **known == *intent);
         if known && self.snapshot.start_error.is_none() {
             return false;
         }
@@ -152,13 +167,21 @@ impl Reconciler {
                 let plan = Arc::new(plan);
                 if let Err(error) = self.configure(&plan).await {
                     tracing::error!(%error, "the BGP speaker does not start");
-                    let since = self.snapshot.start_error.take().map_or_else(Instant::now, |(_, since)| since);
+                    let since = self
+                        .snapshot
+                        .start_error
+                        .take()
+                        .map_or_else(Instant::now, |(_, since)| since);
                     self.snapshot.start_error = Some((error, since));
                     return true;
                 }
                 self.snapshot.start_error = None;
                 if !known {
-                    tracing::info!(revision = state.revision, peers = plan.speaker.peers.len(), "new resources applied");
+                    tracing::info!(
+                        revision = state.revision,
+                        peers = plan.speaker.peers.len(),
+                        "new resources applied"
+                    );
                     self.snapshot.applied = Some(Instant::now());
                 }
                 self.snapshot.plan = Some(plan);
@@ -175,9 +198,19 @@ impl Reconciler {
 
     /// Hands the plan to the parts that read it directly.
     async fn configure(&mut self, plan: &Plan) -> Result<(), String> {
-        self.parts.pods.set_blocks(plan.blocks.iter().map(|b| b.cidr).collect()).map_err(|e| e.to_string())?;
-        if let Some(bgp) = self.parts.speaker().filter(|_| self.listen_port != plan.listen_port) {
-            tracing::warn!(port = plan.listen_port, "the listen port changed: all sessions start anew");
+        self.parts
+            .pods
+            .set_blocks(plan.blocks.iter().map(|b| b.cidr).collect())
+            .map_err(|e| e.to_string())?;
+        if let Some(bgp) = self
+            .parts
+            .speaker()
+            .filter(|_| self.listen_port != plan.listen_port)
+        {
+            tracing::warn!(
+                port = plan.listen_port,
+                "the listen port changed: all sessions start anew"
+            );
             self.parts.bgp_is(None);
             bgp.shutdown(Shutdown::Silent).await;
         }
@@ -187,8 +220,9 @@ impl Reconciler {
                 bgp.originate(plan.originated.clone()).await;
             }
             None => {
-                let bgp = bgpd::start(plan.speaker.clone(), listen_addresses(plan)).await.map_err(|e| e.to_string())?;
-                bgp.originate(plan.originated.clone()).await;
+                let (speaker, originated) = (plan.speaker.clone(), plan.originated.clone());
+                let bgp = bgpd::start_originating(speaker, originated, listen_addresses(plan)).await;
+                let bgp = bgp.map_err(|e| e.to_string())?;
                 self.listen_port = plan.listen_port;
                 // The new speaker has no next hops yet: hand everything on again.
                 self.decisions = None;
@@ -205,7 +239,11 @@ fn listen_addresses(plan: &Plan) -> Vec<std::net::SocketAddr> {
     let v4 = (Ipv4Addr::UNSPECIFIED, plan.listen_port).into();
     let v6 = (Ipv6Addr::UNSPECIFIED, plan.listen_port).into();
     // Where the kernel has no IPv6 at all, an IPv6 socket cannot even be made.
-    if std::path::Path::new("/proc/net/if_inet6").exists() { vec![v4, v6] } else { vec![v4] }
+    if std::path::Path::new("/proc/net/if_inet6").exists() {
+        vec![v4, v6]
+    } else {
+        vec![v4]
+    }
 }
 
 /// Waits for the speaker's next change, or for ever where there is no speaker yet.

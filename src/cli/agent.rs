@@ -20,10 +20,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         anyhow::anyhow!("{}", lines.join("\n"))
     })?;
     let filter = EnvFilter::try_from_env("ROADBED_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     // One thread runs every task: the work is waiting. Blocking work (the ledger's disk, setns) has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot start the runtime")?.block_on(crate::agent::run(config))
+    runtime
+        .context("cannot start the runtime")?
+        .block_on(crate::agent::run(config))
 }
 
 fn hostname() -> anyhow::Result<String> {

@@ -19,7 +19,10 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     crate::agent::refuse_if_running(&args.socket)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     runtime.block_on(async {
         let routes = routesync::cleanup(routesync::Protocol(args.route_protocol)).await?;
         let devices = tunnel::cleanup().await?;

@@ -18,9 +18,13 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let (client, format) = (args.ask.client(), args.ask.output);
-    let parses = args.target.parse::<std::net::IpAddr>().is_ok() || args.target.parse::<ipnet::IpNet>().is_ok();
+    let parses =
+        args.target.parse::<std::net::IpAddr>().is_ok() || args.target.parse::<ipnet::IpNet>().is_ok();
     if !parses {
-        bail!("`{}` is neither an address nor a prefix; write 10.244.1.7 or 10.244.1.0/24", args.target);
+        bail!(
+            "`{}` is neither an address nor a prefix; write 10.244.1.7 or 10.244.1.0/24",
+            args.target
+        );
     }
     let answer: Explanation = client.get(&format!("/v1/explain?target={}", args.target))?;
     output::print(format, &answer, text)

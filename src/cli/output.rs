@@ -17,7 +17,11 @@ pub enum Format {
 }
 
 /// Prints `value` in the wanted form; `table` makes the one for people.
-pub fn print<T: Serialize>(format: Format, value: &T, table: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+pub fn print<T: Serialize>(
+    format: Format,
+    value: &T,
+    table: impl FnOnce(&T) -> String,
+) -> anyhow::Result<()> {
     let text = match format {
         Format::Table => table(value),
         Format::Json => serde_json::to_string_pretty(value).context("cannot write the answer as JSON")?,
@@ -31,7 +35,9 @@ fn put(text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{}", text.trim_end()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e).context("cannot write to standard output"),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(e).context("cannot write to standard output")
+        }
         _ => Ok(()),
     }
 }
@@ -39,7 +45,9 @@ fn put(text: &str) -> anyhow::Result<()> {
 /// A borderless table as kubectl draws them, never narrower than its content.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|h| h.to_uppercase()));
     for row in rows {
         table.add_row(row);
@@ -47,7 +55,11 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Seconds as people say them: `42s`, `3m10s`, `5h02m`, `4d07h`.
@@ -77,7 +89,13 @@ mod tests {
 
     #[test]
     fn a_table_lines_up_and_leaves_no_trailing_space() {
-        let text = table(&["a", "b"], [vec!["long value".into(), "x".into()], vec!["y".into(), "z".into()]]);
+        let text = table(
+            &["a", "b"],
+            [
+                vec!["long value".into(), "x".into()],
+                vec!["y".into(), "z".into()],
+            ],
+        );
         assert_eq!(text, "A           B\nlong value  x\ny           z");
     }
 }

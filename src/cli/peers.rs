@@ -16,18 +16,31 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let (client, format) = (args.ask.client(), args.ask.output);
     match args.peer {
-        None => output::print(format, &client.get::<Vec<Peer>>("/v1/peers")?, |peers| list(peers)),
+        None => output::print(format, &client.get::<Vec<Peer>>("/v1/peers")?, |peers| {
+            list(peers)
+        }),
         Some(address) => output::print(format, &client.get::<Peer>(&format!("/v1/peers/{address}"))?, one),
     }
 }
 
 fn list(peers: &[Peer]) -> String {
-    let header = ["peer", "name", "as", "kind", "state", "since", "received", "advertised", "last error"];
+    let header = [
+        "peer",
+        "name",
+        "as",
+        "kind",
+        "state",
+        "since",
+        "received",
+        "advertised",
+        "last error",
+    ];
     table(&header, peers.iter().map(row))
 }
 
 fn row(peer: &Peer) -> Vec<String> {
-    let sum = |f: fn(&config::api::peers::PeerFamily) -> u64| peer.families.iter().map(f).sum::<u64>().to_string();
+    let sum =
+        |f: fn(&config::api::peers::PeerFamily) -> u64| peer.families.iter().map(f).sum::<u64>().to_string();
     vec![
         peer.address.to_string(),
         peer.name.clone(),
@@ -46,15 +59,24 @@ fn one(peer: &Peer) -> String {
     let mut rows = vec![
         vec!["peer".into(), peer.address.to_string()],
         vec!["name".into(), peer.name.clone()],
-        vec!["AS".into(), format!("{} (ours {}), {}", peer.remote_as, peer.local_as, peer.kind)],
-        vec!["state".into(), format!("{} for {}", peer.state, span(peer.since_seconds))],
+        vec![
+            "AS".into(),
+            format!("{} (ours {}), {}", peer.remote_as, peer.local_as, peer.kind),
+        ],
+        vec![
+            "state".into(),
+            format!("{} for {}", peer.state, span(peer.since_seconds)),
+        ],
         vec!["last error".into(), dash(&peer.last_error)],
         vec!["flaps".into(), peer.flaps.to_string()],
         vec!["local address".into(), dash(&peer.local_address)],
         vec!["router id".into(), dash(&peer.router_id)],
         vec!["hold time".into(), format!("{} s", peer.hold_seconds)],
         vec!["capabilities".into(), peer.capabilities.join(", ")],
-        vec!["messages".into(), format!("{} in, {} out", peer.messages_in, peer.messages_out)],
+        vec![
+            "messages".into(),
+            format!("{} in, {} out", peer.messages_in, peer.messages_out),
+        ],
     ];
     for f in &peer.families {
         let fed = if f.end_of_rib { "fed" } else { "no End-of-RIB yet" };

@@ -29,7 +29,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let (client, format) = (args.ask.client(), args.ask.output);
     let loc_rib = args.received.is_none() && args.advertised.is_none() && !args.rejected;
     let routes: Vec<Route> = client.get(&path(args))?;
-    output::print(format, &routes, |routes| if loc_rib { with_kernel(routes) } else { bgp_only(routes) })
+    output::print(format, &routes, |routes| {
+        if loc_rib {
+            with_kernel(routes)
+        } else {
+            bgp_only(routes)
+        }
+    })
 }
 
 fn path(args: &Args) -> String {
@@ -44,7 +50,15 @@ fn path(args: &Args) -> String {
 }
 
 fn with_kernel(routes: &[Route]) -> String {
-    let header = ["prefix", "origin", "next hop", "node", "encap", "in kernel", "reason"];
+    let header = [
+        "prefix",
+        "origin",
+        "next hop",
+        "node",
+        "encap",
+        "in kernel",
+        "reason",
+    ];
     table(
         &header,
         routes.iter().map(|r| {

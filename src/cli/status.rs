@@ -25,10 +25,24 @@ fn screen(s: &Status) -> String {
         s.router_id
     );
     let d = &s.datastore;
-    let applied = d.applied_seconds.map_or("never applied".into(), |n| format!("applied {} ago", span(n)));
-    let _ = writeln!(out, "datastore  {} {}: {}, revision {}, {applied}", d.kind, d.location, d.state, d.revision);
-    let fed = if s.peers.fully_fed { "fully fed" } else { "waiting for the first full feed" };
-    let _ = writeln!(out, "peers      {} of {} established, {fed}", s.peers.established, s.peers.configured);
+    let applied = d
+        .applied_seconds
+        .map_or("never applied".into(), |n| format!("applied {} ago", span(n)));
+    let _ = writeln!(
+        out,
+        "datastore  {} {}: {}, revision {}, {applied}",
+        d.kind, d.location, d.state, d.revision
+    );
+    let fed = if s.peers.fully_fed {
+        "fully fed"
+    } else {
+        "waiting for the first full feed"
+    };
+    let _ = writeln!(
+        out,
+        "peers      {} of {} established, {fed}",
+        s.peers.established, s.peers.configured
+    );
     let r = &s.routes;
     let _ = writeln!(
         out,
@@ -37,24 +51,49 @@ fn screen(s: &Status) -> String {
     );
     for b in &s.blocks {
         let pool = b.pool.as_deref().unwrap_or("no pool");
-        let _ = writeln!(out, "block      {} ({pool}): {} of {} addresses in use", b.cidr, b.used, b.size);
+        let _ = writeln!(
+            out,
+            "block      {} ({pool}): {} of {} addresses in use",
+            b.cidr, b.used, b.size
+        );
     }
     for t in &s.tunnels {
         let up = if t.up { "up" } else { "down" };
-        let _ = writeln!(out, "tunnel     {} {up}, MTU {}, {} remotes", t.name, t.mtu, t.remotes);
+        let _ = writeln!(
+            out,
+            "tunnel     {} {up}, MTU {}, {} remotes",
+            t.name, t.mtu, t.remotes
+        );
     }
     if !s.nodes.is_empty() {
         let rows = s.nodes.iter().map(|n| {
-            vec![n.node.clone(), n.address.clone(), n.pool.clone(), n.encapsulation.clone(), n.reason.clone()]
+            vec![
+                n.node.clone(),
+                n.address.clone(),
+                n.pool.clone(),
+                n.encapsulation.clone(),
+                n.reason.clone(),
+            ]
         });
-        let _ = write!(out, "\n{}\n", table(&["node", "address", "pool", "encap", "reason"], rows));
+        let _ = write!(
+            out,
+            "\n{}\n",
+            table(&["node", "address", "pool", "encap", "reason"], rows)
+        );
     }
     if s.problems.is_empty() {
         let _ = write!(out, "\nnothing is wrong");
     } else {
         let _ = writeln!(out, "\nwhat is wrong:");
         for p in &s.problems {
-            let _ = writeln!(out, "  {} ({}, for {}): {}", p.severity, p.part, span(p.since_seconds), p.message);
+            let _ = writeln!(
+                out,
+                "  {} ({}, for {}): {}",
+                p.severity,
+                p.part,
+                span(p.since_seconds),
+                p.message
+            );
         }
     }
     out

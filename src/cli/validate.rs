@@ -53,7 +53,10 @@ fn read(file: &Path) -> Result<Vec<Source>, Problem> {
     let name = "standard input";
     let text = std::io::read_to_string(std::io::stdin())
         .map_err(|e| Problem::whole_file(name, format!("cannot be read: {e}"), "give YAML as UTF-8 text"))?;
-    Ok(vec![Source { name: name.into(), text }])
+    Ok(vec![Source {
+        name: name.into(),
+        text,
+    }])
 }
 
 fn print_lines(problems: &[Problem], bad: bool, files: usize) -> anyhow::Result<()> {
@@ -62,7 +65,11 @@ fn print_lines(problems: &[Problem], bad: bool, files: usize) -> anyhow::Result<
     }
     if !bad {
         let warnings = problems.len();
-        let said = if warnings == 0 { "good".to_owned() } else { format!("good, with {warnings} warnings") };
+        let said = if warnings == 0 {
+            "good".to_owned()
+        } else {
+            format!("good, with {warnings} warnings")
+        };
         println!("{files} file(s): {said}");
     }
     Ok(())

@@ -17,10 +17,26 @@ pub fn wanted(inputs: Inputs<'_>, paths: &[NodePath]) -> hostnet::Wanted {
         })
         .collect();
     let own = [inputs.plan.node.address(true), inputs.plan.node.address(false)];
-    let holding = inputs.view.addresses.iter().filter(|a| own.contains(&Some(a.net.addr())));
+    let holding = inputs
+        .view
+        .addresses
+        .iter()
+        .filter(|a| own.contains(&Some(a.net.addr())));
     uplinks.extend(holding.filter_map(|a| Some(inputs.view.links.get(&a.index)?.name.to_string())));
     let names = tunnel::Device::ALL.map(tunnel::Device::name);
-    let tunnels = names.into_iter().filter(|name| inputs.view.link(name).is_some()).map(str::to_owned).collect();
-    let ipv6 = inputs.plan.blocks.iter().any(|b| matches!(b.cidr, ipnet::IpNet::V6(_)));
-    hostnet::Wanted { ipv6, uplinks, tunnels }
+    let tunnels = names
+        .into_iter()
+        .filter(|name| inputs.view.link(name).is_some())
+        .map(str::to_owned)
+        .collect();
+    let ipv6 = inputs
+        .plan
+        .blocks
+        .iter()
+        .any(|b| matches!(b.cidr, ipnet::IpNet::V6(_)));
+    hostnet::Wanted {
+        ipv6,
+        uplinks,
+        tunnels,
+    }
 }

@@ -97,5 +97,14 @@ pub fn decide(inputs: Inputs<'_>) -> Decisions {
     let (tunnels, pod_mtu) = tunnels::desired(inputs, &paths);
     let host = host::wanted(inputs, &paths);
     let fib = routes::fib(&routes, inputs.rib.fully_fed);
-    Decisions { fib, tunnels, next_hops, paths, learned, routes, host, pod_mtu }
+    Decisions {
+        fib,
+        tunnels,
+        next_hops,
+        paths,
+        learned,
+        routes,
+        host,
+        pod_mtu,
+    }
 }

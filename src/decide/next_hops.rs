@@ -13,14 +13,19 @@ pub fn table(
     learned: &BTreeMap<IpNet, Vec<IpAddr>>,
     tracked: &BTreeSet<IpAddr>,
 ) -> NextHopTable {
-    tracked.iter().map(|&address| (address, state(&resolve(view, learned, address)))).collect()
+    tracked
+        .iter()
+        .map(|&address| (address, state(&resolve(view, learned, address))))
+        .collect()
 }
 
 /// On-link is nearest; beyond a gateway the metric is the kernel's own, and at least one.
 fn state(resolution: &Resolution) -> NextHopState {
     match resolution.outcome {
         routesync::Outcome::OnLink { .. } => NextHopState::Reachable { metric: 0 },
-        routesync::Outcome::Via { metric, .. } => NextHopState::Reachable { metric: metric.0.max(1) },
+        routesync::Outcome::Via { metric, .. } => NextHopState::Reachable {
+            metric: metric.0.max(1),
+        },
         routesync::Outcome::Unreachable(_) => NextHopState::Unreachable,
     }
 }

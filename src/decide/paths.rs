@@ -26,23 +26,40 @@ pub struct NodePath {
 
 /// The choice for every pool and every node that has an address in the pool's family.
 pub fn node_paths(plan: &Plan, view: &KernelView) -> Vec<NodePath> {
-    let ways = |pool| plan.remotes.iter().filter_map(move |node| node_path(view, pool, node));
+    let ways = |pool| {
+        plan.remotes
+            .iter()
+            .filter_map(move |node| node_path(view, pool, node))
+    };
     plan.pools.iter().flat_map(ways).collect()
 }
 
 fn node_path(view: &KernelView, pool: &Pool, node: &RemoteNode) -> Option<NodePath> {
     let endpoint = node.address(matches!(pool.cidr, ipnet::IpNet::V4(_)))?;
     let path = l2_path(view, endpoint);
-    let facts = Facts { family: endpoint.into(), node: node.name.as_str().into(), endpoint, path: path.clone() };
+    let facts = Facts {
+        family: endpoint.into(),
+        node: node.name.as_str().into(),
+        endpoint,
+        path: path.clone(),
+    };
     let choice = tunnel::choose(pool.modes, &facts);
-    Some(NodePath { node: node.name.clone(), pool: pool.name.clone(), endpoint, path, choice })
+    Some(NodePath {
+        node: node.name.clone(),
+        pool: pool.name.clone(),
+        endpoint,
+        path,
+        choice,
+    })
 }
 
 /// The kernel's own way to an address: learned routes are left aside, or the tunnel could justify itself.
 fn l2_path(view: &KernelView, endpoint: IpAddr) -> L2Path {
     match resolve(view, &BTreeMap::new(), endpoint).outcome {
         routesync::Outcome::OnLink { interface, .. } => L2Path::OnLink { interface },
-        routesync::Outcome::Via { gateway, interface, .. } => L2Path::Routed { gateway, interface },
+        routesync::Outcome::Via {
+            gateway, interface, ..
+        } => L2Path::Routed { gateway, interface },
         routesync::Outcome::Unreachable(why) => L2Path::NoRoute(why.to_string()),
     }
 }

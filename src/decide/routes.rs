@@ -55,7 +55,10 @@ pub struct RouteDecision {
 
 /// Originated here: nothing to install but the blackhole of the block.
 fn is_local(route: &BestRoute) -> bool {
-    route.paths.first().is_none_or(|best| best.kind == PathKind::Local)
+    route
+        .paths
+        .first()
+        .is_none_or(|best| best.kind == PathKind::Local)
 }
 
 /// The learned routes outside all pools: what next hops may be resolved over.
@@ -81,7 +84,11 @@ pub fn decide(
 ) -> BTreeMap<IpNet, RouteDecision> {
     let mut routes = BTreeMap::new();
     if inputs.plan.install_routes {
-        let context = Context { inputs, learned, node_paths };
+        let context = Context {
+            inputs,
+            learned,
+            node_paths,
+        };
         let known = inputs.rib.loc_rib.iter().filter(|r| !is_local(r));
         routes.extend(known.map(|route| (route.prefix, context.learned_route(route))));
     }
@@ -100,7 +107,10 @@ pub fn fib(routes: &BTreeMap<IpNet, RouteDecision>, fully_fed: bool) -> DesiredF
     let wanted = routes
         .iter()
         .filter_map(|(prefix, decision)| Some((RouteKey::main(*prefix, METRIC), decision.kernel.clone()?)));
-    DesiredFib { routes: wanted.collect(), sweep: fully_fed }
+    DesiredFib {
+        routes: wanted.collect(),
+        sweep: fully_fed,
+    }
 }
 
 fn own_block() -> RouteDecision {
@@ -116,7 +126,12 @@ fn own_block() -> RouteDecision {
 
 fn own_pod(view: &KernelView, interface: &str) -> RouteDecision {
     let present = view.link(interface).is_some();
-    let hop = Hop { gateway: None, interface: interface.into(), onlink: false, weight: 1 };
+    let hop = Hop {
+        gateway: None,
+        interface: interface.into(),
+        onlink: false,
+        weight: 1,
+    };
     RouteDecision {
         origin: Origin::Pod,
         best: None,
@@ -161,7 +176,14 @@ impl Context<'_> {
         };
         let Some(first) = ways.first() else {
             let reason = format!("not installed: {}", refusals.join("; "));
-            return RouteDecision { origin, best: best.cloned(), node: None, encapsulation: None, reason, kernel: None };
+            return RouteDecision {
+                origin,
+                best: best.cloned(),
+                node: None,
+                encapsulation: None,
+                reason,
+                kernel: None,
+            };
         };
         let reason = match ways.len() {
             1 => first.reason.clone(),
@@ -193,22 +215,44 @@ impl Context<'_> {
         }
     }
 
-    fn way_to_node(&self, prefix: &IpNet, node: &RemoteNode, pool: &Pool, next_hop: IpAddr) -> Result<Way, String> {
-        let path = paths::find(self.node_paths, &pool.name, &node.name)
-            .ok_or_else(|| format!("node {} has no address in the family of pool {}", node.name, pool.name))?;
+    fn way_to_node(
+        &self,
+        prefix: &IpNet,
+        node: &RemoteNode,
+        pool: &Pool,
+        next_hop: IpAddr,
+    ) -> Result<Way, String> {
+        let path = paths::find(self.node_paths, &pool.name, &node.name).ok_or_else(|| {
+            format!(
+                "node {} has no address in the family of pool {}",
+                node.name, pool.name
+            )
+        })?;
         let (device, gateway) = match path.choice.encapsulation {
-            Encapsulation::Direct => return self.direct(next_hop, Some(node), path.choice.reason.to_string()),
+            Encapsulation::Direct => {
+                return self.direct(next_hop, Some(node), path.choice.reason.to_string());
+            }
             Encapsulation::Vxlan => {
                 let mac = node.mac(path.endpoint.is_ipv4());
-                (tunnel::Device::vxlan(path.endpoint.into()), tunnel::vtep_gateway(path.endpoint, mac))
+                (
+                    tunnel::Device::vxlan(path.endpoint.into()),
+                    tunnel::vtep_gateway(path.endpoint, mac),
+                )
             }
             Encapsulation::Ipip => (tunnel::Device::Ipip, path.endpoint),
         };
         if let Some(covered) = self.covered_endpoint(prefix) {
-            return Err(format!("it would lead the way to the tunnel end {covered} into the tunnel"));
+            return Err(format!(
+                "it would lead the way to the tunnel end {covered} into the tunnel"
+            ));
         }
         Ok(Way {
-            hop: Hop { gateway: Some(gateway), interface: device.name().into(), onlink: true, weight: 1 },
+            hop: Hop {
+                gateway: Some(gateway),
+                interface: device.name().into(),
+                onlink: true,
+                weight: 1,
+            },
             encapsulation: path.choice.encapsulation,
             node: Some(node.name.clone()),
             reason: path.choice.reason.to_string(),
@@ -219,11 +263,18 @@ impl Context<'_> {
         let resolution = resolve(self.inputs.view, self.learned, next_hop);
         let (gateway, interface): (IpAddr, Arc<str>) = match resolution.outcome {
             Outcome::OnLink { interface, .. } => (next_hop, interface),
-            Outcome::Via { gateway, interface, .. } => (gateway, interface),
+            Outcome::Via {
+                gateway, interface, ..
+            } => (gateway, interface),
             Outcome::Unreachable(why) => return Err(format!("next hop {next_hop} is unreachable: {why}")),
         };
         Ok(Way {
-            hop: Hop { gateway: Some(gateway), interface, onlink: false, weight: 1 },
+            hop: Hop {
+                gateway: Some(gateway),
+                interface,
+                onlink: false,
+                weight: 1,
+            },
             encapsulation: Encapsulation::Direct,
             node: node.map(|n| n.name.clone()),
             reason,
@@ -231,7 +282,12 @@ impl Context<'_> {
     }
 
     fn covered_endpoint(&self, prefix: &IpNet) -> Option<IpAddr> {
-        let ends = self.inputs.plan.remotes.iter().flat_map(|n| [n.address(true), n.address(false)]);
+        let ends = self
+            .inputs
+            .plan
+            .remotes
+            .iter()
+            .flat_map(|n| [n.address(true), n.address(false)]);
         ends.flatten().find(|end| prefix.contains(end))
     }
 

@@ -8,7 +8,8 @@ use bgpd_proto::wire::PathAttributes;
 use config::load::{Source, load};
 use ipnet::IpNet;
 use routesync::{
-    Address, DesiredRoute, ForeignRoute, Hop, KernelView, Link, Metric, NextHop, Protocol, RouteKey, RouteKind, Target,
+    Address, DesiredRoute, ForeignRoute, Hop, KernelView, Link, Metric, NextHop, Protocol, RouteKey,
+    RouteKind, Target,
 };
 use tunnel::Encapsulation;
 
@@ -39,8 +40,15 @@ metadata: {{ name: far }}
 spec: {{ bgp: {{ ipv4Address: 198.51.100.11/24 }}, podCIDRs: [10.244.3.0/24] }}
 "
     );
-    let loaded = load(&[Source { name: "test".into(), text }]);
-    compile(&loaded.intent.unwrap_or_else(|| panic!("{:?}", loaded.problems)), &"a".parse().unwrap()).unwrap()
+    let loaded = load(&[Source {
+        name: "test".into(),
+        text,
+    }]);
+    compile(
+        &loaded.intent.unwrap_or_else(|| panic!("{:?}", loaded.problems)),
+        &"a".parse().unwrap(),
+    )
+    .unwrap()
 }
 
 fn net(text: &str) -> IpNet {
@@ -53,23 +61,48 @@ fn ip(text: &str) -> IpAddr {
 
 /// eth0 with 192.0.2.11/24, a default route through 192.0.2.1, and the tunnel device with the node's pod address.
 fn view() -> KernelView {
-    let link = |index, name: &str, mtu| Link { index, name: name.into(), up: true, carrier: true, mtu, ..Link::default() };
-    let links = [link(1, "lo", 65536), link(2, "eth0", 1500), link(3, "rb-vxlan", 1450), link(4, "rbpod", 1450)];
+    let link = |index, name: &str, mtu| Link {
+        index,
+        name: name.into(),
+        up: true,
+        carrier: true,
+        mtu,
+        ..Link::default()
+    };
+    let links = [
+        link(1, "lo", 65536),
+        link(2, "eth0", 1500),
+        link(3, "rb-vxlan", 1450),
+        link(4, "rbpod", 1450),
+    ];
     let route = |destination, gateway| ForeignRoute {
         destination: net(destination),
         metric: Metric(0),
         protocol: Protocol(2),
         kind: RouteKind::Unicast,
-        hops: vec![NextHop { gateway, index: 2, usable: true }],
+        hops: vec![NextHop {
+            gateway,
+            index: 2,
+            usable: true,
+        }],
     };
     KernelView {
         generation: 1,
         links: links.into_iter().map(|l| (l.index, l)).collect(),
         addresses: vec![
-            Address { index: 2, net: net("192.0.2.11/24") },
-            Address { index: 3, net: net("10.244.1.0/32") },
+            Address {
+                index: 2,
+                net: net("192.0.2.11/24"),
+            },
+            Address {
+                index: 3,
+                net: net("10.244.1.0/32"),
+            },
         ],
-        foreign: vec![route("0.0.0.0/0", Some(ip("192.0.2.1"))), route("192.0.2.0/24", None)],
+        foreign: vec![
+            route("0.0.0.0/0", Some(ip("192.0.2.1"))),
+            route("192.0.2.0/24", None),
+        ],
     }
 }
 
@@ -86,23 +119,48 @@ fn path(kind: PathKind, next_hop: &str) -> PathView {
 fn rib(routes: &[(&str, &[(PathKind, &str)])]) -> RibSnapshot {
     let route = |(prefix, paths): &(&str, &[(PathKind, &str)])| BestRoute {
         prefix: net(prefix),
-        paths: paths.iter().map(|(kind, next_hop)| path(*kind, next_hop)).collect(),
+        paths: paths
+            .iter()
+            .map(|(kind, next_hop)| path(*kind, next_hop))
+            .collect(),
     };
-    let tracked: BTreeSet<IpAddr> = routes.iter().flat_map(|(_, p)| p.iter().map(|(_, n)| ip(n))).collect();
-    RibSnapshot { loc_rib: routes.iter().map(route).collect(), tracked, fully_fed: true }
+    let tracked: BTreeSet<IpAddr> = routes
+        .iter()
+        .flat_map(|(_, p)| p.iter().map(|(_, n)| ip(n)))
+        .collect();
+    RibSnapshot {
+        loc_rib: routes.iter().map(route).collect(),
+        tracked,
+        fully_fed: true,
+    }
 }
 
 fn decided(plan: &Plan, rib: &RibSnapshot, pods: &[PodLink]) -> Decisions {
     let own = [ip("10.244.1.0")];
-    decide(Inputs { plan, rib, view: &view(), pods, own_pod_addresses: &own })
+    decide(Inputs {
+        plan,
+        rib,
+        view: &view(),
+        pods,
+        own_pod_addresses: &own,
+    })
 }
 
 fn wanted(decisions: &Decisions, prefix: &str) -> Option<DesiredRoute> {
-    decisions.fib.routes.get(&RouteKey::main(net(prefix), METRIC)).cloned()
+    decisions
+        .fib
+        .routes
+        .get(&RouteKey::main(net(prefix), METRIC))
+        .cloned()
 }
 
 fn hop(gateway: &str, interface: &str, onlink: bool) -> Hop {
-    Hop { gateway: Some(ip(gateway)), interface: interface.into(), onlink, weight: 1 }
+    Hop {
+        gateway: Some(ip(gateway)),
+        interface: interface.into(),
+        onlink,
+        weight: 1,
+    }
 }
 
 const IBGP: PathKind = PathKind::Internal;
@@ -110,13 +168,22 @@ const EBGP: PathKind = PathKind::External;
 
 #[test]
 fn a_near_node_is_direct_and_a_far_one_goes_through_the_tunnel() {
-    let rib = rib(&[("10.244.2.0/24", &[(IBGP, "192.0.2.12")]), ("10.244.3.0/24", &[(IBGP, "198.51.100.11")])]);
+    let rib = rib(&[
+        ("10.244.2.0/24", &[(IBGP, "192.0.2.12")]),
+        ("10.244.3.0/24", &[(IBGP, "198.51.100.11")]),
+    ]);
     let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
     let near = wanted(&decisions, "10.244.2.0/24").unwrap();
-    assert_eq!(near.target, Target::Forward(vec![hop("192.0.2.12", "eth0", false)]));
+    assert_eq!(
+        near.target,
+        Target::Forward(vec![hop("192.0.2.12", "eth0", false)])
+    );
     assert_eq!(near.preferred_source, None);
     let far = wanted(&decisions, "10.244.3.0/24").unwrap();
-    assert_eq!(far.target, Target::Forward(vec![hop("198.51.100.11", "rb-vxlan", true)]));
+    assert_eq!(
+        far.target,
+        Target::Forward(vec![hop("198.51.100.11", "rb-vxlan", true)])
+    );
     assert_eq!(far.preferred_source, Some(ip("10.244.1.0")));
     let ends: Vec<&str> = decisions.tunnels.remotes.keys().map(|k| &*k.node).collect();
     assert_eq!(ends, ["far"], "only nodes behind a gateway have a tunnel end");
@@ -124,25 +191,47 @@ fn a_near_node_is_direct_and_a_far_one_goes_through_the_tunnel() {
 
 #[test]
 fn always_and_never_mean_what_they_say() {
-    let rib = rib(&[("10.244.2.0/24", &[(IBGP, "192.0.2.12")]), ("10.244.3.0/24", &[(IBGP, "198.51.100.11")])]);
+    let rib = rib(&[
+        ("10.244.2.0/24", &[(IBGP, "192.0.2.12")]),
+        ("10.244.3.0/24", &[(IBGP, "198.51.100.11")]),
+    ]);
     let always = decided(&plan("Always"), &rib, &[]);
     for prefix in ["10.244.2.0/24", "10.244.3.0/24"] {
-        assert_eq!(always.routes[&net(prefix)].encapsulation, Some(Encapsulation::Vxlan), "{prefix}");
+        assert_eq!(
+            always.routes[&net(prefix)].encapsulation,
+            Some(Encapsulation::Vxlan),
+            "{prefix}"
+        );
     }
     let never = decided(&plan("Never"), &rib, &[]);
     let far = wanted(&never, "10.244.3.0/24").unwrap();
-    assert_eq!(far.target, Target::Forward(vec![hop("192.0.2.1", "eth0", false)]), "the gateway is installed");
+    assert_eq!(
+        far.target,
+        Target::Forward(vec![hop("192.0.2.1", "eth0", false)]),
+        "the gateway is installed"
+    );
     assert_eq!(never.tunnels.vxlan, None);
-    assert_eq!(never.tunnels.loopback, [net("10.244.1.0/32")], "without a tunnel the pod address sits on loopback");
+    assert_eq!(
+        never.tunnels.loopback,
+        [net("10.244.1.0/32")],
+        "without a tunnel the pod address sits on loopback"
+    );
 }
 
 #[test]
 fn a_next_hop_that_is_no_node_is_native() {
-    let rib = rib(&[("10.244.3.0/24", &[(EBGP, "192.0.2.1")]), ("203.0.113.0/24", &[(EBGP, "192.0.2.1")])]);
+    let rib = rib(&[
+        ("10.244.3.0/24", &[(EBGP, "192.0.2.1")]),
+        ("203.0.113.0/24", &[(EBGP, "192.0.2.1")]),
+    ]);
     let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
     for prefix in ["10.244.3.0/24", "203.0.113.0/24"] {
         let route = wanted(&decisions, prefix).unwrap();
-        assert_eq!(route.target, Target::Forward(vec![hop("192.0.2.1", "eth0", false)]), "{prefix}");
+        assert_eq!(
+            route.target,
+            Target::Forward(vec![hop("192.0.2.1", "eth0", false)]),
+            "{prefix}"
+        );
     }
 }
 
@@ -154,42 +243,71 @@ fn a_route_over_a_tunnel_end_is_not_put_into_the_tunnel() {
     let rib = rib(&[("198.51.100.0/24", &[(IBGP, "192.0.2.12")])]);
     let decisions = decided(&plan, &rib, &[]);
     assert_eq!(wanted(&decisions, "198.51.100.0/24"), None);
-    assert!(decisions.routes[&net("198.51.100.0/24")].reason.contains("198.51.100.11"));
+    assert!(
+        decisions.routes[&net("198.51.100.0/24")]
+            .reason
+            .contains("198.51.100.11")
+    );
 }
 
 #[test]
 fn own_blocks_are_blackholes_whatever_is_learned() {
     let rib = rib(&[("10.244.1.0/24", &[(EBGP, "192.0.2.1")])]);
     let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
-    assert_eq!(wanted(&decisions, "10.244.1.0/24"), Some(DesiredRoute::blackhole()));
+    assert_eq!(
+        wanted(&decisions, "10.244.1.0/24"),
+        Some(DesiredRoute::blackhole())
+    );
 }
 
 #[test]
 fn a_pod_gets_its_host_route_once_its_link_exists() {
-    let pod = |interface: &str| PodLink { addresses: vec![ip("10.244.1.7")], interface: interface.into() };
+    let pod = |interface: &str| PodLink {
+        addresses: vec![ip("10.244.1.7")],
+        interface: interface.into(),
+    };
     let present = decided(&plan("CrossSubnet"), &rib(&[]), &[pod("rbpod")]);
     assert!(wanted(&present, "10.244.1.7/32").is_some());
     let absent = decided(&plan("CrossSubnet"), &rib(&[]), &[pod("rbgone")]);
     assert_eq!(wanted(&absent, "10.244.1.7/32"), None);
-    assert!(absent.routes[&net("10.244.1.7/32")].reason.contains("does not exist"));
+    assert!(
+        absent.routes[&net("10.244.1.7/32")]
+            .reason
+            .contains("does not exist")
+    );
 }
 
 #[test]
 fn equal_paths_share_the_route_and_paths_over_one_hop_share_the_hop() {
-    let rib = rib(&[("203.0.113.0/24", &[(EBGP, "192.0.2.1"), (EBGP, "192.0.2.5"), (EBGP, "192.0.2.1")])]);
+    let rib = rib(&[(
+        "203.0.113.0/24",
+        &[(EBGP, "192.0.2.1"), (EBGP, "192.0.2.5"), (EBGP, "192.0.2.1")],
+    )]);
     let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
-    let double = Hop { weight: 2, ..hop("192.0.2.1", "eth0", false) };
+    let double = Hop {
+        weight: 2,
+        ..hop("192.0.2.1", "eth0", false)
+    };
     let route = wanted(&decisions, "203.0.113.0/24").unwrap();
-    assert_eq!(route.target, Target::Forward(vec![double, hop("192.0.2.5", "eth0", false)]));
+    assert_eq!(
+        route.target,
+        Target::Forward(vec![double, hop("192.0.2.5", "eth0", false)])
+    );
 }
 
 #[test]
 fn next_hops_are_reachable_with_their_distance() {
-    let rib = rib(&[("203.0.113.0/24", &[(EBGP, "192.0.2.1")]), ("10.244.3.0/24", &[(IBGP, "198.51.100.11")])]);
+    let rib = rib(&[
+        ("203.0.113.0/24", &[(EBGP, "192.0.2.1")]),
+        ("10.244.3.0/24", &[(IBGP, "198.51.100.11")]),
+    ]);
     let table = decided(&plan("CrossSubnet"), &rib, &[]).next_hops;
     let near = NextHopState::Reachable { metric: 0 };
     let far = NextHopState::Reachable { metric: 1 };
-    assert_eq!(table, BTreeMap::from([(ip("192.0.2.1"), near), (ip("198.51.100.11"), far)]));
+    assert_eq!(
+        table,
+        BTreeMap::from([(ip("192.0.2.1"), near), (ip("198.51.100.11"), far)])
+    );
 }
 
 #[test]

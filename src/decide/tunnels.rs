@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use tunnel::{
-    DEFAULT_PORT, DEFAULT_VNI, DesiredTunnels, Encapsulation, Family, IpipDevice, L2Path, Mode, Overhead, Remote,
-    RemoteKey, VxlanDevice,
+    DEFAULT_PORT, DEFAULT_VNI, DesiredTunnels, Encapsulation, Family, IpipDevice, L2Path, Mode, Overhead,
+    Remote, RemoteKey, VxlanDevice,
 };
 
 use super::{Inputs, NodePath};
@@ -21,10 +21,20 @@ const ETHERNET: u32 = 1500;
 pub fn desired(inputs: Inputs<'_>, paths: &[NodePath]) -> (DesiredTunnels, u32) {
     let plan = inputs.plan;
     let mtu = underlay_mtu(inputs, paths);
-    let vxlan = |v4: bool| plan.pools.iter().any(|p| is_v4(&p.cidr) == v4 && p.modes.vxlan != Mode::Never);
-    let ipip = plan.pools.iter().any(|p| is_v4(&p.cidr) && p.modes.ipip != Mode::Never);
+    let vxlan = |v4: bool| {
+        plan.pools
+            .iter()
+            .any(|p| is_v4(&p.cidr) == v4 && p.modes.vxlan != Mode::Never)
+    };
+    let ipip = plan
+        .pools
+        .iter()
+        .any(|p| is_v4(&p.cidr) && p.modes.ipip != Mode::Never);
 
-    let mut tunnels = DesiredTunnels { sweep: inputs.rib.fully_fed, ..DesiredTunnels::default() };
+    let mut tunnels = DesiredTunnels {
+        sweep: inputs.rib.fully_fed,
+        ..DesiredTunnels::default()
+    };
     if vxlan(true) {
         tunnels.vxlan = vxlan_device(inputs, Family::Ipv4, mtu);
     }
@@ -34,13 +44,22 @@ pub fn desired(inputs: Inputs<'_>, paths: &[NodePath]) -> (DesiredTunnels, u32) 
     if let Some(local) = plan.node.v4.filter(|_| ipip) {
         // One device holds the pod address; both modes at once happen only across several pools.
         let address = own_pod_address(inputs, Family::Ipv4).filter(|_| tunnels.vxlan.is_none());
-        tunnels.ipip = Some(IpipDevice { local, mtu: mtu.saturating_sub(Overhead::IPIP.0), address });
+        tunnels.ipip = Some(IpipDevice {
+            local,
+            mtu: mtu.saturating_sub(Overhead::IPIP.0),
+            address,
+        });
     }
     let held = |a: &&IpAddr| match a.is_ipv4() {
         true => tunnels.vxlan.is_some() || tunnels.ipip.is_some(),
         false => tunnels.vxlan6.is_some(),
     };
-    tunnels.loopback = inputs.own_pod_addresses.iter().filter(|a| !held(a)).map(|a| IpNet::from(*a)).collect();
+    tunnels.loopback = inputs
+        .own_pod_addresses
+        .iter()
+        .filter(|a| !held(a))
+        .map(|a| IpNet::from(*a))
+        .collect();
     tunnels.remotes = remotes(inputs, paths);
     let narrowest = [
         tunnels.vxlan.as_ref().map(|d| d.mtu),
@@ -58,13 +77,21 @@ fn vxlan_device(inputs: Inputs<'_>, family: Family, underlay_mtu: u32) -> Option
         port: DEFAULT_PORT,
         local: node.address(family == Family::Ipv4)?,
         mtu: underlay_mtu.saturating_sub(Overhead::of(Encapsulation::Vxlan, family).0),
-        mac: if family == Family::Ipv4 { node.vtep_mac } else { node.vtep_mac6 },
+        mac: if family == Family::Ipv4 {
+            node.vtep_mac
+        } else {
+            node.vtep_mac6
+        },
         address: own_pod_address(inputs, family),
     })
 }
 
 fn own_pod_address(inputs: Inputs<'_>, family: Family) -> Option<IpNet> {
-    inputs.own_pod_addresses.iter().find(|a| Family::from(**a) == family).map(|a| IpNet::from(*a))
+    inputs
+        .own_pod_addresses
+        .iter()
+        .find(|a| Family::from(**a) == family)
+        .map(|a| IpNet::from(*a))
 }
 
 fn is_v4(net: &IpNet) -> bool {
@@ -74,11 +101,20 @@ fn is_v4(net: &IpNet) -> bool {
 /// The nodes that some pool reaches through VXLAN: theirs are the forwarding and neighbour entries.
 fn remotes(inputs: Inputs<'_>, paths: &[NodePath]) -> BTreeMap<RemoteKey, Remote> {
     let mut remotes = BTreeMap::new();
-    for path in paths.iter().filter(|p| p.choice.encapsulation == Encapsulation::Vxlan) {
-        let Some(node) = inputs.plan.remotes.iter().find(|n| n.name == path.node) else { continue };
+    for path in paths
+        .iter()
+        .filter(|p| p.choice.encapsulation == Encapsulation::Vxlan)
+    {
+        let Some(node) = inputs.plan.remotes.iter().find(|n| n.name == path.node) else {
+            continue;
+        };
         let family = Family::from(path.endpoint);
         let mac = node.mac(family == Family::Ipv4);
-        let remote = Remote { endpoint: path.endpoint, mac, gateway: tunnel::vtep_gateway(path.endpoint, mac) };
+        let remote = Remote {
+            endpoint: path.endpoint,
+            mac,
+            gateway: tunnel::vtep_gateway(path.endpoint, mac),
+        };
         remotes.insert(RemoteKey::new(node.name.as_str(), family), remote);
     }
     remotes
@@ -88,11 +124,16 @@ fn remotes(inputs: Inputs<'_>, paths: &[NodePath]) -> BTreeMap<RemoteKey, Remote
 fn underlay_mtu(inputs: Inputs<'_>, paths: &[NodePath]) -> u32 {
     let view = inputs.view;
     let towards = paths.iter().filter_map(|p| match &p.path {
-        L2Path::OnLink { interface } | L2Path::Routed { interface, .. } => view.link(interface).map(|l| l.mtu),
+        L2Path::OnLink { interface } | L2Path::Routed { interface, .. } => {
+            view.link(interface).map(|l| l.mtu)
+        }
         L2Path::NoRoute(_) => None,
     });
     let own = [inputs.plan.node.address(true), inputs.plan.node.address(false)];
-    let holding = view.addresses.iter().filter(|a| own.contains(&Some(a.net.addr())));
+    let holding = view
+        .addresses
+        .iter()
+        .filter(|a| own.contains(&Some(a.net.addr())));
     let holding = holding.filter_map(|a| view.links.get(&a.index).map(|l| l.mtu));
     towards.min().or(holding.min()).unwrap_or(ETHERNET)
 }

@@ -23,7 +23,9 @@ pub use model::{OwnBlock, OwnNode, Plan, Pool, RemoteNode};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The resources have no such node.
-    #[error("there is no Node `{0}` in the resources; add one, or set nodeName in the agent's file to the name of one")]
+    #[error(
+        "there is no Node `{0}` in the resources; add one, or set nodeName in the agent's file to the name of one"
+    )]
     NoNode(NodeName),
     /// The node has no address.
     #[error("Node `{0}` has no BGP address; set spec.bgp.ipv4Address or spec.bgp.ipv6Address")]
@@ -32,17 +34,27 @@ pub enum PlanError {
 
 /// The plan for the node of that name.
 pub fn compile(intent: &Intent, name: &NodeName) -> Result<Plan, PlanError> {
-    let node = intent.nodes.get(name).ok_or_else(|| PlanError::NoNode(name.clone()))?;
+    let node = intent
+        .nodes
+        .get(name)
+        .ok_or_else(|| PlanError::NoNode(name.clone()))?;
     if node.bgp.addresses().next().is_none() {
         return Err(PlanError::NoAddress(name.clone()));
     }
-    let others = intent.nodes.values().filter(|n| n.name != *name && n.bgp.addresses().next().is_some());
+    let others = intent
+        .nodes
+        .values()
+        .filter(|n| n.name != *name && n.bgp.addresses().next().is_some());
     Ok(Plan {
         node: own_node(node),
         listen_port: intent.bgp.listen_port,
         install_routes: intent.bgp.install_routes,
         speaker: speaker(intent, node),
-        originated: node.pod_cidrs.iter().map(|cidr| (cidr.trunc(), Originated::default())).collect(),
+        originated: node
+            .pod_cidrs
+            .iter()
+            .map(|cidr| (cidr.trunc(), Originated::default()))
+            .collect(),
         blocks: blocks(intent, node),
         pools: pools(intent),
         remotes: others.map(remote_node).collect(),
@@ -66,8 +78,12 @@ fn remote_node(node: &Node) -> RemoteNode {
         name: node.name.clone(),
         v4: node.bgp.ipv4_address.map(|net| net.addr()),
         v6: node.bgp.ipv6_address.map(|net| net.addr()),
-        vtep_mac: node.vxlan_mac.map_or_else(|| tunnel::vtep_mac(name, tunnel::Family::Ipv4), |mac| mac.0),
-        vtep_mac6: node.vxlan_mac_v6.map_or_else(|| tunnel::vtep_mac(name, tunnel::Family::Ipv6), |mac| mac.0),
+        vtep_mac: node
+            .vxlan_mac
+            .map_or_else(|| tunnel::vtep_mac(name, tunnel::Family::Ipv4), |mac| mac.0),
+        vtep_mac6: node
+            .vxlan_mac_v6
+            .map_or_else(|| tunnel::vtep_mac(name, tunnel::Family::Ipv6), |mac| mac.0),
         blocks: node.pod_cidrs.iter().map(ipnet::IpNet::trunc).collect(),
     }
 }
@@ -84,12 +100,16 @@ fn speaker(intent: &Intent, node: &Node) -> SpeakerConfig {
 /// What is refused whoever sends it: our own blocks, and in pools of mode `Always` every path whose next
 /// hop is no node, because nothing would encapsulate it.
 fn import_rules(intent: &Intent, node: &Node) -> ImportRules {
-    let nodes: Arc<BTreeSet<IpAddr>> = Arc::new(intent.nodes.values().flat_map(|n| n.bgp.addresses()).collect());
+    let nodes: Arc<BTreeSet<IpAddr>> =
+        Arc::new(intent.nodes.values().flat_map(|n| n.bgp.addresses()).collect());
     let always = |p: &&IpPool| p.vxlan_mode == EncapMode::Always || p.ipip_mode == EncapMode::Always;
     ImportRules {
         own_prefixes: node.pod_cidrs.iter().map(ipnet::IpNet::trunc).collect(),
         node_only: (intent.pools.iter().filter(always))
-            .map(|pool| NodeOnly { within: pool.cidr, next_hops: nodes.clone() })
+            .map(|pool| NodeOnly {
+                within: pool.cidr,
+                next_hops: nodes.clone(),
+            })
             .collect(),
     }
 }
@@ -111,10 +131,12 @@ fn pools(intent: &Intent) -> Vec<Pool> {
     let pool = |p: &IpPool| Pool {
         name: p.name.clone(),
         cidr: p.cidr,
-        modes: PoolModes { vxlan: mode(p.vxlan_mode), ipip: mode(p.ipip_mode) },
+        modes: PoolModes {
+            vxlan: mode(p.vxlan_mode),
+            ipip: mode(p.ipip_mode),
+        },
     };
     let mut pools: Vec<Pool> = intent.pools.iter().map(pool).collect();
     pools.sort_by_key(|p| std::cmp::Reverse(p.cidr.prefix_len()));
     pools
 }
-

@@ -48,7 +48,11 @@ pub struct OwnNode {
 impl OwnNode {
     /// The BGP address of one family.
     pub fn address(&self, v4: bool) -> Option<IpAddr> {
-        if v4 { self.v4.map(IpAddr::V4) } else { self.v6.map(IpAddr::V6) }
+        if v4 {
+            self.v4.map(IpAddr::V4)
+        } else {
+            self.v6.map(IpAddr::V6)
+        }
     }
 }
 
@@ -92,7 +96,11 @@ pub struct RemoteNode {
 impl RemoteNode {
     /// The BGP address of one family.
     pub fn address(&self, v4: bool) -> Option<IpAddr> {
-        if v4 { self.v4.map(IpAddr::V4) } else { self.v6.map(IpAddr::V6) }
+        if v4 {
+            self.v4.map(IpAddr::V4)
+        } else {
+            self.v6.map(IpAddr::V6)
+        }
     }
 
     /// The VTEP MAC of one family of the underlay.
@@ -109,6 +117,8 @@ impl Plan {
 
     /// The node with this BGP address.
     pub fn remote_at(&self, address: IpAddr) -> Option<&RemoteNode> {
-        self.remotes.iter().find(|n| n.address(address.is_ipv4()) == Some(address))
+        self.remotes
+            .iter()
+            .find(|n| n.address(address.is_ipv4()) == Some(address))
     }
 }

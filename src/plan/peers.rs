@@ -13,7 +13,9 @@ pub fn of(intent: &Intent, node: &Node) -> BTreeMap<PeerId, PeerConfig> {
     let mut peers = BTreeMap::new();
     if intent.bgp.node_to_node_mesh {
         let others = intent.nodes.values().filter(|n| n.name != node.name);
-        peers.extend(others.filter_map(|other| session_with(intent, node, other, format!("mesh/{}", other.name))));
+        peers.extend(
+            others.filter_map(|other| session_with(intent, node, other, format!("mesh/{}", other.name))),
+        );
     }
     for peer in &intent.peers {
         peers.extend(explicit(intent, node, peer));
@@ -24,7 +26,10 @@ pub fn of(intent: &Intent, node: &Node) -> BTreeMap<PeerId, PeerConfig> {
 /// The session between two nodes: over IPv4 where both have it, else over IPv6.
 fn session_with(intent: &Intent, node: &Node, other: &Node, name: String) -> Option<(PeerId, PeerConfig)> {
     let own: Vec<IpAddr> = node.bgp.addresses().collect();
-    let remote = other.bgp.addresses().find(|a| own.iter().any(|o| o.is_ipv4() == a.is_ipv4()))?;
+    let remote = other
+        .bgp
+        .addresses()
+        .find(|a| own.iter().any(|o| o.is_ipv4() == a.is_ipv4()))?;
     let mut config = base(node, remote, name, Asn(intent.as_number_of(other).0));
     config.remote_port = intent.bgp.listen_port;
     Some((PeerId(remote), config))
@@ -34,9 +39,11 @@ fn explicit(intent: &Intent, node: &Node, peer: &BgpPeer) -> Vec<(PeerId, PeerCo
     let name = format!("BGPPeer/{}", peer.name);
     let mut sessions: Vec<(PeerId, PeerConfig)> = match &peer.remote {
         // The same resource may select the node at its own far end: there is no session with oneself.
-        PeerRemote::Address { address, port, as_number }
-            if peer.selects(node) && node.bgp.addresses().all(|own| own != *address) =>
-        {
+        PeerRemote::Address {
+            address,
+            port,
+            as_number,
+        } if peer.selects(node) && node.bgp.addresses().all(|own| own != *address) => {
             let mut config = base(node, *address, name, Asn(as_number.0));
             let of_a_node = intent.node_by_address(*address).is_some();
             config.remote_port = port.unwrap_or(if of_a_node { intent.bgp.listen_port } else { 179 });

@@ -45,7 +45,10 @@ spec: { nodeSelector: rack == 'r1', peerIP: 192.0.2.1, asNumber: 65001 }
 ";
 
 fn intent(text: &str) -> Intent {
-    let loaded = load(&[Source { name: "test".into(), text: text.into() }]);
+    let loaded = load(&[Source {
+        name: "test".into(),
+        text: text.into(),
+    }]);
     loaded.intent.unwrap_or_else(|| panic!("{:#?}", loaded.problems))
 }
 
@@ -60,14 +63,26 @@ fn peer(address: &str) -> PeerId {
 #[test]
 fn a_node_peers_with_the_mesh_and_with_its_tor() {
     let plan = plan(CLUSTER, "a");
-    let peers: Vec<_> = plan.speaker.peers.iter().map(|(id, p)| (id.0.to_string(), p.name.as_str(), p.remote_port)).collect();
+    let peers: Vec<_> = plan
+        .speaker
+        .peers
+        .iter()
+        .map(|(id, p)| (id.0.to_string(), p.name.as_str(), p.remote_port))
+        .collect();
     assert_eq!(
         peers,
-        [("192.0.2.1".to_owned(), "BGPPeer/tor", 179), ("192.0.2.12".to_owned(), "mesh/b", 1179)],
+        [
+            ("192.0.2.1".to_owned(), "BGPPeer/tor", 179),
+            ("192.0.2.12".to_owned(), "mesh/b", 1179)
+        ],
         "no session with itself, none with a node of another family, nodes at their listen port"
     );
     let b = &plan.speaker.peers[&peer("192.0.2.12")];
-    assert_eq!(b.remote_asn, Asn(64513), "a node with an AS of its own makes the mesh session external");
+    assert_eq!(
+        b.remote_asn,
+        Asn(64513),
+        "a node with an AS of its own makes the mesh session external"
+    );
     assert!(b.multihop);
     assert_eq!(b.local_address, Some("192.0.2.11".parse().unwrap()));
 }
@@ -87,9 +102,23 @@ fn pools_of_mode_always_take_only_node_next_hops() {
     let rules = &plan.speaker.import.node_only;
     assert_eq!(rules.len(), 1);
     assert_eq!(rules[0].within, "10.245.0.0/16".parse().unwrap());
-    assert!(rules[0].next_hops.contains(&"192.0.2.12".parse::<IpAddr>().unwrap()));
-    assert!(!rules[0].next_hops.contains(&"192.0.2.1".parse::<IpAddr>().unwrap()));
-    assert_eq!(plan.pool_of(&"10.245.3.0/24".parse().unwrap()).unwrap().modes.vxlan, Mode::Always);
+    assert!(
+        rules[0]
+            .next_hops
+            .contains(&"192.0.2.12".parse::<IpAddr>().unwrap())
+    );
+    assert!(
+        !rules[0]
+            .next_hops
+            .contains(&"192.0.2.1".parse::<IpAddr>().unwrap())
+    );
+    assert_eq!(
+        plan.pool_of(&"10.245.3.0/24".parse().unwrap())
+            .unwrap()
+            .modes
+            .vxlan,
+        Mode::Always
+    );
 }
 
 #[test]
@@ -105,14 +134,20 @@ spec: { node: a, peerIP: 192.0.2.12, asNumber: 64513, passive: true }
     let config = &plan.speaker.peers[&peer("192.0.2.12")];
     assert_eq!(config.name, "BGPPeer/special");
     assert!(config.passive);
-    assert_eq!(config.remote_port, 1179, "the address is a node's: its listen port");
+    assert_eq!(
+        config.remote_port, 1179,
+        "the address is a node's: its listen port"
+    );
 }
 
 #[test]
 fn without_the_mesh_only_explicit_peers_remain() {
     let text = CLUSTER.replace("listenPort: 1179", "nodeToNodeMeshEnabled: false");
     let plan = plan(&text, "b");
-    assert_eq!(plan.speaker.peers.keys().copied().collect::<Vec<_>>(), [peer("192.0.2.1")]);
+    assert_eq!(
+        plan.speaker.peers.keys().copied().collect::<Vec<_>>(),
+        [peer("192.0.2.1")]
+    );
     assert_eq!(plan.speaker.asn, Asn(64513));
 }
 

@@ -23,7 +23,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("demo", &["lab"]),
     (
         "roadbed",
-        &["attach", "bgpd", "bgpd-proto", "config", "hostnet", "ipam", "lab", "routesync", "store", "tunnel"],
+        &[
+            "attach",
+            "bgpd",
+            "bgpd-proto",
+            "config",
+            "hostnet",
+            "ipam",
+            "lab",
+            "routesync",
+            "store",
+            "tunnel",
+        ],
     ),
 ];
 
@@ -46,15 +57,25 @@ fn packages() -> BTreeMap<String, BTreeSet<String>> {
         .current_dir(root())
         .output()
         .expect("cargo metadata runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
     let packages = metadata["packages"].as_array().expect("packages");
-    packages.iter().map(|package| (text(&package["name"]), normal_dependencies(package))).collect()
+    packages
+        .iter()
+        .map(|package| (text(&package["name"]), normal_dependencies(package)))
+        .collect()
 }
 
 fn normal_dependencies(package: &Value) -> BTreeSet<String> {
     let all = package["dependencies"].as_array().expect("dependencies");
-    all.iter().filter(|d| d["kind"].is_null()).map(|d| text(&d["name"])).collect()
+    all.iter()
+        .filter(|d| d["kind"].is_null())
+        .map(|d| text(&d["name"]))
+        .collect()
 }
 
 fn text(value: &Value) -> String {
@@ -64,10 +85,14 @@ fn text(value: &Value) -> String {
 #[test]
 fn imports_between_crates_point_one_way() {
     let packages = packages();
-    let allowed: BTreeMap<&str, BTreeSet<&str>> =
-        ALLOWED.iter().map(|(name, to)| (*name, to.iter().copied().collect())).collect();
+    let allowed: BTreeMap<&str, BTreeSet<&str>> = ALLOWED
+        .iter()
+        .map(|(name, to)| (*name, to.iter().copied().collect()))
+        .collect();
     for (name, dependencies) in &packages {
-        let permitted = allowed.get(name.as_str()).unwrap_or_else(|| panic!("{name} has no row in the table"));
+        let permitted = allowed
+            .get(name.as_str())
+            .unwrap_or_else(|| panic!("{name} has no row in the table"));
         let ours = dependencies.iter().filter(|d| packages.contains_key(*d));
         let wrong: Vec<_> = ours.filter(|d| !permitted.contains(d.as_str())).collect();
         assert!(wrong.is_empty(), "{name} must not depend on {wrong:?}");
@@ -89,7 +114,10 @@ fn the_table_itself_has_no_circle() {
 fn pure_and_thin_crates_do_without_what_they_must() {
     let packages = packages();
     for (name, forbidden) in FORBIDDEN {
-        let has: Vec<_> = forbidden.iter().filter(|f| packages[*name].contains(**f)).collect();
+        let has: Vec<_> = forbidden
+            .iter()
+            .filter(|f| packages[*name].contains(**f))
+            .collect();
         assert!(has.is_empty(), "{name} must not depend on {has:?}");
     }
 }
@@ -99,7 +127,10 @@ fn no_file_is_longer_than_800_lines() {
     let mut long = Vec::new();
     let mut folders = vec![root()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a folder of the checkout").flatten() {
+        for entry in std::fs::read_dir(&folder)
+            .expect("a folder of the checkout")
+            .flatten()
+        {
             let path = entry.path();
             let hidden = entry.file_name().to_string_lossy().starts_with('.') || path.ends_with("target");
             if path.is_dir() && !hidden {
@@ -113,5 +144,7 @@ fn no_file_is_longer_than_800_lines() {
 }
 
 fn lines(path: &Path) -> usize {
-    std::fs::read_to_string(path).map(|text| text.lines().count()).unwrap_or(0)
+    std::fs::read_to_string(path)
+        .map(|text| text.lines().count())
+        .unwrap_or(0)
 }

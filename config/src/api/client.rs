@@ -173,7 +173,11 @@ fn parts(answer: &[u8]) -> Result<Option<Parts<'_>>, String> {
         .iter()
         .find(|h| h.name.eq_ignore_ascii_case("content-length"))
         .and_then(|h| std::str::from_utf8(h.value).ok()?.trim().parse::<usize>().ok());
-    Ok(Some(Parts { status: response.code.unwrap_or(0), length, body: &answer[head..] }))
+    Ok(Some(Parts {
+        status: response.code.unwrap_or(0),
+        length,
+        body: &answer[head..],
+    }))
 }
 
 /// The connection ended before the answer did.

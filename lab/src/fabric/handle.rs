@@ -174,6 +174,16 @@ impl Lab {
             .map_err(Error::system(what))
     }
 
+    /// Sets a variable in the environment of whatever is started on a node from now on.
+    pub fn set_env(&self, node: &str, name: &str, value: &str) -> Result<(), Error> {
+        let mut record = self.lock();
+        record
+            .node_mut(node)?
+            .env
+            .insert(name.to_owned(), value.to_owned());
+        record.save()
+    }
+
     /// Starts the agent of a node.
     pub fn start_agent(&self, node: &str) -> Result<(), Error> {
         agent::start(&mut self.lock(), node)

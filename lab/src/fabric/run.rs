@@ -87,6 +87,10 @@ fn command<S: AsRef<OsStr>>(node: &NodeState, argv: &[S]) -> Result<Command, Err
         return Err(Error::Request("there is no command to run".into()));
     };
     let mut command = Command::new(program);
+    // The caller's settings of roadbed (which binaries to test, for one) are not the node's.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROADBED_")) {
+        command.env_remove(name);
+    }
     command.args(arguments).envs(&node.env);
     Ok(command)
 }

@@ -27,14 +27,19 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.0.kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, Json(self.0)).into_response()
     }
 }
 
 impl From<bgpd::Error> for Failure {
     fn from(error: bgpd::Error) -> Self {
-        Failure::new(ErrorKind::TryLater, format!("the BGP speaker does not answer: {error}"), "try again")
+        Failure::new(
+            ErrorKind::TryLater,
+            format!("the BGP speaker does not answer: {error}"),
+            "try again",
+        )
     }
 }
 

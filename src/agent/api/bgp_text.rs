@@ -11,7 +11,9 @@ use super::State;
 
 /// Every session, in the order of the peers' addresses; none before the speaker runs.
 pub async fn sessions(state: &State) -> Vec<PeerStatus> {
-    let Some(bgp) = state.parts.speaker() else { return Vec::new() };
+    let Some(bgp) = state.parts.speaker() else {
+        return Vec::new();
+    };
     // A speaker that is busy with a full table must not make `status` hang.
     let question = bgp.query(|speaker, now| speaker.peers(now));
     match tokio::time::timeout(Duration::from_secs(5), question).await {
@@ -42,8 +44,15 @@ pub fn way(e: Encapsulation) -> &'static str {
 pub fn explained(rib: &Rib, prefix: IpNet) -> (String, Vec<String>) {
     let explanation = rib.explain(prefix);
     let best = explanation.candidates.first().filter(|c| c.outcome.is_used());
-    let result = best.map_or_else(|| format!("{prefix}: no usable path"), |c| format!("{prefix} {}", path(c)));
-    let checks = explanation.candidates.iter().map(|c| format!("{}: {}", path(c), c.outcome)).collect();
+    let result = best.map_or_else(
+        || format!("{prefix}: no usable path"),
+        |c| format!("{prefix} {}", path(c)),
+    );
+    let checks = explanation
+        .candidates
+        .iter()
+        .map(|c| format!("{}: {}", path(c), c.outcome))
+        .collect();
     (result, checks)
 }
 
@@ -53,8 +62,14 @@ fn path(candidate: &Explained) -> String {
         (None, _) | (_, PathKind::Local) => return "originated here".into(),
         (Some(peer), kind) => format!("from {peer} ({kind})"),
     };
-    let next_hop = path.next_hop.map_or_else(String::new, |n| format!(", next hop {n}"));
+    let next_hop = path
+        .next_hop
+        .map_or_else(String::new, |n| format!(", next hop {n}"));
     let as_path = path.attributes.as_path.to_string();
-    let as_path = if as_path.is_empty() { String::new() } else { format!(", AS path {as_path}") };
+    let as_path = if as_path.is_empty() {
+        String::new()
+    } else {
+        format!(", AS path {as_path}")
+    };
     format!("{from}{next_hop}{as_path}")
 }

@@ -33,12 +33,22 @@ pub async fn get(
         return Err(Failure::no_plan());
     };
     let view = state.parts.fib.view().borrow().clone();
-    let question = Question { state: &state, snapshot: &snapshot, plan: &plan, decisions: &decisions, view: &view, target };
+    let question = Question {
+        state: &state,
+        snapshot: &snapshot,
+        plan: &plan,
+        decisions: &decisions,
+        view: &view,
+        target,
+    };
     Ok(Json(question.answer(&asked.target).await))
 }
 
 fn parse(text: &str) -> Result<IpNet, Failure> {
-    let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let net = text
+        .parse::<IpNet>()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     net.ok_or_else(|| {
         let message = format!("`{text}` is neither an address nor a prefix");
         Failure::new(ErrorKind::Invalid, message, "write 10.244.1.7 or 10.244.1.0/24")
@@ -46,7 +56,11 @@ fn parse(text: &str) -> Result<IpNet, Failure> {
 }
 
 fn step(stage: &str, result: impl Into<String>, checks: Vec<String>) -> Step {
-    Step { stage: stage.into(), result: result.into(), checks }
+    Step {
+        stage: stage.into(),
+        result: result.into(),
+        checks,
+    }
 }
 
 /// One question with everything that answers are made from.
@@ -72,17 +86,33 @@ impl Question<'_> {
         }
         let (way, verdict) = self.way(route);
         steps.extend(way);
-        Explanation { target: asked.to_owned(), what: self.what(route).into(), verdict, steps }
+        Explanation {
+            target: asked.to_owned(),
+            what: self.what(route).into(),
+            verdict,
+            steps,
+        }
     }
 
     /// The longest prefix among our decisions that holds the target.
     fn route(&self) -> Option<(IpNet, &RouteDecision)> {
-        let holding = self.decisions.routes.iter().filter(|(prefix, _)| prefix.contains(&self.target));
-        holding.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(prefix, decision)| (*prefix, decision))
+        let holding = self
+            .decisions
+            .routes
+            .iter()
+            .filter(|(prefix, _)| prefix.contains(&self.target));
+        holding
+            .max_by_key(|(prefix, _)| prefix.prefix_len())
+            .map(|(prefix, decision)| (*prefix, decision))
     }
 
     fn is_own_pod_address(&self) -> bool {
-        self.state.parts.pods.own_addresses().iter().any(|a| IpNet::from(*a) == self.target)
+        self.state
+            .parts
+            .pods
+            .own_addresses()
+            .iter()
+            .any(|a| IpNet::from(*a) == self.target)
     }
 
     fn what(&self, route: Option<(IpNet, &RouteDecision)>) -> &'static str {
@@ -111,15 +141,27 @@ impl Question<'_> {
             return vec![step("pool", "none: no IPPool holds it", Vec::new())];
         };
         let modes = format!("vxlanMode {}, ipipMode {}", pool.modes.vxlan, pool.modes.ipip);
-        let mut steps = vec![step("pool", format!("{} ({})", pool.name, pool.cidr), vec![modes])];
+        let mut steps = vec![step(
+            "pool",
+            format!("{} ({})", pool.name, pool.cidr),
+            vec![modes],
+        )];
         if let Some(block) = self.plan.blocks.iter().find(|b| b.cidr.contains(&self.target)) {
-            steps.push(step("block", format!("{} of this node, {}", block.cidr, self.plan.node.name), Vec::new()));
+            steps.push(step(
+                "block",
+                format!("{} of this node, {}", block.cidr, self.plan.node.name),
+                Vec::new(),
+            ));
             steps.extend(self.pod());
             return steps;
         }
         let owner = self.plan.remotes.iter().find_map(|node| {
             let block = node.blocks.iter().find(|b| b.contains(&self.target))?;
-            Some(format!("{block} of {} ({})", node.name, node.address(block.addr().is_ipv4())?))
+            Some(format!(
+                "{block} of {} ({})",
+                node.name,
+                node.address(block.addr().is_ipv4())?
+            ))
         });
         let text = owner.unwrap_or_else(|| "no Node lists a block that holds it".into());
         steps.push(step("block", text, Vec::new()));
@@ -128,13 +170,19 @@ impl Question<'_> {
 
     fn pod(&self) -> Option<Step> {
         let leases = self.state.parts.pods.leases();
-        let lease = leases.iter().find(|l| l.addresses.iter().any(|a| IpNet::from(*a) == self.target));
+        let lease = leases
+            .iter()
+            .find(|l| l.addresses.iter().any(|a| IpNet::from(*a) == self.target));
         if let Some(lease) = lease {
             let who = match &lease.pod {
                 Some(pod) => format!("{}/{}", pod.namespace, pod.name),
                 None => lease.owner.to_string(),
             };
-            return Some(step("pod", format!("{who}, on {}", lease.host_ifname), Vec::new()));
+            return Some(step(
+                "pod",
+                format!("{who}, on {}", lease.host_ifname),
+                Vec::new(),
+            ));
         }
         if self.is_own_pod_address() {
             return Some(step("pod", "none: reserved for the node itself", Vec::new()));
@@ -146,7 +194,10 @@ impl Question<'_> {
     async fn bgp(&self, prefix: IpNet) -> Option<Step> {
         let bgp = self.state.parts.speaker()?;
         let question = bgp.query(move |speaker, _| bgp_text::explained(speaker.rib(), prefix));
-        let (result, checks) = tokio::time::timeout(Duration::from_secs(5), question).await.ok()?.ok()?;
+        let (result, checks) = tokio::time::timeout(Duration::from_secs(5), question)
+            .await
+            .ok()?
+            .ok()?;
         Some(step("bgp", result, checks))
     }
 
@@ -159,7 +210,11 @@ impl Question<'_> {
             None => format!("{next_hop} is no node of the cluster"),
         };
         let trace = resolution.trace.iter().map(ToString::to_string).collect();
-        Some(step("next hop", format!("{node}; {}", routes_text::outcome(&resolution.outcome)), trace))
+        Some(step(
+            "next hop",
+            format!("{node}; {}", routes_text::outcome(&resolution.outcome)),
+            trace,
+        ))
     }
 
     fn encapsulation(&self, decision: &RouteDecision) -> Option<Step> {
@@ -170,9 +225,17 @@ impl Question<'_> {
         if let (Some(node), Some(pool)) = (&decision.node, self.plan.pool_of(&self.target))
             && let Some(path) = paths::find(&self.decisions.paths, &pool.name, node)
         {
-            checks.push(format!("the kernel's way to {}, our routes left aside: {}", path.endpoint, l2(&path.path)));
+            checks.push(format!(
+                "the kernel's way to {}, our routes left aside: {}",
+                path.endpoint,
+                l2(&path.path)
+            ));
         }
-        Some(step("encapsulation", bgp_text::encapsulation(encapsulation), checks))
+        Some(step(
+            "encapsulation",
+            bgp_text::encapsulation(encapsulation),
+            checks,
+        ))
     }
 
     /// The kernel's route with neighbour and MTU, and the sentence that sums it up.
@@ -197,7 +260,10 @@ impl Question<'_> {
             (_, None) => {
                 let text = "no route: packets to it are refused here as unreachable";
                 let why = route.map(|(prefix, decision)| format!("{prefix}: {}", decision.reason));
-                (vec![step("kernel route", text, why.into_iter().collect())], text.into())
+                (
+                    vec![step("kernel route", text, why.into_iter().collect())],
+                    text.into(),
+                )
             }
         }
     }
@@ -205,7 +271,11 @@ impl Question<'_> {
     fn our_way(&self, prefix: IpNet, decision: &RouteDecision, kernel: &DesiredRoute) -> (Vec<Step>, String) {
         let key = RouteKey::main(prefix, METRIC);
         let installed = routes_text::installed(self.state, self.snapshot, &key);
-        let state = if installed { "in the kernel" } else { "NOT in the kernel (see `roadbed status`)" };
+        let state = if installed {
+            "in the kernel"
+        } else {
+            "NOT in the kernel (see `roadbed status`)"
+        };
         let text = routes_text::kernel_text(&prefix, kernel);
         let mut steps = vec![step("kernel route", format!("{text}: {state}"), Vec::new())];
         let Target::Forward(hops) = &kernel.target else {
@@ -214,10 +284,18 @@ impl Question<'_> {
         for hop in hops {
             steps.push(step("neighbour", self.neighbour(hop, decision), Vec::new()));
         }
-        let mtu = hops.iter().filter_map(|h| Some((self.view.link(&h.interface)?.mtu, &h.interface))).min();
+        let mtu = hops
+            .iter()
+            .filter_map(|h| Some((self.view.link(&h.interface)?.mtu, &h.interface)))
+            .min();
         steps.extend(mtu.map(|(mtu, link)| step("mtu", format!("{mtu} bytes, of {link}"), Vec::new())));
-        let way = decision.encapsulation.map_or_else(|| "delivered on this node", bgp_text::way);
-        let towards = decision.node.as_ref().map_or_else(String::new, |n| format!(" to node {n}"));
+        let way = decision
+            .encapsulation
+            .map_or_else(|| "delivered on this node", bgp_text::way);
+        let towards = decision
+            .node
+            .as_ref()
+            .map_or_else(String::new, |n| format!(" to node {n}"));
         (steps, format!("{way}{towards}: {}", decision.reason))
     }
 
@@ -228,11 +306,20 @@ impl Question<'_> {
         };
         match decision.encapsulation {
             Some(E::Vxlan) => {
-                let Some(remote) = self.decisions.tunnels.remotes.values().find(|r| r.gateway == gateway) else {
+                let Some(remote) = self
+                    .decisions
+                    .tunnels
+                    .remotes
+                    .values()
+                    .find(|r| r.gateway == gateway)
+                else {
                     return format!("{gateway} on {}: no tunnel end is known for it", hop.interface);
                 };
                 let (mac, end) = (tunnel::mac::ShowMac(remote.mac), remote.endpoint);
-                format!("{gateway} on {}: permanent, VTEP {mac}, outer destination {end}", hop.interface)
+                format!(
+                    "{gateway} on {}: permanent, VTEP {mac}, outer destination {end}",
+                    hop.interface
+                )
             }
             Some(E::Ipip) => format!("none: the outer destination is {gateway}"),
             _ => format!("{gateway} on {}, resolved by the kernel", hop.interface),
@@ -240,7 +327,11 @@ impl Question<'_> {
     }
 
     fn foreign(&self) -> Option<&routesync::ForeignRoute> {
-        let holding = self.view.foreign.iter().filter(|f| f.destination.contains(&self.target));
+        let holding = self
+            .view
+            .foreign
+            .iter()
+            .filter(|f| f.destination.contains(&self.target));
         holding.max_by_key(|f| (f.destination.prefix_len(), std::cmp::Reverse(f.metric.0)))
     }
 
@@ -250,10 +341,18 @@ impl Question<'_> {
             .iter()
             .map(|hop| {
                 let name = self.view.links.get(&hop.index).map_or("?", |l| &*l.name);
-                hop.gateway.map_or_else(|| format!("dev {name}"), |gateway| format!("via {gateway} dev {name}"))
+                hop.gateway.map_or_else(
+                    || format!("dev {name}"),
+                    |gateway| format!("via {gateway} dev {name}"),
+                )
             })
             .collect();
-        let text = format!("{} {} (protocol {}, not ours)", foreign.destination, hops.join(", "), foreign.protocol);
+        let text = format!(
+            "{} {} (protocol {}, not ours)",
+            foreign.destination,
+            hops.join(", "),
+            foreign.protocol
+        );
         let verdict = format!("by the kernel's own route {text}");
         (vec![step("kernel route", text, Vec::new())], verdict)
     }

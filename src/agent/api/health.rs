@@ -21,9 +21,12 @@ pub async fn ready(Extract(state): Extract<State>) -> (StatusCode, String) {
     if status.ready {
         return (StatusCode::OK, "ready\n".into());
     }
-    let missing = status.problems.iter().fold(String::from("not ready\n"), |text, p| {
-        format!("{text}{} {}: {}\n", p.severity, p.part, p.message)
-    });
+    let missing = status
+        .problems
+        .iter()
+        .fold(String::from("not ready\n"), |text, p| {
+            format!("{text}{} {}: {}\n", p.severity, p.part, p.message)
+        });
     (StatusCode::SERVICE_UNAVAILABLE, missing)
 }
 
@@ -33,16 +36,59 @@ pub async fn metrics(Extract(state): Extract<State>) -> String {
     let mut text = String::new();
     let mut put = |name: &str, kind: &str, help: &str, value: u64| {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "# HELP roadbed_{name} {help}\n# TYPE roadbed_{name} {kind}\nroadbed_{name} {value}");
+        let _ = writeln!(
+            text,
+            "# HELP roadbed_{name} {help}\n# TYPE roadbed_{name} {kind}\nroadbed_{name} {value}"
+        );
     };
     put("ready", "gauge", "1 when the node is ready.", status.ready.into());
-    put("peers", "gauge", "BGP peers configured.", status.peers.configured as u64);
-    put("peers_established", "gauge", "BGP sessions established.", status.peers.established as u64);
-    put("loc_rib_prefixes", "gauge", "Prefixes in the Loc-RIB.", status.routes.loc_rib as u64);
-    put("fib_routes_wanted", "gauge", "Routes that the kernel should have.", status.routes.wanted as u64);
-    put("fib_routes_installed", "gauge", "Routes that the kernel has.", status.routes.installed as u64);
-    put("fib_routes_failed", "gauge", "Routes that the kernel refused.", status.routes.failed as u64);
-    put("fib_repairs_total", "counter", "Routes put right after a change by others.", status.routes.repaired);
-    put("problems", "gauge", "Things that are wrong, as `roadbed status` lists them.", status.problems.len() as u64);
+    put(
+        "peers",
+        "gauge",
+        "BGP peers configured.",
+        status.peers.configured as u64,
+    );
+    put(
+        "peers_established",
+        "gauge",
+        "BGP sessions established.",
+        status.peers.established as u64,
+    );
+    put(
+        "loc_rib_prefixes",
+        "gauge",
+        "Prefixes in the Loc-RIB.",
+        status.routes.loc_rib as u64,
+    );
+    put(
+        "fib_routes_wanted",
+        "gauge",
+        "Routes that the kernel should have.",
+        status.routes.wanted as u64,
+    );
+    put(
+        "fib_routes_installed",
+        "gauge",
+        "Routes that the kernel has.",
+        status.routes.installed as u64,
+    );
+    put(
+        "fib_routes_failed",
+        "gauge",
+        "Routes that the kernel refused.",
+        status.routes.failed as u64,
+    );
+    put(
+        "fib_repairs_total",
+        "counter",
+        "Routes put right after a change by others.",
+        status.routes.repaired,
+    );
+    put(
+        "problems",
+        "gauge",
+        "Things that are wrong, as `roadbed status` lists them.",
+        status.problems.len() as u64,
+    );
     text
 }

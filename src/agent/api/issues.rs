@@ -29,7 +29,10 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
         issues.push(error("kernel", format!("route {key}: {message}"), ago(*at)));
     }
     if sync.drifted > 0 {
-        let message = format!("{} routes were changed by others and are left so: `repair` is off", sync.drifted);
+        let message = format!(
+            "{} routes were changed by others and are left so: `repair` is off",
+            sync.drifted
+        );
         issues.push(warning("kernel", message, 0));
     }
     for e in &state.parts.tunnels.status().borrow().errors {
@@ -46,7 +49,9 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
 
 /// No issue keeps the node from doing its work.
 pub fn none_is_an_error(issues: &[Issue]) -> bool {
-    issues.iter().all(|i| i.severity != "error" || i.part == "bgp-session")
+    issues
+        .iter()
+        .all(|i| i.severity != "error" || i.part == "bgp-session")
 }
 
 fn resources(store: &StoreState) -> Vec<Issue> {
@@ -79,9 +84,19 @@ fn ago(at: SystemTime) -> u64 {
 }
 
 fn error(part: &str, message: String, since_seconds: u64) -> Issue {
-    Issue { part: part.into(), severity: "error".into(), message, since_seconds }
+    Issue {
+        part: part.into(),
+        severity: "error".into(),
+        message,
+        since_seconds,
+    }
 }
 
 fn warning(part: &str, message: String, since_seconds: u64) -> Issue {
-    Issue { part: part.into(), severity: "warning".into(), message, since_seconds }
+    Issue {
+        part: part.into(),
+        severity: "warning".into(),
+        message,
+        since_seconds,
+    }
 }

@@ -87,7 +87,8 @@ pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
         }
         _ => {}
     }
-    let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    let listener =
+        UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .with_context(|| format!("cannot protect {}", path.display()))?;
     Ok(listener)
@@ -105,19 +106,25 @@ pub async fn serve(listener: UnixListener, state: State) -> anyhow::Result<()> {
         .route("/v1/cni/del", post(cni::del))
         .fallback(answer::no_such_path)
         .with_state(state);
-    axum::serve(listener, router).await.context("the socket API ended")
+    axum::serve(listener, router)
+        .await
+        .context("the socket API ended")
 }
 
 /// Serves health and readiness for ever; without an address it waits for ever.
 pub async fn serve_metrics(address: Option<SocketAddr>, state: State) -> anyhow::Result<()> {
-    let Some(address) = address else { return std::future::pending().await };
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}; set `metrics` in the agent's file to a free address"))?;
+    let Some(address) = address else {
+        return std::future::pending().await;
+    };
+    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; set `metrics` in the agent's file to a free address")
+    })?;
     let router = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .with_state(state);
-    axum::serve(listener, router).await.context("the metrics server ended")
+    axum::serve(listener, router)
+        .await
+        .context("the metrics server ended")
 }

@@ -14,16 +14,28 @@ use super::{Failure, State, bgp_text};
 
 pub async fn list(Extract(state): Extract<State>) -> Json<Vec<Peer>> {
     let asn = local_as(&state);
-    Json(bgp_text::sessions(&state).await.iter().map(|s| peer(s, asn)).collect())
+    Json(
+        bgp_text::sessions(&state)
+            .await
+            .iter()
+            .map(|s| peer(s, asn))
+            .collect(),
+    )
 }
 
 pub async fn one(Extract(state): Extract<State>, Path(address): Path<String>) -> Result<Json<Peer>, Failure> {
     let asn = local_as(&state);
     let sessions = bgp_text::sessions(&state).await;
     let wanted: Option<IpAddr> = address.parse().ok();
-    let found = sessions.iter().find(|s| Some(s.id.0) == wanted || s.name == address);
+    let found = sessions
+        .iter()
+        .find(|s| Some(s.id.0) == wanted || s.name == address);
     found.map(|s| Json(peer(s, asn))).ok_or_else(|| {
-        Failure::new(ErrorKind::NotFound, format!("there is no peer {address}"), "`roadbed peers` lists them")
+        Failure::new(
+            ErrorKind::NotFound,
+            format!("there is no peer {address}"),
+            "`roadbed peers` lists them",
+        )
     })
 }
 
@@ -48,7 +60,10 @@ fn peer(s: &PeerStatus, local_as: u32) -> Peer {
         flaps: s.counters.flaps,
         families: s.families.iter().map(family).collect(),
         capabilities: negotiated.map_or_else(Vec::new, |n| {
-            let both = n.local_capabilities.iter().filter(|c| n.remote_capabilities.contains(c));
+            let both = n
+                .local_capabilities
+                .iter()
+                .filter(|c| n.remote_capabilities.contains(c));
             both.cloned().collect()
         }),
         messages_in: s.counters.messages_in,

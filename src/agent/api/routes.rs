@@ -24,8 +24,15 @@ pub struct Asked {
     rejected: bool,
 }
 
-pub async fn get(Extract(state): Extract<State>, Query(asked): Query<Asked>) -> Result<Json<Vec<Route>>, Failure> {
-    let views = [asked.received.is_some(), asked.advertised.is_some(), asked.rejected];
+pub async fn get(
+    Extract(state): Extract<State>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Vec<Route>>, Failure> {
+    let views = [
+        asked.received.is_some(),
+        asked.advertised.is_some(),
+        asked.rejected,
+    ];
     if views.into_iter().filter(|v| *v).count() > 1 {
         let message = "only one of received, advertised and rejected can be asked for at once";
         return Err(Failure::new(ErrorKind::Invalid, message, "ask twice"));
@@ -45,7 +52,11 @@ pub async fn get(Extract(state): Extract<State>, Query(asked): Query<Asked>) -> 
 fn decided(state: &State) -> Result<Vec<Route>, Failure> {
     let snapshot = state.snapshot();
     let decisions = snapshot.decisions.clone().ok_or_else(Failure::no_plan)?;
-    Ok(decisions.routes.iter().map(|(prefix, decision)| decided_route(state, &snapshot, prefix, decision)).collect())
+    Ok(decisions
+        .routes
+        .iter()
+        .map(|(prefix, decision)| decided_route(state, &snapshot, prefix, decision))
+        .collect())
 }
 
 fn decided_route(state: &State, snapshot: &Snapshot, prefix: &IpNet, decision: &RouteDecision) -> Route {
@@ -61,16 +72,27 @@ fn decided_route(state: &State, snapshot: &Snapshot, prefix: &IpNet, decision: &
     }
     .into();
     route.node = decision.node.as_ref().map(ToString::to_string);
-    route.encapsulation = Some(decision.encapsulation.map_or("none", bgp_text::encapsulation).into());
+    route.encapsulation = Some(
+        decision
+            .encapsulation
+            .map_or("none", bgp_text::encapsulation)
+            .into(),
+    );
     route.reason = decision.reason.clone();
-    route.kernel = decision.kernel.as_ref().map_or_else(String::new, |kernel| kernel_text(prefix, kernel));
-    route.installed = decision.kernel.is_some() && installed(state, snapshot, &RouteKey::main(*prefix, METRIC));
+    route.kernel = decision
+        .kernel
+        .as_ref()
+        .map_or_else(String::new, |kernel| kernel_text(prefix, kernel));
+    route.installed =
+        decision.kernel.is_some() && installed(state, snapshot, &RouteKey::main(*prefix, METRIC));
     route
 }
 
 async fn received(state: &State, peer: PeerId) -> Result<Vec<Route>, Failure> {
     let routes = state.parts.speaker().ok_or_else(Failure::no_plan)?;
-    let routes = routes.query(move |speaker, _| speaker.rib().received(peer)).await?;
+    let routes = routes
+        .query(move |speaker, _| speaker.rib().received(peer))
+        .await?;
     let row = |r: bgpd_proto::rib::ReceivedView| Route {
         reason: match (&r.rejected, r.selected) {
             (Some(why), _) => format!("rejected: {why}"),
@@ -85,13 +107,18 @@ async fn received(state: &State, peer: PeerId) -> Result<Vec<Route>, Failure> {
 async fn rejected(state: &State) -> Result<Vec<Route>, Failure> {
     let bgp = state.parts.speaker().ok_or_else(Failure::no_plan)?;
     let routes = bgp.query(|speaker, _| speaker.rib().rejected()).await?;
-    let row = |r: bgpd_proto::rib::RejectedView| Route { reason: r.reason.to_string(), ..learned(r.prefix, &r.path) };
+    let row = |r: bgpd_proto::rib::RejectedView| Route {
+        reason: r.reason.to_string(),
+        ..learned(r.prefix, &r.path)
+    };
     Ok(routes.into_iter().map(row).collect())
 }
 
 async fn advertised(state: &State, peer: PeerId) -> Result<Vec<Route>, Failure> {
     let bgp = state.parts.speaker().ok_or_else(Failure::no_plan)?;
-    let routes = bgp.query(move |speaker, _| speaker.rib().advertised(peer)).await?;
+    let routes = bgp
+        .query(move |speaker, _| speaker.rib().advertised(peer))
+        .await?;
     let row = |r: bgpd_proto::rib::AdvertisedView| Route {
         peer: Some(peer.0),
         next_hop: Some(r.next_hop),
@@ -148,13 +175,17 @@ pub fn kernel_text(prefix: &IpNet, route: &DesiredRoute) -> String {
         let onlink = if hop.onlink { " onlink" } else { "" };
         format!("{gateway}dev {}{onlink}", hop.interface)
     };
-    let source = route.preferred_source.map_or_else(String::new, |s| format!(" src {s}"));
+    let source = route
+        .preferred_source
+        .map_or_else(String::new, |s| format!(" src {s}"));
     match &route.target {
         Target::Blackhole => format!("blackhole {prefix}"),
         Target::Forward(hops) => match hops.as_slice() {
             [only] => format!("{prefix} {}{source}", hop(only)),
             several => {
-                let ways = several.iter().map(|h| format!("nexthop {} weight {}", hop(h), h.weight));
+                let ways = several
+                    .iter()
+                    .map(|h| format!("nexthop {} weight {}", hop(h), h.weight));
                 format!("{prefix}{source} {}", ways.collect::<Vec<_>>().join(" "))
             }
         },
@@ -165,7 +196,12 @@ pub fn kernel_text(prefix: &IpNet, route: &DesiredRoute) -> String {
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::OnLink { interface, .. } => format!("on-link on {interface}"),
-        Outcome::Via { gateway, interface, metric, .. } => {
+        Outcome::Via {
+            gateway,
+            interface,
+            metric,
+            ..
+        } => {
             format!("via {gateway} on {interface}, metric {}", metric.0)
         }
         Outcome::Unreachable(why) => format!("unreachable: {why}"),

@@ -20,10 +20,14 @@ pub async fn of(state: &State) -> Status {
     let snapshot = state.snapshot();
     let plan = snapshot.plan.as_deref();
     let sessions = bgp_text::sessions(state).await;
-    let established = sessions.iter().filter(|s| s.state == bgpd_proto::session::State::Established).count();
+    let established = sessions
+        .iter()
+        .filter(|s| s.state == bgpd_proto::session::State::Established)
+        .count();
     let problems = issues::all(state, &snapshot, &sessions, now);
     let in_step = state.parts.fib.status().borrow().in_sync_with == snapshot.fib_generation;
-    let ready = snapshot.decisions.is_some() && snapshot.fully_fed && in_step && issues::none_is_an_error(&problems);
+    let ready =
+        snapshot.decisions.is_some() && snapshot.fully_fed && in_step && issues::none_is_an_error(&problems);
     Status {
         node: state.node.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -33,7 +37,11 @@ pub async fn of(state: &State) -> Status {
         ready,
         problems,
         datastore: datastore(state, &snapshot, now),
-        peers: PeerCounts { configured: sessions.len(), established, fully_fed: snapshot.fully_fed },
+        peers: PeerCounts {
+            configured: sessions.len(),
+            established,
+            fully_fed: snapshot.fully_fed,
+        },
         routes: routes(state, &snapshot),
         tunnels: tunnels(state),
         nodes: nodes(&snapshot),
@@ -88,7 +96,11 @@ fn nodes(snapshot: &Snapshot) -> Vec<NodePath> {
         encapsulation: bgp_text::encapsulation(p.choice.encapsulation).into(),
         reason: p.choice.reason.to_string(),
     };
-    snapshot.decisions.iter().flat_map(|d| d.paths.iter().map(path)).collect()
+    snapshot
+        .decisions
+        .iter()
+        .flat_map(|d| d.paths.iter().map(path))
+        .collect()
 }
 
 fn blocks(state: &State, plan: &Plan) -> Vec<Block> {

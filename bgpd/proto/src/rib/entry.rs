@@ -27,6 +27,8 @@ pub(super) struct Route {
     pub verdict: Verdict,
     /// When it came; `None` for what is originated here.
     pub learned: Option<Instant>,
+    /// Kept from a session that ended, until the peer has said it again (RFC 4724 §4.2).
+    pub stale: bool,
     pub body: Arc<Body>,
 }
 
@@ -74,6 +76,13 @@ impl Entry {
         self.routes
             .iter()
             .any(|route| route.body.next_hop_address().is_some_and(&mut is_one))
+    }
+
+    /// Marks the route of one peer as stale or not.
+    pub fn set_stale(&mut self, slot: Slot, stale: bool) {
+        if let Some(route) = self.routes.iter_mut().find(|route| route.slot == slot) {
+            route.stale = stale;
+        }
     }
 
     /// Puts a route in the place of the same peer's earlier one, which is returned with whether it was selected. The

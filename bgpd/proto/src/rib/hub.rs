@@ -58,7 +58,12 @@ impl Rib {
 
     /// A session is up: its Adj-RIB-In is empty, and it is to be told all that it may know, then End-of-RIB. An
     /// earlier session of the peer counts as ended.
+    ///
+    /// Routes that were retained of it stay, as stale as they are: see [`Rib::peer_retained`].
     pub fn peer_up(&mut self, peer: PeerId, session: PeerSession) {
+        if self.resume(peer, &session) {
+            return;
+        }
         self.peer_down(peer);
         let slot = self.peers.insert(peer, session);
         self.mark_all_for(slot);
@@ -176,6 +181,7 @@ impl Rib {
             .is_some_and(|(route, _)| Arc::ptr_eq(&route.body, &body))
         {
             // Nothing new: it stays as old as it is.
+            entry.set_stale(slot, false);
             return;
         }
         let verdict = judge(&self.peers, &self.local, &prefix, slot, &body);
@@ -188,6 +194,7 @@ impl Rib {
             slot,
             verdict,
             learned,
+            stale: false,
             body,
         };
         if let Some(peer) = self.peers.get_mut(slot) {
@@ -200,7 +207,7 @@ impl Rib {
         self.reselect(prefix, was_selected);
     }
 
-    fn withdraw(&mut self, slot: Slot, prefix: IpNet) {
+    pub(super) fn withdraw(&mut self, slot: Slot, prefix: IpNet) {
         if let Some((old, was_selected)) = self.table.get_mut(&prefix).and_then(|entry| entry.take(slot)) {
             self.forget(&prefix, &old);
             self.reselect(prefix, was_selected);
@@ -232,7 +239,7 @@ impl Rib {
         }
     }
 
-    fn clear(&mut self, slot: Slot, families: &[Family]) {
+    pub(super) fn clear(&mut self, slot: Slot, families: &[Family]) {
         let mut prefixes = self.prefixes_where(|entry| entry.of(slot).is_some());
         prefixes.retain(|prefix| families.contains(&Family::of(prefix)));
         for prefix in prefixes {
@@ -241,7 +248,7 @@ impl Rib {
     }
 
     /// Judges those routes anew, and selects anew where a verdict has changed, or everywhere.
-    fn judge_all(&mut self, which: impl Fn(&Route) -> bool, select_all: bool) {
+    pub(super) fn judge_all(&mut self, which: impl Fn(&Route) -> bool, select_all: bool) {
         for prefix in self.prefixes_where(|entry| select_all || entry.routes().iter().any(&which)) {
             let Some(entry) = self.table.get_mut(&prefix) else {
                 continue;
@@ -292,7 +299,7 @@ impl Rib {
     }
 
     /// All that a peer was told or may be told is to be looked at.
-    fn mark_all_for(&mut self, slot: Slot) {
+    pub(super) fn mark_all_for(&mut self, slot: Slot) {
         for prefix in self.prefixes_where(|_| true) {
             self.mark_for(slot, prefix);
         }
@@ -313,7 +320,7 @@ impl Rib {
         }
     }
 
-    fn prefixes_where(&self, mut wanted: impl FnMut(&Entry) -> bool) -> Vec<IpNet> {
+    pub(super) fn prefixes_where(&self, mut wanted: impl FnMut(&Entry) -> bool) -> Vec<IpNet> {
         self.table
             .iter()
             .filter(|(_, entry)| wanted(entry))

@@ -26,6 +26,7 @@ mod model;
 mod peers;
 pub mod policy;
 mod query;
+mod retain;
 mod select;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,8 @@ pub(super) struct Peer {
     /// Families that nothing is taken from any more (RFC 7606 §2).
     pub disabled: BTreeSet<Family>,
     pub tally: PerFamily<Tally>,
+    /// The session has ended; what it taught is kept for a while (RFC 4724 §4.2).
+    pub retained: bool,
 }
 
 /// Counts of an Adj-RIB-In.
@@ -33,7 +35,23 @@ impl Peer {
             out,
             disabled: BTreeSet::new(),
             tally: PerFamily::default(),
+            retained: false,
         }
+    }
+
+    /// The session has ended: nothing is said to the peer or taken from it any more.
+    pub fn retain(&mut self) {
+        self.retained = true;
+        self.session.families.clear();
+        self.out = AdjOut::new(&[]);
+        self.disabled.clear();
+    }
+
+    /// A new session of the same peer.
+    pub fn resume(&mut self, session: PeerSession) {
+        self.retained = false;
+        self.out = AdjOut::new(&session.families);
+        self.session = session;
     }
 
     pub fn kind(&self) -> PathKind {

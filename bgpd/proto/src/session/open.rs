@@ -9,7 +9,9 @@
 use super::messages;
 use super::settings::Settings;
 use crate::types::{Asn, Family, PeerKind, RouterId};
-use crate::wire::{Capability, DecodeContext, GracefulFamily, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Notification, Open};
+use crate::wire::{
+    Capability, DecodeContext, GracefulFamily, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Notification, Open,
+};
 use std::time::Duration;
 
 /// How long peers may keep our routes while we restart, in seconds (RFC 4724 §3; 4095 at most).
@@ -28,8 +30,10 @@ pub struct Negotiated {
     pub four_octet: bool,
     /// The peer answers ROUTE-REFRESH.
     pub route_refresh: bool,
-    /// The largest message that either side may send, in octets.
+    /// The largest message that we may send, in octets: more than 4096 where the peer says that it takes them.
     pub max_message_len: usize,
+    /// The largest message that the peer may send: what we said that we take counts alone (RFC 8654 §4).
+    pub max_received_len: usize,
     /// The peer announced graceful restart: it sends End-of-RIB.
     pub graceful_restart: bool,
     /// How long the peer may be away before its routes go; zero where it does not restart gracefully.
@@ -48,7 +52,7 @@ impl Negotiated {
         DecodeContext {
             four_octet: self.four_octet,
             peer_kind: settings.kind(),
-            max_message_len: self.max_message_len,
+            max_message_len: self.max_received_len,
             ..DecodeContext::default()
         }
     }
@@ -66,7 +70,10 @@ pub fn ours(settings: &Settings, plain: bool) -> Open {
 
 /// The kernel keeps forwarding while we are away: exit leaves every route in place.
 fn kept(family: Family) -> GracefulFamily {
-    GracefulFamily { family, forwarding_kept: true }
+    GracefulFamily {
+        family,
+        forwarding_kept: true,
+    }
 }
 
 fn capabilities(settings: &Settings) -> Vec<Capability> {
@@ -113,9 +120,14 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
         } else {
             MAX_MESSAGE
         },
+        max_received_len: if plain { MAX_MESSAGE } else { MAX_EXTENDED_MESSAGE },
         graceful_restart: has(|c| matches!(c, Capability::GracefulRestart { .. })),
         restart_time: Duration::from_secs(u64::from(restart.map_or(0, |(time, _)| time))),
-        kept_families: families.iter().copied().filter(|f| restart.is_some_and(|(_, kept)| keeps(kept, *f))).collect(),
+        kept_families: families
+            .iter()
+            .copied()
+            .filter(|f| restart.is_some_and(|(_, kept)| keeps(kept, *f)))
+            .collect(),
         local_capabilities: ours(settings, plain).capabilities,
         remote_capabilities: open.capabilities.clone(),
     })
@@ -277,21 +289,40 @@ mod tests {
 
     #[test]
     fn restart_is_announced_for_every_family_with_its_state_kept() {
-        let open = ours(&Settings { restarting: true, ..settings(4_200_000_001, 1) }, false);
+        let open = ours(
+            &Settings {
+                restarting: true,
+                ..settings(4_200_000_001, 1)
+            },
+            false,
+        );
         assert_eq!(open.asn, 23456);
         let families = Family::ALL.map(kept).to_vec();
-        let wanted =
-            Capability::GracefulRestart { restarting: true, notification: false, time: RESTART_TIME, families };
+        let wanted = Capability::GracefulRestart {
+            restarting: true,
+            notification: false,
+            time: RESTART_TIME,
+            families,
+        };
         assert!(open.capabilities.contains(&wanted));
     }
 
     #[test]
     fn only_what_the_peer_keeps_is_kept() {
         let mut open = theirs(65001);
-        open.capabilities.retain(|c| !matches!(c, Capability::GracefulRestart { .. }));
-        let lost = GracefulFamily { family: Family::Ipv6Unicast, forwarding_kept: false };
+        open.capabilities
+            .retain(|c| !matches!(c, Capability::GracefulRestart { .. }));
+        let lost = GracefulFamily {
+            family: Family::Ipv6Unicast,
+            forwarding_kept: false,
+        };
         let families = vec![kept(Family::Ipv4Unicast), lost];
-        let restart = Capability::GracefulRestart { restarting: false, notification: false, time: 77, families };
+        let restart = Capability::GracefulRestart {
+            restarting: false,
+            notification: false,
+            time: 77,
+            families,
+        };
         open.capabilities.push(restart);
         let agreed = validate(&open, &settings(65000, 65001), false).unwrap();
         assert_eq!(agreed.restart_time, Duration::from_secs(77));

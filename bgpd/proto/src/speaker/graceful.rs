@@ -35,7 +35,9 @@ pub(super) struct Retained {
 impl Speaker {
     /// A session that was Established has ended.
     pub(super) fn lost(&mut self, id: PeerId, reason: String, silent: bool, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         peer.feed = None;
         peer.disabled.clear();
         peer.reported = Some(reason.clone());
@@ -43,7 +45,10 @@ impl Speaker {
         if silent && !promise.time.is_zero() && !promise.families.is_empty() {
             let families = promise.families.clone();
             let until = now + promise.time;
-            peer.retained = Some(Retained { families: families.iter().copied().collect(), until });
+            peer.retained = Some(Retained {
+                families: families.iter().copied().collect(),
+                until,
+            });
             self.rib.peer_retained(id, &families);
         } else {
             peer.retained = None;
@@ -54,13 +59,23 @@ impl Speaker {
 
     /// A session is up. Of what was retained only those families stay whose forwarding the peer has kept.
     pub(super) fn resumed(&mut self, id: PeerId, negotiated: &Negotiated, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.promise =
-            Promise { time: negotiated.restart_time, families: negotiated.kept_families.clone() };
-        let Some(retained) = &mut peer.retained else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        peer.promise = Promise {
+            time: negotiated.restart_time,
+            families: negotiated.kept_families.clone(),
+        };
+        let Some(retained) = &mut peer.retained else {
+            return;
+        };
         retained.until = now + STALE_TIME;
-        let gone: Vec<Family> =
-            retained.families.iter().copied().filter(|f| !negotiated.kept_families.contains(f)).collect();
+        let gone: Vec<Family> = retained
+            .families
+            .iter()
+            .copied()
+            .filter(|f| !negotiated.kept_families.contains(f))
+            .collect();
         for family in gone {
             self.refreshed(id, family);
         }
@@ -68,8 +83,12 @@ impl Speaker {
 
     /// The peer has said all that it has of a family: what is still stale is no more.
     pub(super) fn refreshed(&mut self, id: PeerId, family: Family) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let Some(retained) = &mut peer.retained else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(retained) = &mut peer.retained else {
+            return;
+        };
         if retained.families.remove(&family) {
             self.rib.sweep_stale(id, family);
         }
@@ -80,18 +99,27 @@ impl Speaker {
 
     /// Drops what has been kept long enough.
     pub(super) fn expire_retained(&mut self, id: PeerId, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let Some(retained) = peer.retained.take_if(|retained| retained.until <= now) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(retained) = peer.retained.take_if(|retained| retained.until <= now) else {
+            return;
+        };
         if peer.session.established().is_none() {
             self.rib.peer_down(id);
         } else {
-            retained.families.iter().for_each(|family| self.rib.sweep_stale(id, *family));
+            retained
+                .families
+                .iter()
+                .for_each(|family| self.rib.sweep_stale(id, *family));
         }
     }
 
     /// The peer is no longer what it was: nothing is kept for its return.
     pub(super) fn forget_retained(&mut self, id: PeerId) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         let away = peer.session.established().is_none();
         if peer.retained.take().is_some() && away {
             self.rib.peer_down(id);

@@ -236,7 +236,9 @@ impl Speaker {
         let mut changed = self.rib.take_changed();
         if !self.fully_fed && (now >= self.deferral || self.peers.values().all(Peer::is_fed)) {
             self.fully_fed = true;
-            self.peers.values_mut().for_each(|peer| peer.session.set_restarting(false));
+            self.peers
+                .values_mut()
+                .for_each(|peer| peer.session.set_restarting(false));
             changed = true;
         }
         if changed && !self.events.contains(&Event::RibChanged) {

@@ -28,7 +28,13 @@ pub(super) struct Peer {
 
 impl Peer {
     /// A peer whose session has not been started.
-    pub fn new(id: PeerId, config: PeerConfig, speaker: &SpeakerConfig, restarting: bool, now: Instant) -> Self {
+    pub fn new(
+        id: PeerId,
+        config: PeerConfig,
+        speaker: &SpeakerConfig,
+        restarting: bool,
+        now: Instant,
+    ) -> Self {
         let settings = config.session_settings(speaker, restarting);
         let session = Session::new(settings, seed(id, speaker), now);
         Self {
@@ -51,7 +57,10 @@ impl Peer {
     pub fn next_deadline(&self) -> Option<Instant> {
         let feed = self.feed.as_ref().and_then(Feed::deadline);
         let retained = self.retained.as_ref().map(|retained| retained.until);
-        [self.session.next_deadline(), feed, retained].into_iter().flatten().min()
+        [self.session.next_deadline(), feed, retained]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// All that the peer has, has come, in the session that stands now.

@@ -58,21 +58,7 @@ impl Pair {
             Speaker::new(config(1, &[2]), *ORIGIN),
             Speaker::new(config(2, &[1]), *ORIGIN),
         ];
-        let Some(Action::Connect {
-            conn, remote, ttl, ..
-        }) = speakers[0].poll_action()
-        else {
-            panic!()
-        };
-        assert_eq!((remote, ttl), (SocketAddr::new(id(2).0, 179), 1));
-        let theirs = speakers[1].next_conn();
-        speakers[1].handle_incoming(
-            theirs,
-            (address(2), 179).into(),
-            (address(1), 999).into(),
-            *ORIGIN,
-        );
-        speakers[0].handle_connected(conn, (address(1), 999).into(), *ORIGIN);
+        let conns = connect(&mut speakers, *ORIGIN);
         let hops = (1..3)
             .map(|host| (id(host).0, NextHopState::Reachable { metric: 0 }))
             .collect::<BTreeMap<_, _>>();
@@ -81,7 +67,7 @@ impl Pair {
         }
         let mut pair = Pair {
             speakers,
-            conns: [conn, theirs],
+            conns,
             now: *ORIGIN,
         };
         pair.settle();
@@ -90,6 +76,25 @@ impl Pair {
             .iter_mut()
             .for_each(|speaker| drop(actions(speaker)));
         pair
+    }
+
+    /// The connection breaks, and nobody has said why.
+    fn cut(&mut self) {
+        for (speaker, conn) in self.speakers.iter_mut().zip(self.conns) {
+            speaker.handle_closed(conn, "reset".into(), self.now);
+        }
+    }
+
+    /// Speaker 1 is gone and another one starts in its place, with these routes.
+    fn restart(&mut self, originated: BTreeMap<ipnet::IpNet, Originated>) {
+        self.speakers[0] = Speaker::new(config(1, &[2]), self.now);
+        self.speakers[0].originate(originated, self.now);
+        self.conns = connect(&mut self.speakers, self.now);
+        self.settle();
+    }
+
+    fn known(&self, of: usize) -> usize {
+        self.speakers[of].rib().loc_rib().count()
     }
 
     fn settle(&mut self) {
@@ -110,6 +115,21 @@ impl Pair {
     fn state(&self, of: usize) -> State {
         self.speakers[of].peers(self.now)[0].state
     }
+}
+
+/// Speaker 1 opens a connection to speaker 2.
+fn connect(speakers: &mut [Speaker; 2], now: Instant) -> [ConnId; 2] {
+    let Some(Action::Connect {
+        conn, remote, ttl, ..
+    }) = speakers[0].poll_action()
+    else {
+        panic!()
+    };
+    assert_eq!((remote, ttl), (SocketAddr::new(id(2).0, 179), 1));
+    let theirs = speakers[1].next_conn();
+    speakers[1].handle_incoming(theirs, (address(2), 179).into(), (address(1), 999).into(), now);
+    speakers[0].handle_connected(conn, (address(1), 999).into(), now);
+    [conn, theirs]
 }
 
 fn routes(count: u8) -> BTreeMap<ipnet::IpNet, Originated> {
@@ -289,4 +309,67 @@ fn a_shutdown_is_for_good() {
         pair.speakers[0].handle_timeout(pair.now + 60 * SECOND * minutes);
     }
     assert_eq!(actions(&mut pair.speakers[0]), []);
+}
+
+#[test]
+fn a_peer_that_restarts_loses_only_what_it_does_not_say_again() {
+    let mut pair = Pair::new();
+    pair.speakers[0].originate(routes(10), pair.now);
+    pair.settle();
+    pair.cut();
+    assert_eq!(pair.known(1), 10, "the routes outlive the session");
+    assert!(pair.speakers[1].peers(pair.now)[0].retained_until.is_some());
+    pair.now += 5 * SECOND;
+    pair.restart(routes(4));
+    assert_eq!(pair.known(1), 4, "at End-of-RIB the others are gone");
+    assert_eq!(pair.speakers[1].peers(pair.now)[0].retained_until, None);
+    let status = &pair.speakers[1].peers(pair.now)[0];
+    assert_eq!(status.families[0].received, 4);
+}
+
+#[test]
+fn a_peer_that_does_not_come_back_is_forgotten_in_time() {
+    let mut pair = Pair::new();
+    pair.speakers[0].originate(routes(10), pair.now);
+    pair.settle();
+    pair.cut();
+    let until = pair.speakers[1].peers(pair.now)[0].retained_until.unwrap();
+    assert_eq!(until, pair.now + 120 * SECOND);
+    pair.speakers[1].handle_timeout(until - SECOND);
+    assert_eq!(pair.known(1), 10);
+    assert!(pair.speakers[1].poll_timeout().unwrap() <= until);
+    pair.speakers[1].handle_timeout(until);
+    assert_eq!(pair.known(1), 0);
+}
+
+#[test]
+fn a_peer_that_says_goodbye_or_falls_silent_is_forgotten_at_once() {
+    let mut pair = Pair::new();
+    pair.speakers[0].originate(routes(10), pair.now);
+    pair.settle();
+    pair.speakers[1].handle_timeout(pair.now + 91 * SECOND);
+    assert_eq!(pair.known(1), 0, "the hold timer says that the peer is dead");
+
+    let mut pair = Pair::new();
+    pair.speakers[0].originate(routes(10), pair.now);
+    pair.settle();
+    pair.speakers[0].shutdown(None, pair.now);
+    for action in actions(&mut pair.speakers[0]) {
+        if let Action::Close { conn, last_words } = action
+            && conn == pair.conns[0]
+        {
+            pair.speakers[1].handle_bytes(pair.conns[1], &last_words, pair.now);
+        }
+    }
+    assert_eq!(pair.known(1), 0, "Cease is no restart");
+}
+
+#[test]
+fn nothing_is_kept_of_a_peer_that_is_removed_or_changed() {
+    let mut pair = Pair::new();
+    pair.speakers[0].originate(routes(10), pair.now);
+    pair.settle();
+    pair.cut();
+    pair.speakers[1].reconfigure(config(2, &[]), pair.now);
+    assert_eq!(pair.known(1), 0);
 }

@@ -401,7 +401,9 @@ impl World {
                 .speaker
                 .peers(self.now)
                 .into_iter()
-                .filter(|p| p.state == State::Established || p.retained_until.is_some_and(|until| until > self.now))
+                .filter(|p| {
+                    p.state == State::Established || p.retained_until.is_some_and(|until| until > self.now)
+                })
                 .map(|p| p.id)
                 .collect();
             for route in node.speaker.rib().loc_rib() {

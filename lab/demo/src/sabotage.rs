@@ -1,0 +1,176 @@
+//! Ways to break the fabric, each with the checks that must fail then, and no others.
+//!
+//! All break node b1 or the switches; repair and the cut link are played with other nodes, so that they hold.
+
+use std::time::Duration;
+
+use crate::checks;
+use crate::context::Context;
+use crate::facts::{CLIENTS, NODES, SWITCHES, by_name, pairs};
+
+/// The node that suffers.
+const VICTIM: &str = "b1";
+
+/// How long the fabric may take until the damage is done.
+const SETTLE: Duration = Duration::from_secs(40);
+
+/// What is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// The VXLAN forwarding table of a node is empty, and its agent repairs nothing.
+    EmptyFdb,
+    /// A node's agent is killed and stays dead.
+    DeadAgent,
+    /// The switches tell each other everything.
+    FilterLifted,
+    /// A node's routes of ours are flushed, and its agent repairs nothing.
+    RoutesFlushed,
+}
+
+impl Sabotage {
+    /// All of them.
+    pub const ALL: [Sabotage; 4] = [
+        Sabotage::EmptyFdb,
+        Sabotage::DeadAgent,
+        Sabotage::FilterLifted,
+        Sabotage::RoutesFlushed,
+    ];
+
+    /// The ids of the checks that must fail, sorted.
+    pub fn must_fail(self) -> Vec<String> {
+        let touches = |wanted: &dyn Fn(&str, &str) -> bool| -> Vec<String> {
+            let touched = pairs()
+                .filter(|(a, b)| wanted(a.name, b.name))
+                .map(|(a, b)| format!("{}>{}", a.name, b.name));
+            touched
+                .flat_map(|pair| [format!("ping/{pair}"), format!("wire/{pair}")])
+                .collect()
+        };
+        let across = |a: &str, b: &str| by_name(a).map(|n| n.switch) != by_name(b).map(|n| n.switch);
+        let client = format!("client/client2>{VICTIM}");
+        let mut ids = match self {
+            Sabotage::EmptyFdb => touches(&|a, b| (a == VICTIM || b == VICTIM) && across(a, b)),
+            Sabotage::DeadAgent => {
+                // Its peers see the session end and withdraw the block; without graceful restart nobody keeps it.
+                let mut ids = touches(&|a, b| a == VICTIM || b == VICTIM);
+                ids.extend(
+                    NODES
+                        .iter()
+                        .flat_map(|n| [format!("session/{}", n.name), format!("routes/{}", n.name)]),
+                );
+                ids.extend([
+                    format!("session/{}", SWITCHES[1]),
+                    "explain/remote-pod".to_owned(),
+                    client,
+                ]);
+                ids
+            }
+            Sabotage::FilterLifted => SWITCHES
+                .into_iter()
+                .chain(CLIENTS.map(|c| c.name))
+                .map(|name| format!("filter/{name}"))
+                .collect(),
+            Sabotage::RoutesFlushed => {
+                let mut ids = touches(&|a, b| a == VICTIM || b == VICTIM);
+                ids.extend([format!("routes/{VICTIM}"), client]);
+                ids
+            }
+        };
+        ids.sort();
+        ids
+    }
+
+    /// Breaks the fabric and returns when it is broken.
+    pub fn commit(self, context: &Context<'_>) -> Result<(), String> {
+        context.step(&format!("sabotage: {self:?}"));
+        match self {
+            Sabotage::EmptyFdb => {
+                without_repair(context)?;
+                empty_fdb(context)
+            }
+            Sabotage::DeadAgent => {
+                context.lab.kill_agent(VICTIM).map_err(|e| e.to_string())?;
+                context.wait(SETTLE, || {
+                    match checks::switch_table(context, SWITCHES[1])?.get(victim_block()) {
+                        Some(_) => Err(format!("{} still has {}", SWITCHES[1], victim_block())),
+                        None => Ok(()),
+                    }
+                })
+            }
+            Sabotage::FilterLifted => lift_filters(context),
+            Sabotage::RoutesFlushed => {
+                without_repair(context)?;
+                context
+                    .run(VICTIM, &["ip", "route", "flush", "proto", "82"])
+                    .map(drop)
+            }
+        }
+    }
+}
+
+fn victim_block() -> &'static str {
+    by_name(VICTIM).map_or("", |n| n.block)
+}
+
+/// Starts the victim's agent anew with repair off, and waits until all is well again.
+fn without_repair(context: &Context<'_>) -> Result<(), String> {
+    let lab = context.lab;
+    lab.set_env(VICTIM, "ROADBED_REPAIR", "false")
+        .and_then(|()| lab.stop_agent(VICTIM))
+        .and_then(|()| lab.start_agent(VICTIM))
+        .and_then(|()| lab.wait_agent(VICTIM, SETTLE))
+        .map_err(|e| e.to_string())?;
+    checks::settle(context, SETTLE);
+    Ok(())
+}
+
+fn empty_fdb(context: &Context<'_>) -> Result<(), String> {
+    let list = || context.run(VICTIM, &["bridge", "fdb", "show", "dev", "rb-vxlan"]);
+    let before = list()?;
+    if before.trim().is_empty() {
+        return Err(format!("{VICTIM} has no forwarding entries to begin with"));
+    }
+    for line in before.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [mac, "dst", endpoint, ..] = words[..] else {
+            continue;
+        };
+        context.run(
+            VICTIM,
+            &["bridge", "fdb", "del", mac, "dev", "rb-vxlan", "dst", endpoint],
+        )?;
+    }
+    match list()?.contains("dst") {
+        true => Err("the forwarding table is not empty".into()),
+        false => Ok(()),
+    }
+}
+
+fn lift_filters(context: &Context<'_>) -> Result<(), String> {
+    for (switch, asn, other) in [
+        (SWITCHES[0], "65001", "198.18.0.2"),
+        (SWITCHES[1], "65002", "198.18.0.1"),
+    ] {
+        let lines = [
+            "configure terminal".to_owned(),
+            format!("router bgp {asn}"),
+            "no bgp ebgp-requires-policy".to_owned(),
+            "address-family ipv4 unicast".to_owned(),
+            format!("no neighbor {other} route-map BETWEEN-RACKS in"),
+            format!("no neighbor {other} route-map BETWEEN-RACKS out"),
+        ];
+        let argv: Vec<&str> = ["vtysh"]
+            .into_iter()
+            .chain(lines.iter().flat_map(|l| ["-c", l.as_str()]))
+            .collect();
+        context.run(switch, &argv)?;
+    }
+    let everything = |switch: &str| {
+        let table = checks::switch_table(context, switch)?;
+        match NODES.iter().find(|n| table.get(n.block).is_none()) {
+            Some(node) => Err(format!("{switch} has no {} yet", node.block)),
+            None => Ok(()),
+        }
+    };
+    context.wait(SETTLE, || SWITCHES.into_iter().try_for_each(everything))
+}

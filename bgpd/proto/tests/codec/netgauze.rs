@@ -5,7 +5,8 @@
 //! - its context takes ADD-PATH by address types of yet another crate: samples without path identifiers are compared;
 //! - a malformed attribute loses the whole message there, so only well-formed messages are compared;
 //! - it refuses multicast prefixes, which our samples do not have (our RIB refuses them, the codec does not);
-//! - it does not know the extended parameters of RFC 9072: OPENs that need them are skipped.
+//! - it does not know the extended parameters of RFC 9072: OPENs that need them are skipped;
+//! - it refuses hold times of 1 and 2 s while reading; with us the session does.
 
 use std::net::IpAddr;
 
@@ -255,7 +256,7 @@ proptest! {
     fn reads_and_writes_the_same_open(open in open()) {
         let mut bytes = Vec::new();
         open.encode(&mut bytes);
-        prop_assume!(bytes[28] != 255);
+        prop_assume!(bytes[28] != 255 && !(1..=2).contains(&open.hold_time));
         let message = parse(&bytes, true);
         let BgpMessage::Open(theirs) = &message else { panic!("not an OPEN: {message:?}") };
         prop_assert_eq!((theirs.my_as(), theirs.hold_time()), (open.asn, open.hold_time));

@@ -18,8 +18,9 @@ use super::snapshot::Snapshot;
 use crate::decide::{self, Decisions, Inputs, RibSnapshot};
 use crate::plan::{self, Plan};
 
-/// The least time between two rounds: a full table arriving in small pieces is decided on in batches.
-const PACE: Duration = Duration::from_millis(20);
+/// The longest rest between two rounds. A round is followed by a rest as long as itself, so that a full table
+/// that arrives in small pieces is decided on in batches, and a single pod waits for next to nothing.
+const LONGEST_REST: Duration = Duration::from_millis(200);
 /// How soon a part that failed to start is tried again.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -66,9 +67,10 @@ impl Reconciler {
             view.mark_unchanged();
             pods.mark_unchanged();
             bgp.mark_unchanged();
+            let started = Instant::now();
             let retry = self.round().await;
             self.snapshots.send_replace(self.snapshot.clone());
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(started.elapsed().min(LONGEST_REST)).await;
             tokio::select! {
                 changed = store.changed() => changed?,
                 changed = view.changed() => changed?,

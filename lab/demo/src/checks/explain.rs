@@ -32,7 +32,7 @@ pub fn explain(context: &mut Context<'_>) {
             "no node of the cluster",
         ),
         ("node", node.to_owned(), "node", "sent as it is"),
-        ("unknown", "10.244.99.1".to_owned(), "", "0.0.0.0/0"),
+        ("unknown", "10.244.99.1".to_owned(), "of no node", "0.0.0.0/0"),
     ];
     for (kind, address, what, verdict) in cases {
         context.show(NODE, &["explain", &address]);

@@ -1,6 +1,8 @@
 //! `GET /v1/explain?target=`: the decisions for one destination, each with its checks. Nothing is remembered
 //! for it: the same pure functions are run again on what is known now.
 
+mod way;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,12 +11,12 @@ use axum::extract::{Query, State as Extract};
 use config::api::ErrorKind;
 use config::api::explain::{Explanation, Step};
 use ipnet::IpNet;
-use routesync::{DesiredRoute, KernelView, RouteKey, Target, resolve};
+use routesync::{KernelView, resolve};
 use serde::Deserialize;
 
 use super::{Failure, State, bgp_text, routes as routes_text};
 use crate::agent::snapshot::Snapshot;
-use crate::decide::routes::{METRIC, Origin};
+use crate::decide::routes::Origin;
 use crate::decide::{Decisions, RouteDecision, paths};
 use crate::plan::Plan;
 
@@ -129,7 +131,8 @@ impl Question<'_> {
         match route.map(|(_, r)| r.origin) {
             Some(Origin::Pod) => "pod of this node",
             Some(Origin::Block) => "block of this node",
-            _ if self.plan.pool_of(&self.target).is_some() => "pod of another node",
+            _ if self.owner().is_some() => "pod of another node",
+            _ if self.plan.pool_of(&self.target).is_some() => "in a pool, but of no node",
             Some(_) => "outside the pools",
             None if self.foreign().is_some() => "outside the pools",
             None => "unknown",
@@ -155,17 +158,23 @@ impl Question<'_> {
             steps.extend(self.pod());
             return steps;
         }
-        let owner = self.plan.remotes.iter().find_map(|node| {
+        let text = self
+            .owner()
+            .unwrap_or_else(|| "no Node lists a block that holds it".into());
+        steps.push(step("block", text, Vec::new()));
+        steps
+    }
+
+    /// The block of another node that holds the target, with the node.
+    fn owner(&self) -> Option<String> {
+        self.plan.remotes.iter().find_map(|node| {
             let block = node.blocks.iter().find(|b| b.contains(&self.target))?;
             Some(format!(
                 "{block} of {} ({})",
                 node.name,
                 node.address(block.addr().is_ipv4())?
             ))
-        });
-        let text = owner.unwrap_or_else(|| "no Node lists a block that holds it".into());
-        steps.push(step("block", text, Vec::new()));
-        steps
+        })
     }
 
     fn pod(&self) -> Option<Step> {
@@ -236,125 +245,6 @@ impl Question<'_> {
             bgp_text::encapsulation(encapsulation),
             checks,
         ))
-    }
-
-    /// The kernel's route with neighbour and MTU, and the sentence that sums it up.
-    fn way(&self, route: Option<(IpNet, &RouteDecision)>) -> (Vec<Step>, String) {
-        if self.is_own_pod_address() || self.view.is_local(self.target.addr()) {
-            let text = "an address of this host: delivered here";
-            return (vec![step("kernel route", text, Vec::new())], text.into());
-        }
-        let ours = route.and_then(|(prefix, decision)| Some((prefix, decision, decision.kernel.as_ref()?)));
-        match (ours, self.foreign()) {
-            // The longest prefix wins; for the same prefix the lower metric does, and ours is high on purpose.
-            (Some((prefix, decision, kernel)), foreign)
-                if foreign.is_none_or(|f| {
-                    (f.destination.prefix_len(), METRIC.0) < (prefix.prefix_len(), f.metric.0)
-                        && f.destination.prefix_len() <= prefix.prefix_len()
-                        || f.destination.prefix_len() < prefix.prefix_len()
-                }) =>
-            {
-                self.our_way(prefix, decision, kernel)
-            }
-            (_, Some(foreign)) => self.foreign_way(foreign),
-            (_, None) => {
-                let text = "no route: packets to it are refused here as unreachable";
-                let why = route.map(|(prefix, decision)| format!("{prefix}: {}", decision.reason));
-                (
-                    vec![step("kernel route", text, why.into_iter().collect())],
-                    text.into(),
-                )
-            }
-        }
-    }
-
-    fn our_way(&self, prefix: IpNet, decision: &RouteDecision, kernel: &DesiredRoute) -> (Vec<Step>, String) {
-        let key = RouteKey::main(prefix, METRIC);
-        let installed = routes_text::installed(self.state, self.snapshot, &key);
-        let state = if installed {
-            "in the kernel"
-        } else {
-            "NOT in the kernel (see `roadbed status`)"
-        };
-        let text = routes_text::kernel_text(&prefix, kernel);
-        let mut steps = vec![step("kernel route", format!("{text}: {state}"), Vec::new())];
-        let Target::Forward(hops) = &kernel.target else {
-            return (steps, format!("dropped here: {}", decision.reason));
-        };
-        for hop in hops {
-            steps.push(step("neighbour", self.neighbour(hop, decision), Vec::new()));
-        }
-        let mtu = hops
-            .iter()
-            .filter_map(|h| Some((self.view.link(&h.interface)?.mtu, &h.interface)))
-            .min();
-        steps.extend(mtu.map(|(mtu, link)| step("mtu", format!("{mtu} bytes, of {link}"), Vec::new())));
-        let way = decision
-            .encapsulation
-            .map_or_else(|| "delivered on this node", bgp_text::way);
-        let towards = decision
-            .node
-            .as_ref()
-            .map_or_else(String::new, |n| format!(" to node {n}"));
-        (steps, format!("{way}{towards}: {}", decision.reason))
-    }
-
-    fn neighbour(&self, hop: &routesync::Hop, decision: &RouteDecision) -> String {
-        use tunnel::Encapsulation as E;
-        let Some(gateway) = hop.gateway else {
-            return format!("permanent entry on {}, made with the pod's link", hop.interface);
-        };
-        match decision.encapsulation {
-            Some(E::Vxlan) => {
-                let Some(remote) = self
-                    .decisions
-                    .tunnels
-                    .remotes
-                    .values()
-                    .find(|r| r.gateway == gateway)
-                else {
-                    return format!("{gateway} on {}: no tunnel end is known for it", hop.interface);
-                };
-                let (mac, end) = (tunnel::mac::ShowMac(remote.mac), remote.endpoint);
-                format!(
-                    "{gateway} on {}: permanent, VTEP {mac}, outer destination {end}",
-                    hop.interface
-                )
-            }
-            Some(E::Ipip) => format!("none: the outer destination is {gateway}"),
-            _ => format!("{gateway} on {}, resolved by the kernel", hop.interface),
-        }
-    }
-
-    fn foreign(&self) -> Option<&routesync::ForeignRoute> {
-        let holding = self
-            .view
-            .foreign
-            .iter()
-            .filter(|f| f.destination.contains(&self.target));
-        holding.max_by_key(|f| (f.destination.prefix_len(), std::cmp::Reverse(f.metric.0)))
-    }
-
-    fn foreign_way(&self, foreign: &routesync::ForeignRoute) -> (Vec<Step>, String) {
-        let hops: Vec<String> = foreign
-            .hops
-            .iter()
-            .map(|hop| {
-                let name = self.view.links.get(&hop.index).map_or("?", |l| &*l.name);
-                hop.gateway.map_or_else(
-                    || format!("dev {name}"),
-                    |gateway| format!("via {gateway} dev {name}"),
-                )
-            })
-            .collect();
-        let text = format!(
-            "{} {} (protocol {}, not ours)",
-            foreign.destination,
-            hops.join(", "),
-            foreign.protocol
-        );
-        let verdict = format!("by the kernel's own route {text}");
-        (vec![step("kernel route", text, Vec::new())], verdict)
     }
 }
 

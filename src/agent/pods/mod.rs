@@ -5,6 +5,8 @@
 //! What fails on the way is taken back in the opposite order. The ledger is the truth about pods: after a
 //! restart the host routes come from it.
 
+mod answer;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
@@ -13,13 +15,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use attach::PodLink as Plug;
-use config::api::cni::{CniAdd, CniAdded, CniAddress, CniDel, CniDeleted, CniInterface, CniRoute};
+use config::api::cni::{CniAdd, CniAdded, CniDel, CniDeleted};
 use config::api::{ApiError, ErrorKind};
 use ipam::{Family, Ipam, Lease, Owner};
 use ipnet::IpNet;
 use routesync::RouteKey;
 use tokio::sync::watch;
 
+use self::answer::{answer, ledger_error, link_error, try_later};
 use super::snapshot::Snapshot;
 use crate::decide::PodLink;
 use crate::decide::routes::METRIC;
@@ -27,11 +30,14 @@ use crate::decide::routes::METRIC;
 /// How long ADD waits for the kernel to have the host route before it gives up and takes everything back.
 const ROUTE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Whose turn it is with one interface.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// The pods of this node.
 pub struct Pods {
     ipam: Arc<Ipam>,
     /// One ADD or DEL of one interface at a time: runtimes repeat themselves.
-    busy: tokio::sync::Mutex<BTreeMap<(String, String), Arc<tokio::sync::Mutex<()>>>>,
+    turns: tokio::sync::Mutex<BTreeMap<String, Turn>>,
     changed: watch::Sender<u64>,
     trouble: Mutex<BTreeMap<String, Instant>>,
 }
@@ -42,7 +48,7 @@ impl Pods {
         let ipam = Ipam::open(state_dir).context("cannot open the ledger of addresses")?;
         Ok(Pods {
             ipam: Arc::new(ipam),
-            busy: Default::default(),
+            turns: Default::default(),
             changed: watch::channel(0).0,
             trouble: Mutex::default(),
         })
@@ -119,7 +125,9 @@ impl Pods {
         mut snapshots: watch::Receiver<Snapshot>,
     ) -> Result<CniAdded, ApiError> {
         let mtu = self.mtu(&request, &snapshots)?;
-        let turn = self.turn(&request.container_id, &request.ifname).await;
+        let turn = self
+            .turn(&attach::host_ifname(&request.container_id, &request.ifname))
+            .await;
         let _held = turn.lock().await;
         let owner = Owner::new(request.container_id.clone(), request.ifname.clone());
         let lease = self.assign(&owner, &request).await?;
@@ -147,9 +155,9 @@ impl Pods {
 
     /// CNI DEL.
     pub async fn del(&self, request: CniDel) -> Result<CniDeleted, ApiError> {
-        let turn = self.turn(&request.container_id, &request.ifname).await;
-        let _held = turn.lock().await;
         let host_ifname = attach::host_ifname(&request.container_id, &request.ifname);
+        let turn = self.turn(&host_ifname).await;
+        let _held = turn.lock().await;
         // The link goes before its address: a released address may be given out at once.
         let link = host_ifname.clone();
         in_kernel(move || attach::remove(&link)).await?;
@@ -175,12 +183,10 @@ impl Pods {
         }
     }
 
-    async fn turn(&self, container_id: &str, ifname: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut busy = self.busy.lock().await;
-        busy.retain(|_, turn| Arc::strong_count(turn) > 1);
-        busy.entry((container_id.to_owned(), ifname.to_owned()))
-            .or_default()
-            .clone()
+    async fn turn(&self, host_ifname: &str) -> Turn {
+        let mut turns = self.turns.lock().await;
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        turns.entry(host_ifname.to_owned()).or_default().clone()
     }
 
     async fn assign(&self, owner: &Owner, request: &CniAdd) -> Result<Lease, ApiError> {
@@ -283,53 +289,4 @@ async fn in_kernel<T: Send + 'static>(
             "",
         )),
     }
-}
-
-/// The messages say what to do; the kind tells the runtime whether trying again can help.
-fn link_error(error: &attach::Error) -> ApiError {
-    use attach::Error as E;
-    let kind = match error {
-        E::NoNetns { .. } => ErrorKind::NotFound,
-        E::NotANetns { .. } | E::OwnNetns { .. } | E::Invalid(_) => ErrorKind::Invalid,
-        E::Exists { .. } | E::OtherDefault { .. } | E::NotOurs(_) => ErrorKind::Conflict,
-        E::Kernel { .. } => ErrorKind::TryLater,
-    };
-    ApiError::new(kind, error.to_string(), "")
-}
-
-fn answer(request: &CniAdd, lease: &Lease, attached: &attach::Attached, mtu: u32) -> CniAdded {
-    let address = |a: &IpAddr| CniAddress {
-        address: IpNet::from(*a),
-        gateway: Some(attach::gateway(*a)),
-    };
-    let routes = attach::pod_routes(&lease.addresses).into_iter();
-    CniAdded {
-        host_interface: CniInterface {
-            name: lease.host_ifname.clone(),
-            mac: attached.host_mac.to_string(),
-        },
-        pod_interface: CniInterface {
-            name: request.ifname.clone(),
-            mac: attached.pod_mac.to_string(),
-        },
-        addresses: lease.addresses.iter().map(address).collect(),
-        routes: routes.map(|(dst, gw)| CniRoute { dst, gw }).collect(),
-        mtu,
-    }
-}
-
-fn try_later(message: impl Into<String>, action: &str) -> ApiError {
-    ApiError::new(ErrorKind::TryLater, message, action)
-}
-
-/// The messages of the ledger say what to do; the kind tells the runtime whether trying again can help.
-fn ledger_error(error: &ipam::Error) -> ApiError {
-    use ipam::Error as E;
-    let kind = match error {
-        E::OutsideBlocks { .. } | E::TwoOfOneFamily { .. } => ErrorKind::Invalid,
-        E::Reserved { .. } | E::Taken { .. } | E::HasAnother { .. } => ErrorKind::Conflict,
-        E::NoBlocks | E::Full { .. } | E::Io { .. } => ErrorKind::TryLater,
-        E::InUse { .. } | E::Damaged { .. } | E::Newer { .. } => ErrorKind::Internal,
-    };
-    ApiError::new(kind, error.to_string(), "")
 }

@@ -6,31 +6,13 @@
 
 use super::action::Event;
 use super::hub::Speaker;
+use super::retained::{Promise, Retained};
 use crate::session::Negotiated;
 use crate::types::{Family, PeerId};
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// The longest wait for End-of-RIB of a peer that is back (RFC 4724 §4.2 wants an upper bound).
 const STALE_TIME: Duration = Duration::from_secs(360);
-
-/// What a peer said of its restarts in its last OPEN.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Promise {
-    /// How long it may be away.
-    time: Duration,
-    /// The families in which it keeps forwarding.
-    families: Vec<Family>,
-}
-
-/// Routes that are kept although their session has ended.
-#[derive(Clone, Debug)]
-pub(super) struct Retained {
-    /// Families with stale routes.
-    families: BTreeSet<Family>,
-    /// When they go.
-    pub until: Instant,
-}
 
 impl Speaker {
     /// A session that was Established has ended.

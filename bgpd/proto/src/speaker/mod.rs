@@ -25,6 +25,7 @@ mod looking_glass;
 mod outputs;
 mod peer;
 mod reconfigure;
+mod retained;
 mod status;
 #[cfg(test)]
 mod tests;

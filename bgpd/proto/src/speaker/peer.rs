@@ -2,7 +2,7 @@
 
 use super::config::{PeerConfig, SpeakerConfig};
 use super::feed::Feed;
-use super::graceful::{Promise, Retained};
+use super::retained::{Promise, Retained};
 use crate::session::Session;
 use crate::types::{Family, PeerId};
 use std::collections::BTreeSet;

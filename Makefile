@@ -16,7 +16,7 @@ help:
 
 demo:
 	@scripts/install-deps demo
-	$(CARGO) build --release --locked --bin roadbed --bin roadbed-cni --bin roadbed-demo
+	$(CARGO) build --release --locked -p roadbed -p cni -p demo
 	@KEEP='$(KEEP)' target/release/roadbed-demo
 
 test: lint

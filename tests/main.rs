@@ -1,8 +1,13 @@
 //! Scenarios: one folder each. They run the real programs against real peers in network namespaces of
 //! their own, need root, and fail where something that they need is missing.
 
+mod bad_config;
+mod cleanup;
+mod cni;
 mod interop_bird;
 mod interop_frr;
 mod layering;
+mod repair;
+mod restart;
 mod start_order;
 mod support;

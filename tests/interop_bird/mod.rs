@@ -18,23 +18,37 @@ impl Router for Bird {
     fn announce(&self, fabric: &Fabric, session: Session, on: bool) {
         for family in session.families() {
             let name = ["their4", "their6"][family];
-            birdc(fabric, &format!("{} {name}", if on { "enable" } else { "disable" }));
+            birdc(
+                fabric,
+                &format!("{} {name}", if on { "enable" } else { "disable" }),
+            );
         }
     }
 
     fn learned(&self, fabric: &Fabric, prefix: &str) -> Result<Learned, String> {
-        let done = fabric.exec(ROUTER, &["birdc", "-s", "/run/bird.ctl", "show", "route", prefix, "all"]);
+        let done = fabric.exec(
+            ROUTER,
+            &["birdc", "-s", "/run/bird.ctl", "show", "route", prefix, "all"],
+        );
         let done = done.map_err(|e| e.to_string())?;
         let text = String::from_utf8_lossy(&done.stdout).into_owned();
         let attribute = |name: &str| {
-            let lines = text.lines().filter_map(move |line| line.trim().strip_prefix(name));
-            lines.flat_map(str::split_whitespace).map(str::to_owned).collect::<Vec<String>>()
+            let lines = text
+                .lines()
+                .filter_map(move |line| line.trim().strip_prefix(name));
+            lines
+                .flat_map(str::split_whitespace)
+                .map(str::to_owned)
+                .collect::<Vec<String>>()
         };
         let next_hops = attribute("BGP.next_hop:");
         if next_hops.is_empty() {
             return Err(format!("BIRD has no {prefix}: {text}"));
         }
-        let as_path = attribute("BGP.as_path:").iter().filter_map(|asn| asn.parse().ok()).collect();
+        let as_path = attribute("BGP.as_path:")
+            .iter()
+            .filter_map(|asn| asn.parse().ok())
+            .collect();
         Ok(Learned { as_path, next_hops })
     }
 

@@ -32,14 +32,23 @@ impl Router for Frr {
     fn learned(&self, fabric: &Fabric, prefix: &str) -> Result<Learned, String> {
         let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
         let text = vtysh(fabric, &[&format!("show bgp {family} unicast {prefix} json")]);
-        let route: Value = serde_json::from_str(&text).map_err(|e| format!("FRR wrote no JSON: {e}: {text}"))?;
-        let path = route.pointer("/paths/0").ok_or_else(|| format!("FRR has no {prefix}"))?;
-        let as_path = path.pointer("/aspath/string").and_then(Value::as_str).unwrap_or_default();
+        let route: Value =
+            serde_json::from_str(&text).map_err(|e| format!("FRR wrote no JSON: {e}: {text}"))?;
+        let path = route
+            .pointer("/paths/0")
+            .ok_or_else(|| format!("FRR has no {prefix}"))?;
+        let as_path = path
+            .pointer("/aspath/string")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let hops = path.pointer("/nexthops").and_then(Value::as_array);
         let hops = hops.into_iter().flatten().filter_map(|h| h.get("ip")?.as_str());
         Ok(Learned {
             // FRR writes "Local" for the empty path of iBGP.
-            as_path: as_path.split_whitespace().filter_map(|asn| asn.parse().ok()).collect(),
+            as_path: as_path
+                .split_whitespace()
+                .filter_map(|asn| asn.parse().ok())
+                .collect(),
             next_hops: hops.map(str::to_owned).collect(),
         })
     }
@@ -50,8 +59,14 @@ impl Router for Frr {
 
     fn restart(&self, fabric: &Fabric) {
         let folders = ["/usr/lib/frr/bgpd", "/usr/libexec/frr/bgpd"];
-        let program = folders.iter().find(|p| std::path::Path::new(p).is_file()).expect("FRR is installed");
-        fabric.start(ROUTER, &format!("{program} -u frr -g frr -P 0 -f /etc/frr/frr.conf"));
+        let program = folders
+            .iter()
+            .find(|p| std::path::Path::new(p).is_file())
+            .expect("FRR is installed");
+        fabric.start(
+            ROUTER,
+            &format!("{program} -u frr -g frr -P 0 -f /etc/frr/frr.conf"),
+        );
     }
 }
 

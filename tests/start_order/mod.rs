@@ -7,10 +7,17 @@ use crate::support::{Fabric, SOON, check, eventually, kernel, pair, stays, view,
 fn full_mesh(fabric: &Fabric, nodes: u8) {
     for node in 1..=nodes {
         let name = format!("n{node}");
-        eventually("all sessions of the node", || view::converged(fabric, &name, usize::from(nodes) - 1));
+        eventually("all sessions of the node", || {
+            view::converged(fabric, &name, usize::from(nodes) - 1)
+        });
         for other in (1..=nodes).filter(|other| *other != node) {
             eventually("the route to the other node", || {
-                kernel::route_via(fabric, &name, &format!("10.244.{other}.0/24"), &pair::address(other))
+                kernel::route_via(
+                    fabric,
+                    &name,
+                    &format!("10.244.{other}.0/24"),
+                    &pair::address(other),
+                )
             });
         }
     }
@@ -26,7 +33,10 @@ fn in_order(first: &str, second: &str, alone: Duration) {
     start(&fabric, first);
     stays(alone, "the agent that is alone", || {
         let status = view::status(&fabric, first)?;
-        check(status.peers.established == 0 && status.datastore.state == "ok", || format!("{status:?}"))
+        check(
+            status.peers.established == 0 && status.datastore.state == "ok",
+            || format!("{status:?}"),
+        )
     });
     start(&fabric, second);
     full_mesh(&fabric, 2);
@@ -65,10 +75,18 @@ fn one_of_three_starts_again() {
     let fabric = pair::wire("order", 3).up();
     full_mesh(&fabric, 3);
     fabric.stop_agent("n2").expect("the agent ends");
-    within(Duration::from_secs(5), "the others see it go", || view::down(&fabric, "n1", &pair::address(2)));
-    assert!(view::established(&fabric, "n1", &pair::address(3)).is_ok(), "the others keep their session");
+    within(Duration::from_secs(5), "the others see it go", || {
+        view::down(&fabric, "n1", &pair::address(2))
+    });
+    assert!(
+        view::established(&fabric, "n1", &pair::address(3)).is_ok(),
+        "the others keep their session"
+    );
     start(&fabric, "n2");
     full_mesh(&fabric, 3);
     let third = view::peer(&fabric, "n1", &pair::address(3)).expect("the session exists");
-    assert_eq!(third.flaps, 0, "the session between the other two was disturbed: {third:?}");
+    assert_eq!(
+        third.flaps, 0,
+        "the session between the other two was disturbed: {third:?}"
+    );
 }

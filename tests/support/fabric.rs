@@ -43,7 +43,10 @@ pub struct Fabric {
 impl Builder {
     /// An empty fabric; the name appears in its namespaces.
     pub fn new(scenario: &str) -> Builder {
-        Builder { scenario: scenario.into(), ..Builder::default() }
+        Builder {
+            scenario: scenario.into(),
+            ..Builder::default()
+        }
     }
 
     /// A node that runs the agent. `exec` lines give it its addresses and routes.
@@ -77,7 +80,12 @@ impl Builder {
 
     /// A pod of a node.
     pub fn pod(mut self, name: &str, on: &str) -> Builder {
-        self.node(name, "linux", &format!("labels: {{ roadbed.dev/pod-on: {on} }}"), &[]);
+        self.node(
+            name,
+            "linux",
+            &format!("labels: {{ roadbed.dev/pod-on: {on} }}"),
+            &[],
+        );
         self
     }
 
@@ -119,7 +127,13 @@ impl Builder {
             COUNTER.fetch_add(1, Ordering::Relaxed),
             self.scenario
         );
-        write("agent.yaml", &format!("datastore: {{ kind: file, path: {CLUSTER} }}\n{}", self.agent_settings));
+        write(
+            "agent.yaml",
+            &format!(
+                "datastore: {{ kind: file, path: {CLUSTER} }}\n{}",
+                self.agent_settings
+            ),
+        );
         for (file, text) in &self.files {
             write(file, text);
         }
@@ -135,7 +149,12 @@ impl Builder {
             without_agents: self.without_agents,
         };
         let lab = Lab::up(dir.path().join("fabric.clab.yml"), &options).unwrap_or_else(|e| panic!("{e}"));
-        Fabric { lab, dir, agents, started: Mutex::default() }
+        Fabric {
+            lab,
+            dir,
+            agents,
+            started: Mutex::default(),
+        }
     }
 
     fn node(&mut self, name: &str, kind: &str, extra: &str, exec: &[&str]) {
@@ -207,7 +226,11 @@ impl Fabric {
     #[track_caller]
     pub fn kill(&self, process: ProcessId) {
         process.signal(Signal::SIGKILL);
-        assert!(process.wait_gone(super::SOON), "process {} survives SIGKILL", process.pid);
+        assert!(
+            process.wait_gone(super::SOON),
+            "process {} survives SIGKILL",
+            process.pid
+        );
     }
 
     /// Starts a program inside a node. It ends with the fabric at the latest.
@@ -216,11 +239,20 @@ impl Fabric {
         let words: Vec<&str> = line.split_whitespace().collect();
         let quiet = |command: &mut std::process::Command| {
             use std::process::Stdio;
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
         };
-        let child = self.lab.spawn_with(node, &words, quiet).unwrap_or_else(|e| panic!("{e}"));
+        let child = self
+            .lab
+            .spawn_with(node, &words, quiet)
+            .unwrap_or_else(|e| panic!("{e}"));
         let id = ProcessId::of(i32::try_from(child.id()).expect("a pid")).expect("it runs");
-        self.started.lock().expect("no test panics with this lock").push(child);
+        self.started
+            .lock()
+            .expect("no test panics with this lock")
+            .push(child);
         id
     }
 }

@@ -37,7 +37,11 @@ pub enum Session {
 impl Session {
     /// The router's AS.
     pub fn their_as(self) -> u32 {
-        if self == Session::Internal { OUR_AS } else { THEIR_AS }
+        if self == Session::Internal {
+            OUR_AS
+        } else {
+            THEIR_AS
+        }
     }
 
     /// The family of the addresses that the session runs between: 0 is IPv4.
@@ -104,12 +108,23 @@ fn both_blocks() -> String {
 
 fn up(scenario: &str, router: &dyn Router, session: Session) -> Fabric {
     let builder = Builder::new(scenario)
-        .agent(NODE, &["ip addr add 192.0.2.11/24 dev eth1", "ip addr add 2001:db8:1::11/64 dev eth1"])
+        .agent(
+            NODE,
+            &[
+                "ip addr add 192.0.2.11/24 dev eth1",
+                "ip addr add 2001:db8:1::11/64 dev eth1",
+            ],
+        )
         .link("n1:eth1", "r1:eth1")
         .resources(&resources(session, &both_blocks()));
-    let addresses = ["ip addr add 192.0.2.1/24 dev eth1", "ip addr add 2001:db8:1::1/64 dev eth1"];
+    let addresses = [
+        "ip addr add 192.0.2.1/24 dev eth1",
+        "ip addr add 2001:db8:1::1/64 dev eth1",
+    ];
     let fabric = router.add(builder, session, &addresses).up();
-    eventually("the session", || view::established(&fabric, NODE, session.theirs()));
+    eventually("the session", || {
+        view::established(&fabric, NODE, session.theirs())
+    });
     for family in session.families() {
         eventually("their route in our kernel", || theirs_installed(&fabric, family));
     }
@@ -122,7 +137,11 @@ fn theirs_installed(fabric: &Fabric, family: usize) -> Result<(), String> {
 
 fn ours_known(fabric: &Fabric, router: &dyn Router, session: Session, family: usize) -> Result<(), String> {
     let learned = router.learned(fabric, OURS[family])?;
-    let path: &[u32] = if session == Session::Internal { &[] } else { &[OUR_AS] };
+    let path: &[u32] = if session == Session::Internal {
+        &[]
+    } else {
+        &[OUR_AS]
+    };
     let next_hop = learned.next_hops.iter().any(|n| n == OUR_ADDRESS[family]);
     check(learned.as_path == path && next_hop, || format!("{learned:?}"))
 }
@@ -131,20 +150,37 @@ fn ours_known(fabric: &Fabric, router: &dyn Router, session: Session, family: us
 pub fn exchange(router: &dyn Router, session: Session) {
     let fabric = up("exchange", router, session);
     let peer = view::established(&fabric, NODE, session.theirs()).expect("the session is up");
-    let kind = if session == Session::Internal { "internal" } else { "external" };
+    let kind = if session == Session::Internal {
+        "internal"
+    } else {
+        "external"
+    };
     assert_eq!((peer.kind.as_str(), peer.remote_as), (kind, session.their_as()));
-    assert_eq!(peer.hold_seconds, 9, "the smaller hold time of both ends counts: {peer:?}");
+    assert_eq!(
+        peer.hold_seconds, 9,
+        "the smaller hold time of both ends counts: {peer:?}"
+    );
     for family in session.families() {
         let route = view::route(&fabric, NODE, THEIRS[family]).expect("the route is in the Loc-RIB");
         assert_eq!(route.origin, kind, "{route:?}");
-        assert_eq!(route.next_hop.map(|n| n.to_string()).as_deref(), Some(THEIR_ADDRESS[family]), "{route:?}");
-        let path = if session == Session::Internal { String::new() } else { THEIR_AS.to_string() };
+        assert_eq!(
+            route.next_hop.map(|n| n.to_string()).as_deref(),
+            Some(THEIR_ADDRESS[family]),
+            "{route:?}"
+        );
+        let path = if session == Session::Internal {
+            String::new()
+        } else {
+            THEIR_AS.to_string()
+        };
         assert_eq!(route.as_path, path, "{route:?}");
         eventually("the agent says that the route is installed", || {
             let route = view::route(&fabric, NODE, THEIRS[family])?;
             check(route.installed, || format!("{route:?}"))
         });
-        eventually("our route at the router", || ours_known(&fabric, router, session, family));
+        eventually("our route at the router", || {
+            ours_known(&fabric, router, session, family)
+        });
         let advertised = view::route_of(&fabric, NODE, OURS[family], &["--advertised", session.theirs()]);
         assert!(advertised.is_ok(), "{advertised:?}");
         // Not to its teacher and, without transit, to nobody.
@@ -154,8 +190,14 @@ pub fn exchange(router: &dyn Router, session: Session) {
 
     router.announce(&fabric, session, false);
     for family in session.families() {
-        eventually("their withdrawal in our kernel", || kernel::no_route(&fabric, NODE, THEIRS[family]));
-        assert!(view::route(&fabric, NODE, THEIRS[family]).is_err(), "the Loc-RIB has {}", THEIRS[family]);
+        eventually("their withdrawal in our kernel", || {
+            kernel::no_route(&fabric, NODE, THEIRS[family])
+        });
+        assert!(
+            view::route(&fabric, NODE, THEIRS[family]).is_err(),
+            "the Loc-RIB has {}",
+            THEIRS[family]
+        );
     }
     router.announce(&fabric, session, true);
     for family in session.families() {
@@ -166,15 +208,21 @@ pub fn exchange(router: &dyn Router, session: Session) {
     assert_eq!(kernel::text(&block, "type"), "blackhole", "{block}");
     fabric.edit(NODE, &resources(session, ""));
     for family in session.families() {
-        eventually("our withdrawal at the router", || match router.learned(&fabric, OURS[family]) {
-            Ok(learned) => Err(format!("{learned:?}")),
-            Err(_) => Ok(()),
+        eventually("our withdrawal at the router", || {
+            match router.learned(&fabric, OURS[family]) {
+                Ok(learned) => Err(format!("{learned:?}")),
+                Err(_) => Ok(()),
+            }
         });
-        eventually("the block out of our kernel", || kernel::no_route(&fabric, NODE, OURS[family]));
+        eventually("the block out of our kernel", || {
+            kernel::no_route(&fabric, NODE, OURS[family])
+        });
     }
     fabric.edit(NODE, &resources(session, &both_blocks()));
     for family in session.families() {
-        eventually("our route again at the router", || ours_known(&fabric, router, session, family));
+        eventually("our route again at the router", || {
+            ours_known(&fabric, router, session, family)
+        });
     }
     let peer = view::established(&fabric, NODE, session.theirs()).expect("the session is up");
     assert_eq!(peer.flaps, 0, "no edit may cost the session: {peer:?}");
@@ -185,16 +233,24 @@ pub fn killed(router: &dyn Router, session: Session) {
     let fabric = up("killed", router, session);
     fabric.kill(fabric.process(ROUTER, router.process()));
     // The router's kernel closes the connection: there is no hold time to wait for.
-    within(Duration::from_secs(5), "the loss of the session", || view::down(&fabric, NODE, session.theirs()));
+    within(Duration::from_secs(5), "the loss of the session", || {
+        view::down(&fabric, NODE, session.theirs())
+    });
     for family in session.families() {
-        eventually("their route out of our kernel", || kernel::no_route(&fabric, NODE, THEIRS[family]));
+        eventually("their route out of our kernel", || {
+            kernel::no_route(&fabric, NODE, THEIRS[family])
+        });
         kernel::route(&fabric, NODE, OURS[family]).expect("our own block stays");
     }
     router.restart(&fabric);
-    eventually("the session again", || view::established(&fabric, NODE, session.theirs()));
+    eventually("the session again", || {
+        view::established(&fabric, NODE, session.theirs())
+    });
     for family in session.families() {
         eventually("their route again", || theirs_installed(&fabric, family));
-        eventually("our route at the router", || ours_known(&fabric, router, session, family));
+        eventually("our route at the router", || {
+            ours_known(&fabric, router, session, family)
+        });
     }
 }
 
@@ -202,15 +258,23 @@ pub fn killed(router: &dyn Router, session: Session) {
 pub fn link_down(router: &dyn Router, session: Session) {
     let fabric = up("link", router, session);
     fabric.set_link(NODE, "eth1", false).expect("set the link down");
-    within(Duration::from_secs(5), "the route out of the kernel", || kernel::no_route(&fabric, NODE, THEIRS[0]));
-    eventually("the agent says so", || match view::route(&fabric, NODE, THEIRS[0]) {
-        Ok(route) if route.installed => Err(format!("{route:?}")),
-        _ => Ok(()),
+    within(Duration::from_secs(5), "the route out of the kernel", || {
+        kernel::no_route(&fabric, NODE, THEIRS[0])
+    });
+    eventually("the agent says so", || {
+        match view::route(&fabric, NODE, THEIRS[0]) {
+            Ok(route) if route.installed => Err(format!("{route:?}")),
+            _ => Ok(()),
+        }
     });
     fabric.set_link(NODE, "eth1", true).expect("set the link up");
-    eventually("the session", || view::established(&fabric, NODE, session.theirs()));
+    eventually("the session", || {
+        view::established(&fabric, NODE, session.theirs())
+    });
     eventually("their route again", || theirs_installed(&fabric, 0));
-    eventually("our route at the router", || ours_known(&fabric, router, session, 0));
+    eventually("our route at the router", || {
+        ours_known(&fabric, router, session, 0)
+    });
 }
 
 /// The router hangs: the hold time that both agreed on ends the session, not sooner. It wakes up: all is well.
@@ -219,19 +283,28 @@ pub fn hold_timer(router: &dyn Router, session: Session) {
     let process = fabric.process(ROUTER, router.process());
     process.signal(Signal::SIGSTOP);
     // The last keepalive came at most 3 s ago, so nothing may happen for 5 s and more.
-    stays(Duration::from_secs(5), "the session of a router that hangs", || {
-        view::established(&fabric, NODE, session.theirs()).map(drop)
-    });
+    stays(
+        Duration::from_secs(5),
+        "the session of a router that hangs",
+        || view::established(&fabric, NODE, session.theirs()).map(drop),
+    );
     let lost = within(Duration::from_secs(9), "the end of the hold time", || {
         view::down(&fabric, NODE, session.theirs())
     });
     let why = lost.last_error.unwrap_or_default();
-    assert!(why.to_lowercase().contains("hold timer"), "the agent gives another reason: {why}");
+    assert!(
+        why.to_lowercase().contains("hold timer"),
+        "the agent gives another reason: {why}"
+    );
     for family in session.families() {
-        eventually("their route out of our kernel", || kernel::no_route(&fabric, NODE, THEIRS[family]));
+        eventually("their route out of our kernel", || {
+            kernel::no_route(&fabric, NODE, THEIRS[family])
+        });
     }
     process.signal(Signal::SIGCONT);
-    within(SOON, "the session again", || view::established(&fabric, NODE, session.theirs()));
+    within(SOON, "the session again", || {
+        view::established(&fabric, NODE, session.theirs())
+    });
     for family in session.families() {
         eventually("their route again", || theirs_installed(&fabric, family));
     }

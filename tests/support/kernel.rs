@@ -14,7 +14,11 @@ pub const PROTOCOL: &str = "82";
 pub fn ours(fabric: &Fabric, node: &str) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     for family in ["-4", "-6"] {
-        for route in json(fabric, node, &["ip", "-j", family, "route", "show", "proto", PROTOCOL]) {
+        for route in json(
+            fabric,
+            node,
+            &["ip", "-j", family, "route", "show", "proto", PROTOCOL],
+        ) {
             all.insert(text(&route, "dst"), route);
         }
     }
@@ -24,13 +28,16 @@ pub fn ours(fabric: &Fabric, node: &str) -> BTreeMap<String, Value> {
 /// The routes of ours: one destination, or a text that says what there is.
 pub fn route(fabric: &Fabric, node: &str, destination: &str) -> Result<Value, String> {
     let mut all = ours(fabric, node);
-    all.remove(destination).ok_or_else(|| format!("{node} has no {destination} of ours, but {:?}", all.keys()))
+    all.remove(destination)
+        .ok_or_else(|| format!("{node} has no {destination} of ours, but {:?}", all.keys()))
 }
 
 /// A route of ours through this gateway.
 pub fn route_via(fabric: &Fabric, node: &str, destination: &str, gateway: &str) -> Result<(), String> {
     let route = route(fabric, node, destination)?;
-    check(text(&route, "gateway") == gateway, || format!("not via {gateway}: {route}"))
+    check(text(&route, "gateway") == gateway, || {
+        format!("not via {gateway}: {route}")
+    })
 }
 
 /// No route of ours to this destination.
@@ -43,7 +50,10 @@ pub fn no_route(fabric: &Fabric, node: &str, destination: &str) -> Result<(), St
 
 /// Names of the links of a node.
 pub fn links(fabric: &Fabric, node: &str) -> Vec<String> {
-    json(fabric, node, &["ip", "-j", "link", "show"]).iter().map(|link| text(link, "ifname")).collect()
+    json(fabric, node, &["ip", "-j", "link", "show"])
+        .iter()
+        .map(|link| text(link, "ifname"))
+        .collect()
 }
 
 /// A command's JSON list.

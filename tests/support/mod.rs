@@ -6,6 +6,7 @@ pub mod interop;
 pub mod kernel;
 pub mod pair;
 pub mod view;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,7 +37,10 @@ pub fn stays(span: Duration, what: &str, mut probe: impl FnMut() -> Result<(), S
     let start = std::time::Instant::now();
     while start.elapsed() < span {
         if let Err(seen) = probe() {
-            panic!("{what} did not last: after {:.1} s: {seen}", start.elapsed().as_secs_f64());
+            panic!(
+                "{what} did not last: after {:.1} s: {seen}",
+                start.elapsed().as_secs_f64()
+            );
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -55,7 +59,11 @@ pub fn roadbed() -> PathBuf {
 /// The CNI plugin under test: built by another package into the same folder.
 pub fn cni() -> PathBuf {
     let path = roadbed().with_file_name("roadbed-cni");
-    assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` first", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build --workspace --bins` first",
+        path.display()
+    );
     path
 }
 
@@ -65,5 +73,8 @@ pub fn require(program: &str, package: &str) {
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     folders.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
     let found = folders.iter().any(|dir| dir.join(program).is_file());
-    assert!(found, "this scenario needs {program}: install it with `apt-get install {package}`");
+    assert!(
+        found,
+        "this scenario needs {program}: install it with `apt-get install {package}`"
+    );
 }

@@ -25,14 +25,19 @@ pub fn established(fabric: &Fabric, node: &str, address: &str) -> Result<Peer, S
     let peer = peer(fabric, node, address)?;
     match peer.state.as_str() {
         "Established" => Ok(peer),
-        state => Err(format!("{node} to {address}: {state}, last error {:?}", peer.last_error)),
+        state => Err(format!(
+            "{node} to {address}: {state}, last error {:?}",
+            peer.last_error
+        )),
     }
 }
 
 /// A session that is not up.
 pub fn down(fabric: &Fabric, node: &str, address: &str) -> Result<Peer, String> {
     let peer = peer(fabric, node, address)?;
-    check(peer.state != "Established", || format!("{node} to {address} is Established"))?;
+    check(peer.state != "Established", || {
+        format!("{node} to {address} is Established")
+    })?;
     Ok(peer)
 }
 
@@ -40,7 +45,12 @@ pub fn down(fabric: &Fabric, node: &str, address: &str) -> Result<Peer, String> 
 pub fn converged(fabric: &Fabric, node: &str, sessions: usize) -> Result<(), String> {
     let status = status(fabric, node)?;
     let well = status.peers.established == sessions && status.peers.fully_fed && status.ready;
-    check(well, || format!("{node}: {:?}, ready {}, {:?}", status.peers, status.ready, status.problems))
+    check(well, || {
+        format!(
+            "{node}: {:?}, ready {}, {:?}",
+            status.peers, status.ready, status.problems
+        )
+    })
 }
 
 /// One route of `roadbed routes`.
@@ -58,5 +68,6 @@ pub fn route_of(fabric: &Fabric, node: &str, prefix: &str, view: &[&str]) -> Res
 
 fn ask<T: DeserializeOwned>(fabric: &Fabric, node: &str, arguments: &[&str]) -> Result<T, String> {
     let value = fabric.roadbed_json(node, arguments).map_err(|e| e.to_string())?;
-    serde_json::from_value(value).map_err(|e| format!("`roadbed {arguments:?}` does not keep its contract: {e}"))
+    serde_json::from_value(value)
+        .map_err(|e| format!("`roadbed {arguments:?}` does not keep its contract: {e}"))
 }

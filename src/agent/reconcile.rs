@@ -10,6 +10,7 @@ use bgpd::{RibState, Shutdown};
 use config::agent_file::AgentConfig;
 use config::intent::Intent;
 use config::vocabulary::NodeName;
+use routesync::KernelView;
 use tokio::sync::watch;
 
 use super::host::Host;
@@ -31,6 +32,7 @@ pub struct Reconciler {
     intent: Option<Arc<Intent>>,
     listen_port: u16,
     decisions: Option<Arc<Decisions>>,
+    settled: bool,
     host: Host,
     snapshot: Snapshot,
     snapshots: watch::Sender<Snapshot>,
@@ -46,6 +48,7 @@ impl Reconciler {
             intent: None,
             listen_port: 0,
             decisions: None,
+            settled: false,
             host: Host::default(),
             snapshot: Snapshot::default(),
             snapshots,
@@ -68,7 +71,7 @@ impl Reconciler {
             pods.mark_unchanged();
             bgp.mark_unchanged();
             let started = Instant::now();
-            let retry = self.round().await;
+            let again = self.round().await;
             self.snapshots.send_replace(self.snapshot.clone());
             tokio::time::sleep(started.elapsed().min(LONGEST_REST)).await;
             tokio::select! {
@@ -77,7 +80,7 @@ impl Reconciler {
                 changed = pods.changed() => changed?,
                 changed = bgp.changed() => changed?,
                 () = rib.changed() => {}
-                () = tokio::time::sleep(RETRY), if retry => {}
+                () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
             }
         }
     }
@@ -90,13 +93,14 @@ impl Reconciler {
         }
     }
 
-    /// One round; true where something failed that time may heal.
-    async fn round(&mut self) -> bool {
-        let mut retry = self.take_intent().await;
+    /// One round. Returns when to make another one whatever happens: because something failed that time may
+    /// heal, or because the Loc-RIB is to be looked at with the next hops that were resolved just now.
+    async fn round(&mut self) -> Option<Duration> {
+        let retry = self.take_intent().await.then_some(RETRY);
         let Some(plan) = self.snapshot.plan.clone() else {
             return retry;
         };
-        let Some(rib) = self.rib_snapshot().await else {
+        let Some(mut rib) = self.rib_snapshot().await else {
             return retry;
         };
         let view = self.parts.fib.view().borrow().clone();
@@ -104,6 +108,9 @@ impl Reconciler {
             // Before the first look at the kernel nothing can be decided; the view's change wakes us.
             return retry;
         }
+        let fed = rib.fully_fed;
+        self.settled = fed && (self.settled || self.is_settled(&plan, &rib, &view));
+        rib.fully_fed = self.settled;
         let pods = self.parts.pods.links();
         let own_pod_addresses = self.parts.pods.own_addresses();
         let inputs = Inputs {
@@ -115,13 +122,26 @@ impl Reconciler {
         };
         let decisions = Arc::new(decide::decide(inputs));
         self.hand_on(&decisions).await;
-        retry |= self.host.apply(&decisions.host);
+        let host_waits = self.host.apply(&decisions.host);
         self.snapshot.host_problems = self.host.problems();
         self.snapshot.fully_fed = rib.fully_fed;
         self.snapshot.loc_rib = rib.loc_rib.len();
         self.snapshot.decisions = Some(decisions.clone());
         self.decisions = Some(decisions);
-        retry
+        if fed && !self.settled {
+            return Some(Duration::ZERO);
+        }
+        retry.or(host_waits.then_some(RETRY))
+    }
+
+    /// The Loc-RIB was chosen with the same next hops that it asks for now. Before that, a route that was just
+    /// learned is missing for want of its next hop, and a sweep would take its forerunner out of the kernel.
+    fn is_settled(&self, plan: &Plan, rib: &RibSnapshot, view: &KernelView) -> bool {
+        let next_hops = decide::next_hops_of(plan, rib, view);
+        match &self.decisions {
+            Some(last) => last.next_hops == next_hops,
+            None => next_hops.is_empty(),
+        }
     }
 
     /// Gives each part its desired state, where that differs from the last.

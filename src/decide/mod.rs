@@ -88,6 +88,12 @@ pub struct Decisions {
     pub pod_mtu: u32,
 }
 
+/// The state of every next hop that the Loc-RIB asks for.
+pub fn next_hops_of(plan: &Plan, rib: &RibSnapshot, view: &KernelView) -> NextHopTable {
+    let learned = routes::learned_outside_pools(plan, &rib.loc_rib);
+    next_hops::table(view, &learned, &rib.tracked)
+}
+
 /// Decides everything.
 pub fn decide(inputs: Inputs<'_>) -> Decisions {
     let learned = routes::learned_outside_pools(inputs.plan, &inputs.rib.loc_rib);

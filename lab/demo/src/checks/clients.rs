@@ -2,7 +2,7 @@
 
 use lab::capture::Capture;
 
-use crate::checks::pings::{plain, tunnelled};
+use crate::checks::pings::{Echo, plain, tunnelled};
 use crate::context::Context;
 use crate::facts::{CLIENTS, Client, NODES, Node, UPLINK};
 
@@ -32,7 +32,8 @@ fn reaches(context: &Context<'_>, client: &Client, node: &Node) -> Result<String
     );
     let target = context.pod(node.pod)?;
     let answered = context.ping(client.name, &target)?;
-    let (request, answer) = (plain(client.address, &target), plain(&target, client.address));
+    let request = plain(client.address, &target, Echo::Request);
+    let answer = plain(&target, client.address, Echo::Answer);
     for (capture, filter, what) in [
         (&pod, &request, "the pod sees the client's own address"),
         (&uplink, &request, "the request arrives plain at the node"),
@@ -44,8 +45,8 @@ fn reaches(context: &Context<'_>, client: &Client, node: &Node) -> Result<String
             .map_err(|_| format!("not so: {what}"))?;
     }
     for filter in [
-        tunnelled(client.address, &target)?,
-        tunnelled(&target, client.address)?,
+        tunnelled(client.address, &target, Echo::Request)?,
+        tunnelled(&target, client.address, Echo::Answer)?,
     ] {
         if uplink.count(&filter).map_err(|e| e.to_string())? > 0 {
             return Err(format!(

@@ -19,5 +19,5 @@ pub use leftovers::nothing_left;
 pub use pings::pings;
 pub use repair::repair;
 pub use routes::routes;
-pub use sessions::sessions;
+pub use sessions::{sessions, switch};
 pub use settle::settle;

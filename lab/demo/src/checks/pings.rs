@@ -60,14 +60,24 @@ fn on_the_wire(context: &Context<'_>, wires: &Wires, from: &Node, to: &Node) -> 
     let same_rack = from.switch == to.switch;
     let place = if same_rack { to.name } else { SWITCHES[0] };
     let wire = wires.get(place).ok_or("nobody listens there")?;
-    for (what, a, b) in [("request", &source, &target), ("answer", &target, &source)] {
-        let right = if same_rack { plain(a, b) } else { tunnelled(a, b)? };
+    let ping = [
+        ("request", &source, &target, Echo::Request),
+        ("answer", &target, &source, Echo::Answer),
+    ];
+    for (what, a, b, echo) in ping {
+        let right = if same_rack {
+            plain(a, b, echo)
+        } else {
+            tunnelled(a, b, echo)?
+        };
         wire.wait_for(&right, 1, context.patience / 5)
-            .map_err(|_| format!("the {what} from {a} was not seen there in this form"))?;
-    }
-    for (a, b) in [(&source, &target), (&target, &source)] {
-        let wrong = if same_rack { tunnelled(a, b)? } else { plain(a, b) };
-        for capture in wires.values().filter(|w| same_rack || std::ptr::eq(*w, wire)) {
+            .map_err(|_| format!("the {what} from {a} was not seen on the wire of {place} in this form"))?;
+        let wrong = if same_rack {
+            tunnelled(a, b, echo)?
+        } else {
+            plain(a, b, echo)
+        };
+        for capture in wires.values() {
             let seen = capture.count(&wrong).map_err(|e| e.to_string())?;
             if seen > 0 {
                 return Err(format!(
@@ -76,33 +86,51 @@ fn on_the_wire(context: &Context<'_>, wires: &Wires, from: &Node, to: &Node) -> 
             }
         }
     }
-    let tunnel = format!(
+    if same_rack {
+        return Ok(format!("ICMP {source} - {target} on the uplinks, no VXLAN"));
+    }
+    Ok(format!(
         "UDP 4789 {} - {}, around {source} - {target}",
         from.address, to.address
-    );
-    Ok(if same_rack {
-        format!("ICMP {source} - {target} on {place}:{UPLINK}, no VXLAN")
-    } else {
-        tunnel
-    })
+    ))
 }
 
-/// A ping from one address to another as it is.
-pub fn plain(from: &str, to: &str) -> String {
-    format!("icmp and src host {from} and dst host {to}")
+/// Which half of a ping (RFC 792).
+#[derive(Debug, Clone, Copy)]
+pub enum Echo {
+    /// Type 8.
+    Request,
+    /// Type 0.
+    Answer,
+}
+
+impl Echo {
+    fn number(self) -> u8 {
+        match self {
+            Echo::Request => 8,
+            Echo::Answer => 0,
+        }
+    }
+}
+
+/// Half a ping from one address to another as it is.
+pub fn plain(from: &str, to: &str, echo: Echo) -> String {
+    format!(
+        "icmp[0] = {} and src host {from} and dst host {to}",
+        echo.number()
+    )
 }
 
 /// The same inside VXLAN over IPv4: behind UDP (8 bytes), VXLAN (8) and Ethernet (14), the inner IPv4 source is
-/// at 12 and the destination at 16 (RFC 7348 section 5, RFC 791 section 3.1).
-pub fn tunnelled(from: &str, to: &str) -> Result<String, String> {
+/// at 12, the destination at 16 and what follows the header at 20 (RFC 7348 section 5, RFC 791 section 3.1).
+pub fn tunnelled(from: &str, to: &str, echo: Echo) -> Result<String, String> {
     let number = |text: &str| {
         text.parse::<std::net::Ipv4Addr>()
             .map(u32::from)
             .map_err(|e| format!("{text}: {e}"))
     };
+    let (from, to, echo) = (number(from)?, number(to)?, echo.number());
     Ok(format!(
-        "udp dst port 4789 and udp[42:4] = {:#x} and udp[46:4] = {:#x}",
-        number(from)?,
-        number(to)?
+        "udp dst port 4789 and udp[42:4] = {from:#x} and udp[46:4] = {to:#x} and udp[50] = {echo}"
     ))
 }

@@ -151,9 +151,17 @@ pub struct Link {
 /// Reads the text; a mistake is reported with its line.
 pub fn parse(text: &str, file: &Path) -> Result<File, Error> {
     let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|e| Error::Topology {
-        file: file.to_owned(),
-        line: e.location().map_or(0, |l| l.line()),
-        message: e.to_string(),
+    serde_saphyr::from_str_with_options(text, options).map_err(|e| {
+        let (line, column) = e.location().map_or((0, 0), |l| (l.line(), l.column()));
+        let message = e.to_string();
+        // The place is told once, in front.
+        let message = message
+            .strip_suffix(&format!(" at line {line}, column {column}"))
+            .unwrap_or(&message);
+        Error::Topology {
+            file: file.to_owned(),
+            line,
+            message: message.to_owned(),
+        }
     })
 }

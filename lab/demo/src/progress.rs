@@ -41,6 +41,7 @@ impl Progress {
 
     /// A step begins.
     pub fn step(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
         self.line(&format!("[{:5.1} s] {what}", self.start.elapsed().as_secs_f64()));
     }
 

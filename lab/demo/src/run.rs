@@ -1,6 +1,6 @@
 //! The play from the first to the last scene.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -152,23 +152,29 @@ fn end(options: &Options, progress: &Progress, lab: Lab, name: &str, outcomes: &
 }
 
 fn explain_keep(options: &Options, progress: &Progress, lab: &Lab, name: &str) {
-    let roadbed = lab.roadbed().unwrap_or_else(|_| "roadbed".into());
-    let file = options.file();
-    let file = file.canonicalize().unwrap_or(file);
-    let target = format!("{} --name {name}", file.display());
+    let roadbed = short(&PathBuf::from(lab.roadbed().unwrap_or_else(|_| "roadbed".into())));
+    let target = format!("{} --name {name}", short(&options.file()));
+    progress.waiting("");
     progress.line("");
     progress.line("The fabric stays up. To play with it (as root):");
-    for node_command in [
-        format!("a1 -- {roadbed} status"),
-        format!("a1 -- {roadbed} explain 10.244.3.1"),
-        "tor1 -- vtysh -c 'show ip route'".to_owned(),
-        "pod-a1 -- ping 10.244.3.1".to_owned(),
-        "tor1 -- tcpdump -n -i eth3 udp port 4789".to_owned(),
+    for inside in [
+        "a1 -- roadbed status",
+        "a1 -- roadbed explain 10.244.3.1",
+        "tor1 -- vtysh -c 'show ip route'",
+        "tor1 -- tcpdump -n -i eth3 udp port 4789",
+        "pod-a1 -- ping 10.244.3.1",
     ] {
-        progress.line(&format!("    {roadbed} lab exec {target} --node {node_command}"));
+        progress.line(&format!("    {roadbed} lab exec {target} --node {inside}"));
     }
     progress.line(&format!("    {roadbed} lab inspect {target}"));
     progress.line("To remove it:");
     progress.line(&format!("    {roadbed} lab down {target}"));
     progress.line("");
+}
+
+/// A path as it is written from the current folder.
+fn short(path: &Path) -> String {
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let here = std::env::current_dir().unwrap_or_default();
+    full.strip_prefix(here).unwrap_or(&full).display().to_string()
 }

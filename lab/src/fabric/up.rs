@@ -64,10 +64,17 @@ fn describe(record: &Record, name: &str, node: &Node) -> NodeState {
         }),
         _ => None,
     };
+    let mut env = node.env.clone();
+    // People type `roadbed status` inside a node, wherever the program was built.
+    if let Some(folder) = record.state.roadbed.as_deref().and_then(Path::parent) {
+        let inherited = std::env::var("PATH").unwrap_or_default();
+        env.entry("PATH".to_owned())
+            .or_insert_with(|| format!("{}:{inherited}", folder.display()));
+    }
     NodeState {
         kind: node.runner.word().to_owned(),
         namespaces: record.namespaces_for(name, pod.is_some()),
-        env: node.env.clone(),
+        env,
         pod,
         processes: Vec::new(),
     }

@@ -29,7 +29,7 @@ pub fn pings(context: &mut Context<'_>) {
             format!("{} reaches {}", from.pod, to.pod),
             |c| {
                 let address = c.pod(to.pod)?;
-                c.wait(c.patience / 4, || c.ping(from.pod, &address))
+                c.wait(c.patience / 2, || c.ping(from.pod, &address))
             },
         );
         let form = if from.switch == to.switch {

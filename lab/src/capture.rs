@@ -1,13 +1,13 @@
 //! What really was on the wire: tcpdump inside a node.
 //!
-//! `start` returns when tcpdump listens, so nothing sent afterwards is missed. Packets go to a file that this
-//! process opened, and are counted later with any pcap-filter(7) expression.
+//! `start` returns when tcpdump listens, so nothing sent afterwards is missed. Packets come through a pipe and
+//! are kept in memory, cut after 256 bytes; later they are counted with any pcap-filter(7) expression. Nothing
+//! but pipes is passed to tcpdump, because distributions confine which files it may touch.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::os::fd::AsRawFd;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -25,16 +25,14 @@ const START: Duration = Duration::from_secs(10);
 pub struct Capture {
     what: String,
     child: Child,
-    file: File,
+    /// The capture file so far.
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Capture {
     /// Captures what matches `filter` (everything where empty) on an interface of a node.
     pub fn start(lab: &Lab, node: &str, interface: &str, filter: &str) -> Result<Capture, Error> {
-        let file = scratch().map_err(Error::system("make a file for a capture"))?;
-        let packets = file
-            .try_clone()
-            .map_err(Error::system("make a file for a capture"))?;
         let argv = [
             "tcpdump",
             "-i",
@@ -48,16 +46,19 @@ impl Capture {
             "-",
             filter,
         ];
-        let spawned = lab.spawn_with(node, &argv, |command| {
-            command
-                .stdin(Stdio::null())
-                .stdout(packets)
-                .stderr(Stdio::piped());
-        });
-        let mut child = spawned.map_err(missing)?;
-        let what = format!("{node}:{interface}");
+        let mut child = lab.spawn(node, &argv).map_err(missing)?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let kept = bytes.clone();
+        let reader = std::thread::spawn(move || stdout.map_or((), |stdout| keep(stdout, &kept)));
+        let mut capture = Capture {
+            what: format!("{node}:{interface}"),
+            child,
+            bytes,
+            reader: Some(reader),
+        };
         let (tell, told) = mpsc::channel();
-        if let Some(stderr) = child.stderr.take() {
+        if let Some(stderr) = stderr {
             // Reads to the end, so that tcpdump never writes to a closed pipe.
             std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -65,7 +66,6 @@ impl Capture {
                 }
             });
         }
-        let mut capture = Capture { what, child, file };
         let mut last = String::from("nothing");
         while let Ok(line) = told.recv_timeout(START) {
             if line.contains("listening on") {
@@ -99,16 +99,21 @@ impl Capture {
     }
 
     fn read(&self, options: &[&str], filter: &str) -> Result<String, Error> {
+        let so_far = self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let read = || {
-            // Another open file of the same contents: the writer keeps its own position.
-            let again = File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
             let mut command = Command::new("tcpdump");
+            command.args(["-n", "-t", "-r", "-"]).args(options).arg(filter);
             command
-                .args(["-n", "-t", "-r", "-"])
-                .args(options)
-                .arg(filter)
-                .stdin(again)
-                .output()
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            let mut child = command.spawn()?;
+            let stdin = child.stdin.take();
+            std::thread::scope(|scope| {
+                // tcpdump may end before it has read everything, for a filter that it does not understand.
+                scope.spawn(|| stdin.map(|mut stdin| stdin.write_all(&so_far)));
+                child.wait_with_output()
+            })
         };
         let done = read().map_err(Error::system("read a capture with tcpdump"))?;
         // A file that ends in the middle of a packet is one that is being written; anything else is a mistake.
@@ -146,6 +151,9 @@ impl Capture {
             }
             let _ = self.child.wait();
         }
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
     }
 }
 
@@ -155,16 +163,14 @@ impl Drop for Capture {
     }
 }
 
-/// A file without a name.
-fn scratch() -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(nix::libc::O_TMPFILE);
-    options.open(std::env::temp_dir())
+/// Appends what tcpdump writes until it ends.
+fn keep(mut from: impl Read, to: &Mutex<Vec<u8>>) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        to.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(&buffer[..n]);
+    }
 }
 
 fn missing(e: Error) -> Error {

@@ -11,3 +11,4 @@ mod repair;
 mod restart;
 mod start_order;
 mod support;
+mod two_racks;

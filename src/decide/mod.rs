@@ -88,17 +88,17 @@ pub struct Decisions {
     pub pod_mtu: u32,
 }
 
-/// The state of every next hop that the Loc-RIB asks for.
+/// The state of every next hop that the Loc-RIB asks for, or is likely to ask for.
 pub fn next_hops_of(plan: &Plan, rib: &RibSnapshot, view: &KernelView) -> NextHopTable {
     let learned = routes::learned_outside_pools(plan, &rib.loc_rib);
-    next_hops::table(view, &learned, &rib.tracked)
+    next_hops::table(plan, view, &learned, &rib.tracked)
 }
 
 /// Decides everything.
 pub fn decide(inputs: Inputs<'_>) -> Decisions {
     let learned = routes::learned_outside_pools(inputs.plan, &inputs.rib.loc_rib);
     let paths = paths::node_paths(inputs.plan, inputs.view);
-    let next_hops = next_hops::table(inputs.view, &learned, &inputs.rib.tracked);
+    let next_hops = next_hops::table(inputs.plan, inputs.view, &learned, &inputs.rib.tracked);
     let routes = routes::decide(inputs, &learned, &paths);
     let (tunnels, pod_mtu) = tunnels::desired(inputs, &paths);
     let host = host::wanted(inputs, &paths);

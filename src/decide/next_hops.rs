@@ -7,15 +7,26 @@ use bgpd_proto::rib::{NextHopState, NextHopTable};
 use ipnet::IpNet;
 use routesync::{KernelView, Resolution, resolve};
 
-/// The state of every tracked next hop.
+use crate::plan::Plan;
+
+/// The state of every tracked next hop, and of those that routes usually have: the nodes and the peers. They
+/// are resolved ahead of need, so that a route that takes another's place is usable in the moment it comes.
 pub fn table(
+    plan: &Plan,
     view: &KernelView,
     learned: &BTreeMap<IpNet, Vec<IpAddr>>,
     tracked: &BTreeSet<IpAddr>,
 ) -> NextHopTable {
-    tracked
+    let nodes = plan
+        .remotes
         .iter()
-        .map(|&address| (address, state(&resolve(view, learned, address))))
+        .flat_map(|n| [n.address(true), n.address(false)])
+        .flatten();
+    let peers = plan.speaker.peers.keys().map(|peer| peer.0);
+    let wanted: BTreeSet<IpAddr> = tracked.iter().copied().chain(nodes).chain(peers).collect();
+    wanted
+        .into_iter()
+        .map(|address| (address, state(&resolve(view, learned, address))))
         .collect()
 }
 

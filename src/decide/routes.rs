@@ -15,7 +15,7 @@ use bgpd_proto::rib::{BestRoute, PathKind, PathView};
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
 use routesync::{DesiredFib, DesiredRoute, Hop, KernelView, Metric, Outcome, RouteKey, Target, resolve};
-use tunnel::Encapsulation;
+use tunnel::{Encapsulation, L2Path};
 
 use super::{Inputs, NodePath, paths};
 use crate::plan::{Plan, Pool, RemoteNode};
@@ -153,6 +153,21 @@ struct Way {
     reason: String,
 }
 
+/// Without encapsulation, to a neighbour.
+fn native(gateway: IpAddr, interface: Arc<str>, node: Option<&RemoteNode>, reason: String) -> Way {
+    Way {
+        hop: Hop {
+            gateway: Some(gateway),
+            interface,
+            onlink: false,
+            weight: 1,
+        },
+        encapsulation: Encapsulation::Direct,
+        node: node.map(|n| n.name.clone()),
+        reason,
+    }
+}
+
 struct Context<'a> {
     inputs: Inputs<'a>,
     learned: &'a BTreeMap<IpNet, Vec<IpAddr>>,
@@ -230,7 +245,15 @@ impl Context<'_> {
         })?;
         let (device, gateway) = match path.choice.encapsulation {
             Encapsulation::Direct => {
-                return self.direct(next_hop, Some(node), path.choice.reason.to_string());
+                let reason = path.choice.reason.to_string();
+                return match &path.path {
+                    // A neighbour is sent to as such: a fabric that announces host routes of the nodes would
+                    // otherwise draw pod packets to a switch that may not know the pods.
+                    L2Path::OnLink { interface } => {
+                        Ok(native(next_hop, interface.clone(), Some(node), reason))
+                    }
+                    L2Path::Routed { .. } | L2Path::NoRoute(_) => self.direct(next_hop, Some(node), reason),
+                };
             }
             Encapsulation::Vxlan => {
                 let mac = node.mac(path.endpoint.is_ipv4());
@@ -268,17 +291,7 @@ impl Context<'_> {
             } => (gateway, interface),
             Outcome::Unreachable(why) => return Err(format!("next hop {next_hop} is unreachable: {why}")),
         };
-        Ok(Way {
-            hop: Hop {
-                gateway: Some(gateway),
-                interface,
-                onlink: false,
-                weight: 1,
-            },
-            encapsulation: Encapsulation::Direct,
-            node: node.map(|n| n.name.clone()),
-            reason,
-        })
+        Ok(native(gateway, interface, node, reason))
     }
 
     fn covered_endpoint(&self, prefix: &IpNet) -> Option<IpAddr> {

@@ -1,5 +1,6 @@
 //! `roadbed agent --config FILE`.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -23,6 +24,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Colours are for people: a log file or the journal gets plain text.
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     // One thread runs every task: the work is waiting. Blocking work (the ledger's disk, setns) has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -68,6 +68,11 @@ fn one(peer: &Peer) -> String {
             format!("{} for {}", peer.state, span(peer.since_seconds)),
         ],
         vec!["last error".into(), dash(&peer.last_error)],
+        vec![
+            "routes kept".into(),
+            peer.kept_seconds
+                .map_or_else(|| "-".into(), |n| format!("for {n} s more, it may be restarting")),
+        ],
         vec!["flaps".into(), peer.flaps.to_string()],
         vec!["local address".into(), dash(&peer.local_address)],
         vec!["router id".into(), dash(&peer.router_id)],

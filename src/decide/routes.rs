@@ -20,8 +20,10 @@ use tunnel::{Encapsulation, L2Path};
 use super::{Inputs, NodePath, paths};
 use crate::plan::{Plan, Pool, RemoteNode};
 
-/// Metric of our routes: above every connected and static route's default, so that theirs win.
-pub const METRIC: Metric = Metric(1024);
+/// Metric of our routes: above every connected and static route's default, so that theirs win. 1024 itself is
+/// what IPv6 gives static routes and default routes from router advertisements (`IP6_RT_PRIO_USER`), and what
+/// systemd-networkd gives those from DHCP: at the same metric theirs would keep ours out of the kernel.
+pub const METRIC: Metric = Metric(1082);
 
 /// Where a route comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -190,6 +190,20 @@ fn a_near_node_is_direct_and_a_far_one_goes_through_the_tunnel() {
 }
 
 #[test]
+fn a_host_route_of_a_near_node_does_not_lead_its_pods_away() {
+    // Fabrics with EVPN announce each host: the switch's route to the node must not become the pods' way.
+    let rib = rib(&[
+        ("192.0.2.12/32", &[(EBGP, "192.0.2.1")]),
+        ("10.244.2.0/24", &[(IBGP, "192.0.2.12")]),
+    ]);
+    for mode in ["CrossSubnet", "Never"] {
+        let near = wanted(&decided(&plan(mode), &rib, &[]), "10.244.2.0/24").unwrap();
+        let straight = Target::Forward(vec![hop("192.0.2.12", "eth0", false)]);
+        assert_eq!(near.target, straight, "{mode}");
+    }
+}
+
+#[test]
 fn always_and_never_mean_what_they_say() {
     let rib = rib(&[
         ("10.244.2.0/24", &[(IBGP, "192.0.2.12")]),

@@ -21,20 +21,20 @@ const MAX_ANSWER: u64 = 1 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No agent listens on the socket.
-    #[error("no agent answers on {}: {source}; is `roadbed agent` running on this node?", .path.display())]
+    #[error("no agent answers on {}: {error}; {}", .path.display(), absent_advice(.error))]
     Absent {
         /// The socket.
         path: PathBuf,
-        /// What the kernel said.
-        source: std::io::Error,
+        /// What the kernel said. Not a `source`: the message has it already.
+        error: std::io::Error,
     },
     /// The connection broke, or took longer than the deadline.
-    #[error("the agent on {} did not finish its answer: {source}; see its log", .path.display())]
+    #[error("the agent on {} did not finish its answer: {error}; see its log", .path.display())]
     Broken {
         /// The socket.
         path: PathBuf,
-        /// What the kernel said.
-        source: std::io::Error,
+        /// What the kernel said. Not a `source`: the message has it already.
+        error: std::io::Error,
     },
     /// The answer is not what this client understands.
     #[error("the agent on {} answered in a way that this version does not understand ({detail}); \
@@ -48,6 +48,14 @@ pub enum ClientError {
     /// The agent understood, and refused.
     #[error(transparent)]
     Refused(#[from] ApiError),
+}
+
+/// What to do where the socket cannot be reached.
+fn absent_advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        IoKind::PermissionDenied => "the socket is root's: call as root",
+        _ => "is `roadbed agent` running on this node?",
+    }
 }
 
 /// A client of one agent.
@@ -93,22 +101,22 @@ impl Client {
         path: &str,
         body: &[u8],
     ) -> Result<Reply, ClientError> {
-        let mut stream = UnixStream::connect(&self.path).map_err(|source| ClientError::Absent {
+        let mut stream = UnixStream::connect(&self.path).map_err(|error| ClientError::Absent {
             path: self.path.clone(),
-            source,
+            error,
         })?;
-        let answer =
-            self.exchange(&mut stream, method, path, body)
-                .map_err(|source| match source.kind() {
-                    IoKind::ConnectionRefused | IoKind::NotFound => ClientError::Absent {
-                        path: self.path.clone(),
-                        source,
-                    },
-                    _ => ClientError::Broken {
-                        path: self.path.clone(),
-                        source,
-                    },
-                })?;
+        let answer = self
+            .exchange(&mut stream, method, path, body)
+            .map_err(|error| match error.kind() {
+                IoKind::ConnectionRefused | IoKind::NotFound => ClientError::Absent {
+                    path: self.path.clone(),
+                    error,
+                },
+                _ => ClientError::Broken {
+                    path: self.path.clone(),
+                    error,
+                },
+            })?;
         let (status, body) = split(&answer).map_err(|detail| self.malformed(detail))?;
         if (200..300).contains(&status) {
             return serde_json::from_slice(body).map_err(|e| self.malformed(e.to_string()));
@@ -214,6 +222,23 @@ mod tests {
         assert!(is_cut(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"));
         assert!(is_cut(b""));
         assert!(!is_cut(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"));
+    }
+
+    #[test]
+    fn an_absent_agent_is_said_once_and_with_advice() {
+        let error = super::Client::new("/nonexistent/agent.sock").get::<()>("/v1/status");
+        let Err(error @ super::ClientError::Absent { .. }) = error else {
+            panic!("{error:?}");
+        };
+        assert!(
+            error
+                .to_string()
+                .ends_with("is `roadbed agent` running on this node?")
+        );
+        assert!(
+            std::error::Error::source(&error).is_none(),
+            "the chain would say it twice"
+        );
     }
 
     #[test]

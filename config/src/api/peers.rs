@@ -33,6 +33,9 @@ pub struct Peer {
     /// Why the session last went down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// The peer may be restarting: its routes are kept for so many seconds more (RFC 4724).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_seconds: Option<u64>,
     /// Times that the session went down after it was established.
     pub flaps: u64,
     /// Prefixes, a row for each negotiated family.

@@ -75,7 +75,11 @@ fn session(peer: &PeerStatus, now: Instant) -> Option<Issue> {
         return None;
     }
     let why = peer.last_error.as_deref().unwrap_or("no answer");
-    let message = format!("peer {} ({}) is {}: {why}", peer.id, peer.name, peer.state);
+    let kept = peer.retained_until.map_or_else(String::new, |until| {
+        let seconds = until.saturating_duration_since(now).as_secs();
+        format!("; its routes are kept for {seconds} s more, it may be restarting")
+    });
+    let message = format!("peer {} ({}) is {}: {why}{kept}", peer.id, peer.name, peer.state);
     Some(error("bgp-session", message, down_for.as_secs()))
 }
 

@@ -57,6 +57,9 @@ fn peer(s: &PeerStatus, local_as: u32) -> Peer {
         router_id: negotiated.map(|n| n.remote_router_id.to_string()),
         hold_seconds: negotiated.map_or(0, |n| n.hold_time.as_secs()),
         last_error: s.last_error.clone(),
+        kept_seconds: s
+            .retained_until
+            .map(|until| until.saturating_duration_since(Instant::now()).as_secs()),
         flaps: s.counters.flaps,
         families: s.families.iter().map(family).collect(),
         capabilities: negotiated.map_or_else(Vec::new, |n| {

@@ -82,7 +82,7 @@ fn tunnels(state: &State) -> Vec<Tunnel> {
     let tunnel = |d: &tunnel::DeviceStatus| Tunnel {
         name: d.name.clone(),
         mtu: d.mtu,
-        remotes: status.remotes,
+        remotes: d.remotes,
         up: d.up,
     };
     status.devices.iter().map(tunnel).collect()

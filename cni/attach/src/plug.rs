@@ -1,14 +1,18 @@
 //! The verbs: add, remove, list.
 
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::model::{Attached, PodLink};
 use crate::names::{Macs, check, is_ours, macs};
 use crate::netlink::Netlink;
 use crate::netns::Netns;
-use crate::requests::{Link, delete_link, link, links, make_pair};
+use crate::requests::{Link, delete_link, has_tentative, link, links, make_pair};
 use crate::sides;
+
+/// How long the kernel may take to start a link whose both ends are up.
+const OPERATIONAL: Duration = Duration::from_secs(5);
 
 /// Plugs the pod in, or completes and corrects what an earlier call with the same names made. Blocks for a
 /// few milliseconds; any number of pods at once, each from its own thread.
@@ -138,9 +142,32 @@ fn set_up(
         .inside(|| sides::pod_sysctls(wanted))
         .map_err(Error::at("enter the pod's namespace"))??;
     sides::pod(there, netns, wanted, &pod, macs)?;
+    wait_operational(here, &wanted.host_ifname)?;
+    wait_operational(there, &wanted.ifname)?;
     Ok(Attached {
         host_mac: macs.host,
         pod_mac: macs.pod,
         host_index: host.index,
     })
+}
+
+/// A link starts a moment after its carrier is there, from a work queue of the kernel's (`net/core/link_watch.c`):
+/// until then it drops what it is given, and IPv6 addresses on it are not used. It takes a millisecond, and up to
+/// a second where both ends happen to have the same index.
+fn wait_operational(netlink: &mut Netlink, name: &str) -> Result<(), Error> {
+    let step = || format!("wait until {name} is operational");
+    let start = Instant::now();
+    loop {
+        let found = link(netlink, name).map_err(Error::at(step()))?;
+        if let Some(found) = found.filter(|l| l.operational)
+            && !has_tentative(netlink, found.index).map_err(Error::at(step()))?
+        {
+            return Ok(());
+        }
+        if start.elapsed() > OPERATIONAL {
+            let source = std::io::Error::other(format!("it is not after {} s", OPERATIONAL.as_secs()));
+            return Err(Error::Kernel { step: step(), source });
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
 }

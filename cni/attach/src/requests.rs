@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
 };
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
@@ -33,6 +33,8 @@ pub(crate) struct Link {
     pub peer: Option<u32>,
     pub mac: Option<Mac>,
     pub mtu: u32,
+    /// The kernel's state of it is up (RFC 2863): it sends, and does not drop what it is given.
+    pub operational: bool,
 }
 
 impl Link {
@@ -44,12 +46,14 @@ impl Link {
             peer: None,
             mac: None,
             mtu: 0,
+            operational: false,
         };
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => link.name.clone_from(name),
                 LinkAttribute::Link(peer) => link.peer = Some(*peer),
                 LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+                LinkAttribute::OperState(state) => link.operational = *state == State::Up,
                 LinkAttribute::Address(bytes) => link.mac = bytes.as_slice().try_into().ok().map(Mac),
                 LinkAttribute::LinkInfo(infos) => {
                     link.is_veth = infos.iter().any(|i| matches!(i, LinkInfo::Kind(InfoKind::Veth)));
@@ -209,6 +213,19 @@ pub(crate) fn addresses(netlink: &mut Netlink, index: u32) -> io::Result<Vec<IpN
         );
     }
     Ok(nets)
+}
+
+/// An IPv6 address on a link is not in use yet: the kernel takes even one that needs no duplicate address
+/// detection into use from a work queue, when the link is operational (`net/ipv6/addrconf.c`).
+pub(crate) fn has_tentative(netlink: &mut Netlink, index: u32) -> io::Result<bool> {
+    let answers = netlink.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
+    let tentative = |answer: &RouteNetlinkMessage| match answer {
+        RouteNetlinkMessage::NewAddress(message) => {
+            message.header.index == index && message.header.flags.contains(AddressHeaderFlags::Tentative)
+        }
+        _ => false,
+    };
+    Ok(answers.iter().any(tentative))
 }
 
 /// A permanent neighbour.

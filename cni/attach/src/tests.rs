@@ -164,7 +164,7 @@ fn a_pod_and_its_node_reach_each_other_at_once_in_both_families() {
         let took = talk(&pod, &node, address);
         assert!(
             took < Duration::from_millis(900),
-            "a resolution was waited for: {took:?}"
+            "a resolution was waited for towards {address}: {took:?}"
         );
     }
     for address in ["10.1.0.5", "2001:db8:1::5"] {

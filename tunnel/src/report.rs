@@ -54,7 +54,14 @@ pub fn report(
         }
     }
     let devices = actual.into_iter().flat_map(|actual| &actual.devices);
-    status.devices = devices.map(|(device, own)| device_status(*device, own)).collect();
+    let remotes = |device: Device, own: &Own| {
+        let ends = desired.remotes.values();
+        ends.filter(|r| Device::vxlan(Family::from(r.endpoint)) == device && installed(own, r))
+            .count()
+    };
+    status.devices = devices
+        .map(|(device, own)| device_status(*device, own, remotes(*device, own)))
+        .collect();
     status
 }
 
@@ -64,7 +71,7 @@ fn installed(own: &Own, remote: &Remote) -> bool {
         && neighbour.is_some_and(|neighbour| neighbour.permanent && neighbour.mac == Some(remote.mac))
 }
 
-fn device_status(device: Device, own: &Own) -> DeviceStatus {
+fn device_status(device: Device, own: &Own, remotes: usize) -> DeviceStatus {
     let (vni, port, local, mac) = match &own.kind {
         Kind::Vxlan(vxlan) => (Some(vxlan.vni), Some(vxlan.port), vxlan.local, own.mac),
         Kind::Ipip(ipip) => (None, None, ipip.local.map(IpAddr::V4), None),
@@ -78,6 +85,7 @@ fn device_status(device: Device, own: &Own) -> DeviceStatus {
         local,
         mac,
         up: own.up,
+        remotes,
     }
 }
 

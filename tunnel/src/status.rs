@@ -20,6 +20,8 @@ pub struct DeviceStatus {
     pub mac: Option<[u8; 6]>,
     /// Whether the link is administratively up.
     pub up: bool,
+    /// Remotes of this device whose forwarding entry and neighbour are in the kernel. IPIP needs none.
+    pub remotes: usize,
 }
 
 /// Something that is wrong.

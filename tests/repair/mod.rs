@@ -19,7 +19,7 @@ fn fabric() -> Fabric {
     for foreign in [
         "198.18.0.0/24 via 192.0.2.12 proto static",
         "198.18.1.0/24 via 192.0.2.12 proto 83",
-        "10.244.200.0/24 via 192.0.2.12 proto static metric 1024",
+        "10.244.200.0/24 via 192.0.2.12 proto static metric 1082",
         "blackhole 198.18.2.0/24",
     ] {
         fabric.run("n1", &format!("ip route add {foreign}"));
@@ -90,11 +90,11 @@ fn a_changed_route_is_put_right() {
     let fabric = fabric();
     put_right(
         &fabric,
-        &format!("ip route replace {OTHER} via 192.0.2.99 dev eth1 proto 82 metric 1024"),
+        &format!("ip route replace {OTHER} via 192.0.2.99 dev eth1 proto 82 metric 1082"),
     );
     put_right(
         &fabric,
-        &format!("ip route replace blackhole {OTHER} proto 82 metric 1024"),
+        &format!("ip route replace blackhole {OTHER} proto 82 metric 1082"),
     );
 }
 

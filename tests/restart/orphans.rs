@@ -56,7 +56,7 @@ fn without_a_feed_an_orphan_goes_when_the_deferral_time_is_over() {
         .up_without_agents();
     fabric.run(
         "n1",
-        "ip route add 10.244.2.0/24 via 192.0.2.12 dev eth1 proto 82 metric 1024",
+        "ip route add 10.244.2.0/24 via 192.0.2.12 dev eth1 proto 82 metric 1082",
     );
     let started = std::time::Instant::now();
     start(&fabric, "n1");

@@ -121,12 +121,7 @@ impl Builder {
             std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder");
             std::fs::write(path, text).expect("write a file of the fabric");
         };
-        let name = format!(
-            "t{}-{}-{}",
-            std::process::id(),
-            COUNTER.fetch_add(1, Ordering::Relaxed),
-            self.scenario
-        );
+        let name = lab_name(&self.scenario);
         write(
             "agent.yaml",
             &format!(
@@ -184,11 +179,36 @@ impl Builder {
     }
 }
 
+/// A name of its own for each fabric.
+fn lab_name(scenario: &str) -> String {
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("t{}-{number}-{scenario}", std::process::id())
+}
+
 fn agent_of(file: &str) -> Option<String> {
     Some(file.strip_prefix("cluster-")?.strip_suffix("/.keep")?.to_owned())
 }
 
 impl Fabric {
+    /// Brings up a topology of the repository, such as one of the examples.
+    #[track_caller]
+    pub fn of_file(file: &str, scenario: &str) -> Fabric {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let options = Options {
+            name: Some(lab_name(scenario)),
+            roadbed_bin: Some(super::roadbed()),
+            cni_bin: Some(super::cni()),
+            ..Options::default()
+        };
+        let lab = Lab::up(path, &options).unwrap_or_else(|e| panic!("{e}"));
+        Fabric {
+            agents: lab.nodes("roadbed"),
+            lab,
+            dir: tempfile::tempdir().expect("a temporary folder"),
+            started: Mutex::default(),
+        }
+    }
+
     /// Replaces the resources of one agent as a careful editor does: a new file in the place of the old.
     pub fn edit(&self, agent: &str, text: &str) {
         let file = self.resources_file(agent);

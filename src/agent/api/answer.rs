@@ -1,7 +1,9 @@
 //! Errors as HTTP answers.
 
 use axum::Json;
+use axum::body::to_bytes;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use config::api::{ApiError, ErrorKind};
 
@@ -50,4 +52,57 @@ pub async fn no_such_path(uri: axum::http::Uri) -> Failure {
         format!("this agent (version {}) has no {uri}", env!("CARGO_PKG_VERSION")),
         "the client may be newer than the agent",
     )
+}
+
+/// The longest text of a refusal that is carried over.
+const LONGEST_TEXT: usize = 4096;
+
+/// A request that was refused before it reached a handler (not JSON, a field missing, too long) is refused in
+/// words of the framework's: they become the message of an error like all others.
+pub async fn as_json(response: Response) -> Response {
+    let status = response.status();
+    let json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|t| t == "application/json");
+    if json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let body = to_bytes(response.into_body(), LONGEST_TEXT)
+        .await
+        .unwrap_or_default();
+    let text = match body.is_empty() {
+        true => format!("the request is refused: {status}"),
+        false => String::from_utf8_lossy(&body).into_owned(),
+    };
+    let error = ApiError::new(
+        ErrorKind::Invalid,
+        text,
+        "are the agent and the client at most one minor version apart?",
+    );
+    (status, Json(error)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+
+    use super::{Failure, as_json};
+
+    async fn text(response: axum::response::Response) -> String {
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_an_api_error_and_nothing_else_is_touched() {
+        let refused = as_json((StatusCode::BAD_REQUEST, "missing field `x`").into_response()).await;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+        let error: config::api::ApiError = serde_json::from_str(&text(refused).await).unwrap();
+        assert_eq!(error.message, "missing field `x`");
+        let ours = as_json(Failure::no_plan().into_response()).await;
+        assert!(text(ours).await.contains("no configuration"));
+        assert_eq!(text(as_json("fine".into_response()).await).await, "fine");
+    }
 }

@@ -7,6 +7,7 @@ mod cni;
 mod explain;
 mod health;
 mod issues;
+mod limits;
 mod peers;
 mod routes;
 mod status;
@@ -24,10 +25,16 @@ use config::agent_file::AgentConfig;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
+use self::limits::{Bounded, LIFETIME};
 use super::parts::Parts;
 use super::snapshot::Snapshot;
 
 pub use answer::Failure;
+
+/// Connections at once on the socket: runtimes start pods in parallel, and each waits for its route.
+const SOCKET_CONNECTIONS: usize = 256;
+/// Connections at once on the metrics address, which every user of the host can open.
+const METRICS_CONNECTIONS: usize = 32;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -105,8 +112,9 @@ pub async fn serve(listener: UnixListener, state: State) -> anyhow::Result<()> {
         .route("/v1/cni/add", post(cni::add))
         .route("/v1/cni/del", post(cni::del))
         .fallback(answer::no_such_path)
+        .layer(axum::middleware::map_response(answer::as_json))
         .with_state(state);
-    axum::serve(listener, router)
+    axum::serve(Bounded::new(listener, SOCKET_CONNECTIONS, LIFETIME), router)
         .await
         .context("the socket API ended")
 }
@@ -124,7 +132,7 @@ pub async fn serve_metrics(address: Option<SocketAddr>, state: State) -> anyhow:
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .with_state(state);
-    axum::serve(listener, router)
+    axum::serve(Bounded::new(listener, METRICS_CONNECTIONS, LIFETIME), router)
         .await
         .context("the metrics server ended")
 }

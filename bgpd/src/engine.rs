@@ -254,7 +254,7 @@ impl Engine {
             changed = true;
             match event {
                 Event::Up { peer } => tracing::info!(peer = %peer.0, "BGP session established"),
-                Event::Down { peer, reason } => tracing::info!(peer = %peer.0, reason, "BGP session down"),
+                Event::Down { peer, reason } => tracing::warn!(peer = %peer.0, reason, "BGP session down"),
                 Event::RibChanged => {}
             }
         }

@@ -18,6 +18,7 @@ pub mod routes;
 #[cfg(test)]
 mod tests;
 pub mod tunnels;
+pub mod uplinks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -100,8 +101,9 @@ pub fn decide(inputs: Inputs<'_>) -> Decisions {
     let paths = paths::node_paths(inputs.plan, inputs.view);
     let next_hops = next_hops::table(inputs.plan, inputs.view, &learned, &inputs.rib.tracked);
     let routes = routes::decide(inputs, &learned, &paths);
-    let (tunnels, pod_mtu) = tunnels::desired(inputs, &paths);
-    let host = host::wanted(inputs, &paths);
+    let uplinks = uplinks::find(inputs, &learned, &paths);
+    let (tunnels, pod_mtu) = tunnels::desired(inputs, &paths, uplinks.mtu(inputs.view));
+    let host = host::wanted(inputs, &uplinks);
     let fib = routes::fib(&routes, inputs.rib.fully_fed);
     Decisions {
         fib,

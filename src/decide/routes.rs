@@ -14,7 +14,9 @@ use std::sync::Arc;
 use bgpd_proto::rib::{BestRoute, PathKind, PathView};
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
-use routesync::{DesiredFib, DesiredRoute, Hop, KernelView, Metric, Outcome, RouteKey, Target, resolve};
+use routesync::{
+    DesiredFib, DesiredRoute, Hop, KernelView, Metric, Outcome, ResolvedHop, RouteKey, Target, resolve,
+};
 use tunnel::{Encapsulation, L2Path};
 
 use super::{Inputs, NodePath, paths};
@@ -182,8 +184,8 @@ impl Context<'_> {
         let mut ways: Vec<Way> = Vec::new();
         let mut refusals: Vec<String> = Vec::new();
         for path in &route.paths {
-            match self.way(&route.prefix, path) {
-                Ok(way) => merge(&mut ways, way),
+            match self.ways(&route.prefix, path) {
+                Ok(found) => found.into_iter().for_each(|way| merge(&mut ways, way)),
                 Err(why) => refusals.push(why),
             }
         }
@@ -216,8 +218,8 @@ impl Context<'_> {
         }
     }
 
-    /// The way that one path takes, or why it takes none.
-    fn way(&self, prefix: &IpNet, path: &PathView) -> Result<Way, String> {
+    /// The ways that one path takes, or why it takes none.
+    fn ways(&self, prefix: &IpNet, path: &PathView) -> Result<Vec<Way>, String> {
         let next_hop = path.next_hop.ok_or("the path has no next hop")?;
         let plan = self.inputs.plan;
         match (plan.remote_at(next_hop), plan.pool_of(prefix)) {
@@ -238,7 +240,7 @@ impl Context<'_> {
         node: &RemoteNode,
         pool: &Pool,
         next_hop: IpAddr,
-    ) -> Result<Way, String> {
+    ) -> Result<Vec<Way>, String> {
         let path = paths::find(self.node_paths, &pool.name, &node.name).ok_or_else(|| {
             format!(
                 "node {} has no address in the family of pool {}",
@@ -252,7 +254,7 @@ impl Context<'_> {
                     // A neighbour is sent to as such: a fabric that announces host routes of the nodes would
                     // otherwise draw pod packets to a switch that may not know the pods.
                     L2Path::OnLink { interface } => {
-                        Ok(native(next_hop, interface.clone(), Some(node), reason))
+                        Ok(vec![native(next_hop, interface.clone(), Some(node), reason)])
                     }
                     L2Path::Routed { .. } | L2Path::NoRoute(_) => self.direct(next_hop, Some(node), reason),
                 };
@@ -271,7 +273,7 @@ impl Context<'_> {
                 "it would lead the way to the tunnel end {covered} into the tunnel"
             ));
         }
-        Ok(Way {
+        Ok(vec![Way {
             hop: Hop {
                 gateway: Some(gateway),
                 interface: device.name().into(),
@@ -281,19 +283,25 @@ impl Context<'_> {
             encapsulation: path.choice.encapsulation,
             node: Some(node.name.clone()),
             reason: path.choice.reason.to_string(),
-        })
+        }])
     }
 
-    fn direct(&self, next_hop: IpAddr, node: Option<&RemoteNode>, reason: String) -> Result<Way, String> {
+    /// Every hop that the kernel would take to the next hop: where its route has several, so has ours.
+    fn direct(
+        &self,
+        next_hop: IpAddr,
+        node: Option<&RemoteNode>,
+        reason: String,
+    ) -> Result<Vec<Way>, String> {
         let resolution = resolve(self.inputs.view, self.learned, next_hop);
-        let (gateway, interface): (IpAddr, Arc<str>) = match resolution.outcome {
-            Outcome::OnLink { interface, .. } => (next_hop, interface),
-            Outcome::Via {
-                gateway, interface, ..
-            } => (gateway, interface),
-            Outcome::Unreachable(why) => return Err(format!("next hop {next_hop} is unreachable: {why}")),
+        if let Outcome::Unreachable(why) = resolution.outcome {
+            return Err(format!("next hop {next_hop} is unreachable: {why}"));
+        }
+        let way = |hop: ResolvedHop| {
+            let gateway = hop.gateway.unwrap_or(next_hop);
+            native(gateway, hop.interface, node, reason.clone())
         };
-        Ok(native(gateway, interface, node, reason))
+        Ok(resolution.hops.into_iter().map(way).collect())
     }
 
     fn covered_endpoint(&self, prefix: &IpNet) -> Option<IpAddr> {

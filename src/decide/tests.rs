@@ -345,3 +345,62 @@ fn a_pure_reflector_installs_only_what_is_its_own() {
     assert_eq!(wanted(&decisions, "10.244.2.0/24"), None);
     assert!(wanted(&decisions, "10.244.1.0/24").is_some());
 }
+
+#[test]
+fn a_next_hop_behind_several_gateways_takes_all_of_them() {
+    let mut view = view();
+    view.foreign[0].hops.push(NextHop {
+        gateway: Some(ip("192.0.2.2")),
+        index: 2,
+        usable: true,
+    });
+    let plan = plan("Never");
+    let rib = rib(&[("10.244.3.0/24", &[(IBGP, "198.51.100.11")])]);
+    let decisions = decide(Inputs {
+        plan: &plan,
+        rib: &rib,
+        view: &view,
+        pods: &[],
+        own_pod_addresses: &[],
+    });
+    let both = vec![hop("192.0.2.1", "eth0", false), hop("192.0.2.2", "eth0", false)];
+    assert_eq!(
+        wanted(&decisions, "10.244.3.0/24").unwrap().target,
+        Target::Forward(both)
+    );
+}
+
+#[test]
+fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sits() {
+    // A node that routes to the host: its address on loopback, no default route, all others learned by BGP.
+    let mut view = view();
+    view.foreign.remove(0);
+    view.addresses[0] = Address {
+        index: 1,
+        net: net("192.0.2.11/32"),
+    };
+    let plan = plan("CrossSubnet");
+    let mtu_with = |rib: RibSnapshot| {
+        let decisions = decide(Inputs {
+            plan: &plan,
+            rib: &rib,
+            view: &view,
+            pods: &[],
+            own_pod_addresses: &[],
+        });
+        let uplinks: Vec<String> = decisions.host.uplinks.into_iter().collect();
+        (decisions.pod_mtu, uplinks)
+    };
+    let learned = rib(&[("198.51.100.0/24", &[(EBGP, "192.0.2.1")])]);
+    assert_eq!(mtu_with(learned), (1450, vec!["eth0".to_owned()]));
+    // Not even a peer can be reached: the usual MTU, and certainly not that of loopback.
+    view.foreign.clear();
+    let decisions = decide(Inputs {
+        plan: &plan,
+        rib: &rib(&[]),
+        view: &view,
+        pods: &[],
+        own_pod_addresses: &[],
+    });
+    assert_eq!(decisions.pod_mtu, 1450);
+}

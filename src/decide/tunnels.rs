@@ -8,19 +8,15 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use tunnel::{
-    DEFAULT_PORT, DEFAULT_VNI, DesiredTunnels, Encapsulation, Family, IpipDevice, L2Path, Mode, Overhead,
-    Remote, RemoteKey, VxlanDevice,
+    DEFAULT_PORT, DEFAULT_VNI, DesiredTunnels, Encapsulation, Family, IpipDevice, Mode, Overhead, Remote,
+    RemoteKey, VxlanDevice,
 };
 
 use super::{Inputs, NodePath};
 
-/// MTU where nothing is known of any link.
-const ETHERNET: u32 = 1500;
-
-/// The desired tunnels, and the MTU for pods in bytes.
-pub fn desired(inputs: Inputs<'_>, paths: &[NodePath]) -> (DesiredTunnels, u32) {
+/// The desired tunnels, and the MTU for pods in bytes; `mtu` is that of the underlay.
+pub fn desired(inputs: Inputs<'_>, paths: &[NodePath], mtu: u32) -> (DesiredTunnels, u32) {
     let plan = inputs.plan;
-    let mtu = underlay_mtu(inputs, paths);
     let vxlan = |v4: bool| {
         plan.pools
             .iter()
@@ -118,22 +114,4 @@ fn remotes(inputs: Inputs<'_>, paths: &[NodePath]) -> BTreeMap<RemoteKey, Remote
         remotes.insert(RemoteKey::new(node.name.as_str(), family), remote);
     }
     remotes
-}
-
-/// The smallest MTU of the links that lead to other nodes; with none, of those that hold our addresses.
-fn underlay_mtu(inputs: Inputs<'_>, paths: &[NodePath]) -> u32 {
-    let view = inputs.view;
-    let towards = paths.iter().filter_map(|p| match &p.path {
-        L2Path::OnLink { interface } | L2Path::Routed { interface, .. } => {
-            view.link(interface).map(|l| l.mtu)
-        }
-        L2Path::NoRoute(_) => None,
-    });
-    let own = [inputs.plan.node.address(true), inputs.plan.node.address(false)];
-    let holding = view
-        .addresses
-        .iter()
-        .filter(|a| own.contains(&Some(a.net.addr())));
-    let holding = holding.filter_map(|a| view.links.get(&a.index).map(|l| l.mtu));
-    towards.min().or(holding.min()).unwrap_or(ETHERNET)
 }

@@ -52,10 +52,18 @@ pub(crate) fn write(root: &Path, key: &str, value: &'static str) -> Result<(), E
         });
     written.map_err(|source| {
         let key = key.to_string();
-        if crate::read_only(&source) {
+        if read_only(&source) {
             Error::ReadOnly { key, value, source }
         } else {
             Error::Write { key, value, source }
         }
     })
+}
+
+/// Whether an error means that nobody can write here, as in a container with a read-only `/proc/sys`.
+fn read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
 }

@@ -18,16 +18,16 @@ mod host;
 mod parts;
 mod pods;
 mod reconcile;
+mod running;
 mod snapshot;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use anyhow::{Context, bail};
+use anyhow::Context;
 use config::agent_file::AgentConfig;
 use tokio::signal::unix::{SignalKind, signal};
 
 use parts::Parts;
+
+pub use running::refuse_if_running;
 
 /// Runs the agent until SIGTERM or SIGINT. The data plane stays as it is when it returns.
 pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
@@ -51,21 +51,4 @@ pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
     let _ = std::fs::remove_file(&config.socket);
     tracing::info!("roadbed agent ends; routes and devices stay in place");
     outcome
-}
-
-/// Where the ledger of addresses lives.
-fn ledger_dir(config: &AgentConfig) -> PathBuf {
-    config.state_dir.clone()
-}
-
-/// Refuses a second agent: whoever answers on the socket owns this node's kernel state.
-pub fn refuse_if_running(socket: &Path) -> anyhow::Result<()> {
-    let client = config::api::Client::new(socket).with_timeout(Duration::from_secs(2));
-    match client.get::<serde_json::Value>("/v1/status") {
-        Err(config::api::ClientError::Absent { .. }) => Ok(()),
-        _ => bail!(
-            "an agent runs already and answers on {}; stop it first",
-            socket.display()
-        ),
-    }
 }

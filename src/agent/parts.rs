@@ -6,7 +6,7 @@ use anyhow::Context;
 use config::agent_file::AgentConfig;
 use tokio::sync::watch;
 
-use super::{ledger_dir, pods::Pods};
+use super::pods::Pods;
 
 /// Handles to everything that runs beside the reconciler.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Parts {
             ..Default::default()
         })
         .context("cannot talk to the kernel about tunnels (is this run as root?)")?;
-        let pods = Pods::open(&ledger_dir(config))?;
+        let pods = Pods::open(&config.state_dir)?;
         let (bgp_started, bgp) = watch::channel(None);
         Ok(Parts {
             store,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::bail;
 use config::api::explain::Explanation;
 
-use super::Ask;
+use super::ask::Ask;
 use super::output;
 
 #[derive(Debug, clap::Args)]

@@ -4,6 +4,7 @@
 //! Errors go to stderr as one clear line with what to do, exit 1; usage errors exit 2 (clap's rule).
 
 mod agent;
+mod ask;
 mod cleanup;
 mod explain;
 mod output;
@@ -12,12 +13,11 @@ mod routes;
 mod status;
 mod validate;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use config::api::Client;
 
+use ask::Ask;
 pub use output::Format;
 
 /// BGP routing for Kubernetes nodes: announces pod subnets, installs what it learns, tunnels where it must.
@@ -26,23 +26,6 @@ pub use output::Format;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-}
-
-/// What every question to a running agent takes.
-#[derive(Debug, clap::Args)]
-struct Ask {
-    /// The agent's socket.
-    #[arg(long, env = "ROADBED_SOCKET", default_value = config::api::DEFAULT_SOCKET)]
-    socket: PathBuf,
-    /// Output: a table for people, or json or yaml with stable field names.
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
-    output: Format,
-}
-
-impl Ask {
-    fn client(&self) -> Client {
-        Client::new(&self.socket)
-    }
 }
 
 #[derive(Debug, Subcommand)]

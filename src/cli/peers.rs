@@ -2,7 +2,7 @@
 
 use config::api::peers::Peer;
 
-use super::Ask;
+use super::ask::Ask;
 use super::output::{self, dash, span, table};
 
 #[derive(Debug, clap::Args)]

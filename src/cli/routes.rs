@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use config::api::routes::Route;
 use ipnet::IpNet;
 
-use super::Ask;
+use super::ask::Ask;
 use super::output::{self, dash, table};
 
 #[derive(Debug, clap::Args)]

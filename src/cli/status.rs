@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use config::api::status::Status;
 
-use super::Ask;
+use super::ask::Ask;
 use super::output::{self, span, table};
 
 pub fn run(ask: &Ask) -> anyhow::Result<()> {

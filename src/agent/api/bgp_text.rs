@@ -7,7 +7,7 @@ use bgpd_proto::speaker::PeerStatus;
 use ipnet::IpNet;
 use tunnel::Encapsulation;
 
-use super::State;
+use super::state::State;
 
 /// Every session, in the order of the peers' addresses; none before the speaker runs.
 pub async fn sessions(state: &State) -> Vec<PeerStatus> {

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State as Extract;
 use config::api::cni::{CniAdd, CniAdded, CniDel, CniDeleted};
 
-use super::{Failure, State};
+use super::answer::Failure;
+use super::state::State;
 
 pub async fn add(
     Extract(state): Extract<State>,

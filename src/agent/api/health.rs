@@ -8,7 +8,8 @@ use std::fmt::Write;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
 
-use super::{State, status};
+use super::state::State;
+use super::status;
 
 /// The process runs and its tasks answer.
 pub async fn alive() -> &'static str {

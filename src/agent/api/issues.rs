@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use routesync::KernelView;
 use store::StoreState;
 
-use super::State;
+use super::state::State;
 use crate::agent::snapshot::Snapshot;
 use crate::decide::{Decisions, PodLink};
 
@@ -49,6 +49,7 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
         let links = state.parts.pods.links();
         let view = state.parts.fib.view().borrow().clone();
         issues.extend(unplugged(&links, &view, decisions));
+        issues.extend(strays(&links, &view));
         issues.extend(not_here(snapshot, &view));
     }
     for (message, at) in state.parts.pods.problems() {
@@ -112,6 +113,24 @@ fn unplugged(links: &[PodLink], view: &KernelView, decisions: &Decisions) -> Vec
             addresses.join(" and ")
         );
         warning("pod", message, 0)
+    })
+    .collect()
+}
+
+/// Pod links that the ledger knows nothing of: it was lost, or the links are left over.
+fn strays(leases: &[PodLink], view: &KernelView) -> Vec<Issue> {
+    let known = |name: &str| leases.iter().any(|lease| lease.interface == name);
+    let ours = view
+        .links
+        .values()
+        .filter(|link| attach::is_ours(&link.name) && !known(&link.name));
+    ours.map(|link| {
+        let message = format!(
+            "the ledger of addresses knows nothing of the pod link {}: its pod has no network, and its address may \
+             be given again; delete the pod, or the link where there is none (was stateDir emptied or moved?)",
+            link.name
+        );
+        error("ipam", message, 0)
     })
     .collect()
 }

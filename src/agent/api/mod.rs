@@ -10,81 +10,31 @@ mod issues;
 mod limits;
 mod peers;
 mod routes;
+mod state;
 mod status;
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context;
 use axum::Router;
 use axum::routing::{get, post};
-use config::agent_file::AgentConfig;
 use tokio::net::UnixListener;
-use tokio::sync::watch;
 
 use self::limits::{Bounded, LIFETIME};
-use super::parts::Parts;
-use super::snapshot::Snapshot;
+use super::running::refuse_if_running;
 
-pub use answer::Failure;
+pub use state::State;
 
 /// Connections at once on the socket: runtimes start pods in parallel, and each waits for its route.
 const SOCKET_CONNECTIONS: usize = 256;
 /// Connections at once on the metrics address, which every user of the host can open.
 const METRICS_CONNECTIONS: usize = 32;
 
-/// What the handlers share.
-#[derive(Clone)]
-pub struct State(Arc<Shared>);
-
-/// Behind [`State`].
-pub struct Shared {
-    /// The node's name.
-    pub node: String,
-    /// `file` and its path.
-    pub datastore: (String, String),
-    /// When the agent started.
-    pub started: Instant,
-    /// The parts.
-    pub parts: Parts,
-    /// The latest decisions.
-    pub snapshots: watch::Receiver<Snapshot>,
-}
-
-impl State {
-    /// The state of a new agent.
-    pub fn new(config: &AgentConfig, parts: Parts, snapshots: watch::Receiver<Snapshot>) -> Self {
-        let config::agent_file::Datastore::File { path } = &config.datastore;
-        State(Arc::new(Shared {
-            node: config.node_name.to_string(),
-            datastore: ("file".into(), path.display().to_string()),
-            started: Instant::now(),
-            parts,
-            snapshots,
-        }))
-    }
-}
-
-impl std::ops::Deref for State {
-    type Target = Shared;
-    fn deref(&self) -> &Shared {
-        &self.0
-    }
-}
-
-impl Shared {
-    /// The latest snapshot.
-    pub fn snapshot(&self) -> Snapshot {
-        self.snapshots.borrow().clone()
-    }
-}
-
 /// Binds the socket: the directory is made, and what a dead agent left there is replaced.
 pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
-    super::refuse_if_running(path)?;
+    refuse_if_running(path)?;
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     }

@@ -10,7 +10,9 @@ use bgpd_proto::types::{Family, PeerKind};
 use config::api::ErrorKind;
 use config::api::peers::{Peer, PeerFamily};
 
-use super::{Failure, State, bgp_text};
+use super::answer::Failure;
+use super::bgp_text;
+use super::state::State;
 
 pub async fn list(Extract(state): Extract<State>) -> Json<Vec<Peer>> {
     let asn = local_as(&state);

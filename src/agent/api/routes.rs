@@ -10,7 +10,9 @@ use ipnet::IpNet;
 use routesync::{DesiredRoute, Outcome, RouteKey, Target};
 use serde::Deserialize;
 
-use super::{Failure, State, bgp_text};
+use super::answer::Failure;
+use super::bgp_text;
+use super::state::State;
 use crate::agent::snapshot::Snapshot;
 use crate::decide::RouteDecision;
 use crate::decide::routes::{METRIC, Origin};

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::State as Extract;
 use config::api::status::{Block, Datastore, NodePath, PeerCounts, RouteCounts, Status, Tunnel};
 
-use super::{State, bgp_text, issues};
+use super::state::State;
+use super::{bgp_text, issues};
 use crate::agent::snapshot::Snapshot;
 use crate::plan::Plan;
 

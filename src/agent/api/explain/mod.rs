@@ -1,6 +1,7 @@
 //! `GET /v1/explain?target=`: the decisions for one destination, each with its checks. Nothing is remembered
 //! for it: the same pure functions are run again on what is known now.
 
+mod question;
 mod way;
 
 use std::net::IpAddr;
@@ -11,14 +12,15 @@ use axum::extract::{Query, State as Extract};
 use config::api::ErrorKind;
 use config::api::explain::{Explanation, Step};
 use ipnet::IpNet;
-use routesync::{KernelView, resolve};
+use routesync::resolve;
 use serde::Deserialize;
 
-use super::{Failure, State, bgp_text, routes as routes_text};
-use crate::agent::snapshot::Snapshot;
+use self::question::{Question, step};
+use super::answer::Failure;
+use super::state::State;
+use super::{bgp_text, routes as routes_text};
 use crate::decide::routes::Origin;
-use crate::decide::{Decisions, RouteDecision, paths};
-use crate::plan::Plan;
+use crate::decide::{RouteDecision, paths};
 
 #[derive(Deserialize)]
 pub struct Asked {
@@ -57,24 +59,6 @@ fn parse(text: &str) -> Result<IpNet, Failure> {
     })
 }
 
-fn step(stage: &str, result: impl Into<String>, checks: Vec<String>) -> Step {
-    Step {
-        stage: stage.into(),
-        result: result.into(),
-        checks,
-    }
-}
-
-/// One question with everything that answers are made from.
-struct Question<'a> {
-    state: &'a State,
-    snapshot: &'a Snapshot,
-    plan: &'a Plan,
-    decisions: &'a Decisions,
-    view: &'a KernelView,
-    target: IpNet,
-}
-
 impl Question<'_> {
     async fn answer(&self, asked: &str) -> Explanation {
         let route = self.route();
@@ -106,15 +90,6 @@ impl Question<'_> {
         holding
             .max_by_key(|(prefix, _)| prefix.prefix_len())
             .map(|(prefix, decision)| (*prefix, decision))
-    }
-
-    fn is_own_pod_address(&self) -> bool {
-        self.state
-            .parts
-            .pods
-            .own_addresses()
-            .iter()
-            .any(|a| IpNet::from(*a) == self.target)
     }
 
     fn what(&self, route: Option<(IpNet, &RouteDecision)>) -> &'static str {

@@ -4,7 +4,7 @@ use config::api::explain::Step;
 use ipnet::IpNet;
 use routesync::{DesiredRoute, RouteKey, Target};
 
-use super::{Question, step};
+use super::question::{Question, step};
 use crate::agent::api::{bgp_text, routes as routes_text};
 use crate::decide::RouteDecision;
 use crate::decide::routes::METRIC;

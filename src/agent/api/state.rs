@@ -1,0 +1,56 @@
+//! What the handlers of the socket API share.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use config::agent_file::AgentConfig;
+use tokio::sync::watch;
+
+use crate::agent::parts::Parts;
+use crate::agent::snapshot::Snapshot;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct State(Arc<Shared>);
+
+/// Behind [`State`].
+pub struct Shared {
+    /// The node's name.
+    pub node: String,
+    /// `file` and its path.
+    pub datastore: (String, String),
+    /// When the agent started.
+    pub started: Instant,
+    /// The parts.
+    pub parts: Parts,
+    /// The latest decisions.
+    pub snapshots: watch::Receiver<Snapshot>,
+}
+
+impl State {
+    /// The state of a new agent.
+    pub fn new(config: &AgentConfig, parts: Parts, snapshots: watch::Receiver<Snapshot>) -> Self {
+        let config::agent_file::Datastore::File { path } = &config.datastore;
+        State(Arc::new(Shared {
+            node: config.node_name.to_string(),
+            datastore: ("file".into(), path.display().to_string()),
+            started: Instant::now(),
+            parts,
+            snapshots,
+        }))
+    }
+}
+
+impl std::ops::Deref for State {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Shared {
+    /// The latest snapshot.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshots.borrow().clone()
+    }
+}

@@ -188,12 +188,11 @@ impl Reconciler {
                 self.snapshot.plan_error = None;
                 let plan = Arc::new(plan);
                 if let Err(error) = self.configure(&plan).await {
-                    tracing::error!(%error, "the BGP speaker does not start");
-                    let since = self
-                        .snapshot
-                        .start_error
-                        .take()
-                        .map_or_else(Instant::now, |(_, since)| since);
+                    let last = self.snapshot.start_error.take();
+                    if last.as_ref().is_none_or(|(said, _)| *said != error) {
+                        tracing::error!(%error, "the new resources cannot be applied yet; tried again every {RETRY:?}");
+                    }
+                    let since = last.map_or_else(Instant::now, |(_, since)| since);
                     self.snapshot.start_error = Some((error, since));
                     return true;
                 }
@@ -212,6 +211,8 @@ impl Reconciler {
             Err(error) => {
                 tracing::error!(%error, "the resources make no plan for this node; the last good state is kept");
                 self.snapshot.plan_error = Some((error.to_string(), Instant::now()));
+                // What could not be applied is not wanted any more.
+                self.snapshot.start_error = None;
                 self.intent = Some(intent);
             }
         }

@@ -54,7 +54,7 @@ impl Pods {
         })
     }
 
-    /// Changes of the pods or of the blocks.
+    /// Changes of the pods.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
@@ -74,8 +74,8 @@ impl Pods {
             let since = old.get(&text).copied().unwrap_or(now);
             trouble.insert(text, since);
         }
-        drop(trouble);
-        self.touch();
+        // No word to the watchers: only the reconciler calls this, in a round that goes on to read the result. A
+        // word would wake it at once, and a speaker that cannot start would be tried again without a pause.
         Ok(())
     }
 

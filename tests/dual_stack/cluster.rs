@@ -26,12 +26,20 @@ pub fn node(number: usize, ipv4: bool) -> String {
 }
 
 /// The router's address in the rack of a node.
-pub fn router(number: usize, ipv4: bool) -> &'static str {
+fn router(number: usize, ipv4: bool) -> &'static str {
     match (ipv4, PLACES[number - 1].0) {
         (true, 1) => "192.0.2.1",
         (true, _) => "198.51.100.1",
         (false, 1) => "2001:db8:1::1",
         (false, _) => "2001:db8:2::1",
+    }
+}
+
+/// The gateway of a node's default route. For n3 it is link-local in IPv6, as router advertisements have it.
+pub fn gateway(number: usize, ipv4: bool) -> &'static str {
+    match (ipv4, number) {
+        (false, 3) => "fe80::1",
+        _ => router(number, ipv4),
     }
 }
 
@@ -58,7 +66,7 @@ pub fn pod(number: usize, ipv4: bool) -> String {
 }
 
 /// The resources; `n3` is what stands in the `bgp` of node n3 besides its addresses.
-fn resources(families: Families, mode: &str, n3: &str) -> String {
+pub fn resources(families: Families, mode: &str, n3: &str) -> String {
     let mut text = "apiVersion: roadbed.dev/v1\nkind: BGPConfiguration\nmetadata: { name: default }\n\
                     spec: { asNumber: 64512 }\n"
         .to_owned();
@@ -113,6 +121,7 @@ pub fn up(scenario: &str, families: Families, mode: &str, n3: &str) -> Fabric {
         "ip link set eth1 master rack".to_owned(),
         "ip link set eth2 master rack".to_owned(),
         "ip link set rack up".to_owned(),
+        "ip addr add fe80::1/64 dev eth3 nodad".to_owned(),
         "sysctl -qw net.ipv4.ip_forward=1".to_owned(),
         "sysctl -qw net.ipv6.conf.all.forwarding=1".to_owned(),
     ];
@@ -142,7 +151,10 @@ pub fn up(scenario: &str, families: Families, mode: &str, n3: &str) -> Fabric {
                 "ip addr add {}/{length} dev eth1{nodad}",
                 node(number, ipv4)
             ));
-            exec.push(format!("ip route add default via {}", router(number, ipv4)));
+            exec.push(format!(
+                "ip route add default via {} dev eth1",
+                gateway(number, ipv4)
+            ));
         }
         let exec: Vec<&str> = exec.iter().map(String::as_str).collect();
         builder = builder

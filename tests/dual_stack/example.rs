@@ -116,12 +116,15 @@ fn a_learned_default_route_stands_behind_the_nodes_own() {
     let fabric = up();
     let lines = [
         "conf t",
+        "ip prefix-list FABRIC seq 100 permit 0.0.0.0/0",
+        "ipv6 prefix-list FABRIC6 seq 100 permit ::/0",
         "router bgp 65001",
+        "no bgp network import-check",
         "address-family ipv4 unicast",
-        "neighbor NODES default-originate",
+        "network 0.0.0.0/0",
         "exit-address-family",
         "address-family ipv6 unicast",
-        "neighbor NODES default-originate",
+        "network ::/0",
     ];
     let mut words = vec!["vtysh"];
     words.extend(lines.iter().flat_map(|line| ["-c", line]));

@@ -1,9 +1,9 @@
 //! Pools in mode `Always` and `Never`, in both families at once; and a node with an AS of its own, which makes
 //! its sessions in the mesh external.
 
-use super::cluster::{self, Families, block, node, own_pod_address, pod, router};
+use super::cluster::{self, Families, block, gateway, node, own_pod_address, pod};
 use super::{addresses, explained, leads, stage, traffic, tunnelled};
-use crate::support::{Fabric, eventually, kernel, view};
+use crate::support::{Fabric, check, eventually, kernel, view};
 
 fn device(ipv4: bool) -> &'static str {
     if ipv4 { "rb-vxlan" } else { "rb-vxlan6" }
@@ -57,7 +57,8 @@ fn never_has_no_tunnel_and_follows_the_fabric() {
             leads(&fabric, "n1", &block(2, ipv4), "eth1", &node(2, ipv4))
         });
         eventually("the route through the router", || {
-            leads(&fabric, "n1", &block(3, ipv4), "eth1", router(1, ipv4))
+            leads(&fabric, "n1", &block(3, ipv4), "eth1", gateway(1, ipv4))?;
+            leads(&fabric, "n3", &block(1, ipv4), "eth1", gateway(3, ipv4))
         });
         let held = addresses(&fabric, "n1", "lo");
         assert!(
@@ -108,4 +109,55 @@ fn a_node_with_an_as_of_its_own_is_a_node_like_others() {
         assert!(received.is_err(), "n1 passed n3's block on: {received:?}");
     }
     all_reach_all(&fabric);
+}
+
+/// The mode of both pools is edited on all nodes: devices, addresses and routes follow, pods keep theirs.
+#[test]
+fn a_changed_mode_takes_effect_at_once() {
+    let fabric = cluster::up("change", Families::Both, "Always", "");
+    let edit = |mode: &str| {
+        for node in ["n1", "n2", "n3"] {
+            fabric.edit(node, &cluster::resources(Families::Both, mode, ""));
+        }
+    };
+    let own_address_on = |link: &str, ipv4: bool| {
+        let held = addresses(&fabric, "n1", link);
+        check(held.contains(&own_pod_address(1, ipv4)), || {
+            format!("{link} has {held:?}")
+        })
+    };
+    edit("Never");
+    for ipv4 in [true, false] {
+        eventually("the native route", || {
+            leads(&fabric, "n1", &block(3, ipv4), "eth1", gateway(1, ipv4))?;
+            own_address_on("lo", ipv4)
+        });
+    }
+    eventually("the end of the tunnels", || {
+        let links = kernel::links(&fabric, "n1");
+        check(!links.iter().any(|l| l.starts_with("rb-")), || {
+            format!("{links:?}")
+        })
+    });
+    traffic::ping(&fabric, "p1", &pod(3, true));
+    traffic::ping(&fabric, "p1", &pod(3, false));
+    edit("CrossSubnet");
+    for ipv4 in [true, false] {
+        eventually("the route into the tunnel", || {
+            let source = own_pod_address(1, ipv4);
+            tunnelled(&fabric, "n1", &block(3, ipv4), device(ipv4), &source)?;
+            own_address_on(device(ipv4), ipv4)
+        });
+        let loopback = own_address_on("lo", ipv4);
+        assert!(loopback.is_err(), "the own pod address is on loopback still");
+    }
+    all_reach_all(&fabric);
+    for node in ["n1", "n2", "n3"] {
+        eventually("a node without problems", || {
+            let status = view::status(&fabric, node)?;
+            check(status.ready && status.problems.is_empty(), || {
+                format!("{:?}", status.problems)
+            })
+        });
+    }
 }

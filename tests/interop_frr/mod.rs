@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::interop::{self, Learned, ROUTER, Router, Session, THEIRS};
+use crate::support::interop::{self, Learned, ROUTER, Router, Session, THEIR_ADDRESS, THEIRS};
 use crate::support::{Builder, Fabric};
 
 /// FRR of the distribution.
@@ -86,11 +86,22 @@ fn config(session: Session) -> String {
     for family in session.families() {
         let name = ["ipv4", "ipv6"][family];
         text += &format!(
-            " !\n address-family {name} unicast\n  network {}\n  neighbor {neighbor} activate\n exit-address-family\n",
-            THEIRS[family]
+            " !\n address-family {name} unicast\n  network {}\n  neighbor {neighbor} activate\n{} exit-address-family\n",
+            THEIRS[family],
+            next_hop(session, family)
         );
     }
-    text + "exit\n"
+    text += "exit\n!\nroute-map NEXT-HOP permit 10\n";
+    text + &format!(" set ipv6 next-hop global {}\nexit\n", THEIR_ADDRESS[1])
+}
+
+/// For IPv6 over a session of IPv4, FRR takes the interface's IPv6 address, but it announces the unusable
+/// `::ffff:192.0.2.1` where the session is up before bgpd has learned that address. So it is told.
+fn next_hop(session: Session, family: usize) -> String {
+    match (session.theirs().contains(':'), family) {
+        (false, 1) => format!("  neighbor {} route-map NEXT-HOP out\n", session.ours()),
+        _ => String::new(),
+    }
 }
 
 #[test]

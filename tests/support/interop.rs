@@ -126,13 +126,21 @@ fn up(scenario: &str, router: &dyn Router, session: Session) -> Fabric {
         view::established(&fabric, NODE, session.theirs())
     });
     for family in session.families() {
-        eventually("their route in our kernel", || theirs_installed(&fabric, family));
+        eventually("their route in our kernel", || {
+            theirs_installed(&fabric, session, family)
+        });
     }
     fabric
 }
 
-fn theirs_installed(fabric: &Fabric, family: usize) -> Result<(), String> {
-    kernel::route_via(fabric, NODE, THEIRS[family], THEIR_ADDRESS[family])
+fn theirs_installed(fabric: &Fabric, session: Session, family: usize) -> Result<(), String> {
+    kernel::route_via(fabric, NODE, THEIRS[family], THEIR_ADDRESS[family]).map_err(|seen| {
+        let received = view::route_of(fabric, NODE, THEIRS[family], &["--received", session.theirs()]);
+        format!(
+            "{seen}; received: {received:?}; decided: {:?}",
+            view::route(fabric, NODE, THEIRS[family])
+        )
+    })
 }
 
 fn ours_known(fabric: &Fabric, router: &dyn Router, session: Session, family: usize) -> Result<(), String> {
@@ -201,7 +209,7 @@ pub fn exchange(router: &dyn Router, session: Session) {
     }
     router.announce(&fabric, session, true);
     for family in session.families() {
-        eventually("their route again", || theirs_installed(&fabric, family));
+        eventually("their route again", || theirs_installed(&fabric, session, family));
     }
 
     let block = kernel::route(&fabric, NODE, OURS[0]).expect("our block is in the kernel");
@@ -247,7 +255,7 @@ pub fn killed(router: &dyn Router, session: Session) {
         view::established(&fabric, NODE, session.theirs())
     });
     for family in session.families() {
-        eventually("their route again", || theirs_installed(&fabric, family));
+        eventually("their route again", || theirs_installed(&fabric, session, family));
         eventually("our route at the router", || {
             ours_known(&fabric, router, session, family)
         });
@@ -271,7 +279,7 @@ pub fn link_down(router: &dyn Router, session: Session) {
     eventually("the session", || {
         view::established(&fabric, NODE, session.theirs())
     });
-    eventually("their route again", || theirs_installed(&fabric, 0));
+    eventually("their route again", || theirs_installed(&fabric, session, 0));
     eventually("our route at the router", || {
         ours_known(&fabric, router, session, 0)
     });
@@ -306,6 +314,6 @@ pub fn hold_timer(router: &dyn Router, session: Session) {
         view::established(&fabric, NODE, session.theirs())
     });
     for family in session.families() {
-        eventually("their route again", || theirs_installed(&fabric, family));
+        eventually("their route again", || theirs_installed(&fabric, session, family));
     }
 }

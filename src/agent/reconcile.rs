@@ -122,6 +122,10 @@ impl Reconciler {
         };
         let decisions = Arc::new(decide::decide(inputs));
         self.hand_on(&decisions).await;
+        let (now, known) = (Instant::now(), std::mem::take(&mut self.snapshot.findings));
+        let since = |finding| (known.get(&finding).copied().unwrap_or(now), finding);
+        let found = decide::findings::of(inputs).into_iter().map(since);
+        self.snapshot.findings = found.map(|(since, finding)| (finding, since)).collect();
         let host_waits = self.host.apply(&decisions.host);
         self.snapshot.host_problems = self.host.problems();
         self.snapshot.fully_fed = rib.fully_fed;

@@ -1,9 +1,11 @@
 //! What the reconciler last decided, for everyone who answers questions or waits for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::decide::Decisions;
+use crate::decide::findings::Finding;
 use crate::plan::Plan;
 
 /// One round's picture. Cheap to clone.
@@ -21,6 +23,8 @@ pub struct Snapshot {
     pub start_error: Option<(String, Instant)>,
     /// What the host refuses, and since when.
     pub host_problems: Vec<(String, Instant)>,
+    /// What does not fit together on this host, and since when.
+    pub findings: BTreeMap<Finding, Instant>,
     /// When the plan in force was applied.
     pub applied: Option<Instant>,
     /// Every peer has sent its whole table once, or the deferral time is over.

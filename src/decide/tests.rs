@@ -404,3 +404,35 @@ fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sit
     });
     assert_eq!(decisions.pod_mtu, 1450);
 }
+
+#[test]
+fn what_does_not_fit_together_is_found() {
+    let mut view = view();
+    let lost = PodLink {
+        addresses: vec![ip("10.244.1.7")],
+        interface: "rbgone".into(),
+    };
+    let found = |view: &KernelView, pods: &[PodLink]| -> Vec<(&str, bool)> {
+        let inputs = Inputs {
+            plan: &plan("CrossSubnet"),
+            rib: &rib(&[]),
+            view,
+            pods,
+            own_pod_addresses: &[],
+        };
+        let found = super::findings::of(inputs);
+        found.iter().map(|f| (f.part, f.severe)).collect()
+    };
+    assert_eq!(found(&view, &[]), []);
+    assert_eq!(found(&view, &[lost]), [("pod", false)]);
+    let stray = Link {
+        index: 9,
+        name: "rb0123456789a".into(),
+        ..Link::default()
+    };
+    view.links.insert(9, stray);
+    assert_eq!(found(&view, &[]), [("ipam", false)]);
+    view.links.remove(&9);
+    view.addresses.clear();
+    assert_eq!(found(&view, &[]), [("host", true)]);
+}

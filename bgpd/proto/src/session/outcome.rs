@@ -155,9 +155,10 @@ impl Session {
 
     pub(super) fn note_state(&mut self, now: Instant) {
         let state = self.state();
-        if state != self.shown {
-            self.shown = state;
+        // Attempts go through several states every few seconds: what counts is how long it is up, or is not.
+        if (state == State::Established) != (self.shown == State::Established) {
             self.since = now;
         }
+        self.shown = state;
     }
 }

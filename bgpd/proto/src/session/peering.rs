@@ -269,7 +269,7 @@ impl Session {
         second.map_or(self.main.fsm.state(), |second| second.max(self.main.fsm.state()))
     }
 
-    /// Since when it has been in that state.
+    /// Since when it is Established, or since when it is not.
     pub fn since(&self) -> Instant {
         self.since
     }

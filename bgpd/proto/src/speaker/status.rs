@@ -18,7 +18,7 @@ pub struct PeerStatus {
     pub kind: PeerKind,
     /// Where the session stands.
     pub state: State,
-    /// Since when.
+    /// Since when it is Established, or since when it is not: attempts do not hide a long outage.
     pub since: Instant,
     /// What went wrong last, in a session or an attempt at one; kept while the session is up again.
     pub last_error: Option<String>,

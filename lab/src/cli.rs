@@ -58,6 +58,8 @@ pub enum Format {
     Table,
     /// For programs
     Json,
+    /// For programs, and easier on the eye
+    Yaml,
 }
 
 /// Carries a command out. `exec` ends the program with the exit code of what it ran.
@@ -107,15 +109,14 @@ fn inspect(target: &Target, format: Format) -> Result<(), Error> {
     let report = find(target)?.inspect()?;
     match format {
         Format::Table => print!("{}", table(&report)),
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&report);
-            println!(
-                "{}",
-                text.map_err(|e| Error::Request(format!("cannot write the report: {e}")))?
-            );
-        }
+        Format::Json => println!("{}", serde_json::to_string_pretty(&report).map_err(unwritten)?),
+        Format::Yaml => print!("{}", serde_saphyr::to_string(&report).map_err(unwritten)?),
     }
     Ok(())
+}
+
+fn unwritten(error: impl std::fmt::Display) -> Error {
+    Error::Request(format!("cannot write the report: {error}"))
 }
 
 fn exec(target: &Target, node: &str, command: &[String]) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 mod question;
 mod way;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -187,7 +188,12 @@ impl Question<'_> {
 
     fn next_hop(&self, decision: &RouteDecision) -> Option<Step> {
         let next_hop = decision.best.as_ref()?.next_hop?;
-        let learned = &self.decisions.learned;
+        // A node that is a neighbour is sent to as such, whatever is learned about its address.
+        let none = BTreeMap::new();
+        let learned = match self.is_near(decision) {
+            true => &none,
+            false => &self.decisions.learned,
+        };
         let resolution = resolve(self.view, learned, next_hop);
         let node = match self.plan.remote_at(next_hop) {
             Some(node) => format!("{next_hop} is node {}", node.name),
@@ -199,6 +205,13 @@ impl Question<'_> {
             format!("{node}; {}", routes_text::outcome(&resolution.outcome)),
             trace,
         ))
+    }
+
+    /// The owner is a node on one of our own links.
+    fn is_near(&self, decision: &RouteDecision) -> bool {
+        let path = decision.node.as_ref().zip(self.plan.pool_of(&self.target));
+        let path = path.and_then(|(node, pool)| paths::find(&self.decisions.paths, &pool.name, node));
+        path.is_some_and(|p| matches!(p.path, tunnel::L2Path::OnLink { .. }))
     }
 
     fn encapsulation(&self, decision: &RouteDecision) -> Option<Step> {

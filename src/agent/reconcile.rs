@@ -157,9 +157,11 @@ impl Reconciler {
         if old.is_none_or(|old| old.fib != new.fib) {
             self.snapshot.fib_generation = self.parts.fib.publish(new.fib.clone());
         }
-        if old.is_none_or(|old| old.next_hops != new.next_hops)
-            && let Some(bgp) = self.parts.speaker()
-        {
+        let Some(bgp) = self.parts.speaker() else { return };
+        if old.is_none_or(|old| old.originated != new.originated) {
+            bgp.originate(new.originated.clone()).await;
+        }
+        if old.is_none_or(|old| old.next_hops != new.next_hops) {
             bgp.set_next_hops(new.next_hops.clone()).await;
         }
     }
@@ -244,10 +246,10 @@ impl Reconciler {
         match self.parts.speaker() {
             Some(bgp) => {
                 bgp.configure(plan.speaker.clone()).await;
-                bgp.originate(plan.originated.clone()).await;
             }
             None => {
-                let (speaker, originated) = (plan.speaker.clone(), plan.originated.clone());
+                let originated = decide::originated(plan, &self.parts.pods.links());
+                let speaker = plan.speaker.clone();
                 let bgp = bgpd::start_originating(speaker, originated, listen_addresses(plan)).await;
                 let bgp = bgp.map_err(|e| e.to_string())?;
                 self.listen_port = plan.listen_port;

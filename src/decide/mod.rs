@@ -24,7 +24,7 @@ pub mod uplinks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use bgpd_proto::rib::{BestRoute, NextHopTable};
+use bgpd_proto::rib::{BestRoute, NextHopTable, Originated};
 use ipnet::IpNet;
 use routesync::{DesiredFib, KernelView};
 use tunnel::DesiredTunnels;
@@ -72,6 +72,8 @@ pub struct Inputs<'a> {
 /// Everything that is decided, complete.
 #[derive(Debug, Clone)]
 pub struct Decisions {
+    /// For `bgpd`: what this node announces of its own.
+    pub originated: BTreeMap<IpNet, Originated>,
     /// For `routesync`.
     pub fib: DesiredFib,
     /// For `tunnel`.
@@ -96,6 +98,19 @@ pub fn next_hops_of(plan: &Plan, rib: &RibSnapshot, view: &KernelView) -> NextHo
     next_hops::table(plan, view, &learned, &rib.tracked)
 }
 
+/// What this node originates: its blocks, and as /32 or /128 the address of each pod that lies outside them, which
+/// happens when its block was taken away while it runs.
+pub fn originated(plan: &Plan, pods: &[PodLink]) -> BTreeMap<IpNet, Originated> {
+    let inside = |address: &IpAddr| plan.blocks.iter().any(|block| block.cidr.contains(address));
+    let strays = pods
+        .iter()
+        .flat_map(|pod| &pod.addresses)
+        .filter(|address| !inside(address));
+    let mut originated = plan.originated.clone();
+    originated.extend(strays.map(|address| (IpNet::from(*address), Originated::default())));
+    originated
+}
+
 /// Decides everything.
 pub fn decide(inputs: Inputs<'_>) -> Decisions {
     let learned = routes::learned_outside_pools(inputs.plan, &inputs.rib.loc_rib);
@@ -107,6 +122,7 @@ pub fn decide(inputs: Inputs<'_>) -> Decisions {
     let host = host::wanted(inputs, &uplinks);
     let fib = routes::fib(&routes, inputs.rib.fully_fed);
     Decisions {
+        originated: originated(inputs.plan, inputs.pods),
         fib,
         tunnels,
         next_hops,

@@ -436,3 +436,15 @@ fn what_does_not_fit_together_is_found() {
     view.addresses.clear();
     assert_eq!(found(&view, &[]), [("host", true)]);
 }
+
+#[test]
+fn a_pod_outside_the_blocks_is_announced_by_itself() {
+    let pod = |address: &str| PodLink {
+        addresses: vec![ip(address)],
+        interface: "rbpod".into(),
+    };
+    let pods = [pod("10.244.1.7"), pod("10.244.9.9")];
+    let decisions = decided(&plan("CrossSubnet"), &rib(&[]), &pods);
+    let announced: Vec<IpNet> = decisions.originated.keys().copied().collect();
+    assert_eq!(announced, [net("10.244.1.0/24"), net("10.244.9.9/32")]);
+}

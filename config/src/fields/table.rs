@@ -101,7 +101,7 @@ const BGP_CONFIGURATION: &[Field] = &[
     ignored("spec.ignoredInterfaces", "no routes are taken from interfaces"),
     ignored(
         "spec.nodeMeshMaxRestartTime",
-        "graceful restart is not spoken yet; routes stay in the kernel on restart",
+        "peers may keep our routes for 120 s while we restart; another time is not built yet",
     ),
     refused(
         "spec.nodeMeshPassword",
@@ -156,12 +156,12 @@ const BGP_CONFIGURATION: &[Field] = &[
     refused(
         "spec.ipv4NormalRoutePriority",
         &["1024"],
-        "a metric of your own for routes is not built yet",
+        "a metric of your own for routes is not built yet: it is 1082, behind every usual default",
     ),
     refused(
         "spec.ipv6NormalRoutePriority",
         &["1024"],
-        "a metric of your own for routes is not built yet",
+        "a metric of your own for routes is not built yet: it is 1082, behind every usual default",
     ),
     refused(
         "spec.ipv4ElevatedRoutePriority",
@@ -267,7 +267,7 @@ const BGP_PEER: &[Field] = &[
     ),
     ignored(
         "spec.maxRestartTime",
-        "graceful restart is not spoken yet; routes stay in the kernel on restart",
+        "peers may keep our routes for 120 s while we restart; another time is not built yet",
     ),
     ignored(
         "spec.keepaliveTime",

@@ -67,8 +67,8 @@ impl Pods {
         let old = std::mem::take(&mut *trouble);
         for lease in report.outside {
             let text = format!(
-                "pod interface {} holds {:?}, which is not all inside this node's blocks: it is not announced; \
-                 delete the pod, or give the node that block again",
+                "pod interface {} holds {:?}, which is not all inside this node's blocks: announced as host routes; \
+                 move the pod, or give the node that block again",
                 lease.host_ifname, lease.addresses
             );
             let since = old.get(&text).copied().unwrap_or(now);

@@ -50,8 +50,12 @@ fn routers_route_between_hosts_and_nothing_stays_behind() {
         }
     })
     .unwrap();
-    lab.exec_ok("h1", &["ping", "-c", "1", "-W", "2", "203.0.113.10"])
-        .unwrap();
+    // The far router may still be a moment behind: it needs the way back.
+    wait::until(Duration::from_secs(20), "an answer from the other host", || {
+        lab.exec_ok("h1", &["ping", "-c", "1", "-W", "1", "203.0.113.10"])
+            .map_err(|e| e.to_string())
+    })
+    .unwrap();
     assert!(
         lab.exec_ok("r2", &["vtysh", "-c", "show bgp summary"])
             .unwrap()

@@ -84,6 +84,8 @@ impl Task {
                 continue;
             }
             tokio::select! {
+                // In this order: who has let go of the handle must not be answered with repairs.
+                biased;
                 changed = self.wish.changed() => if changed.is_err() { return },
                 // An error shows again in the next round, which handles it.
                 _ = self.monitor.readable() => {}

@@ -184,6 +184,8 @@ impl Owner {
             }
         };
         tokio::select! {
+            // In this order: who has let go of the handle must not be answered with repairs.
+            biased;
             changed = self.desired.changed() => if changed.is_ok() { Cause::Published } else { Cause::HandlesDropped },
             alive = notice => if alive { Cause::Notice } else { Cause::NoticesEnded },
             () = timer => Cause::Timer,

@@ -170,6 +170,10 @@ impl Owner {
                 Cause::Notice => sleep_until(self.last + NOTICE_INTERVAL).await,
                 Cause::Published | Cause::Timer => {}
             }
+            if self.desired.has_changed().is_err() {
+                // Let go of while it waited.
+                return;
+            }
             self.reconcile().await;
             self.last = Instant::now();
         }

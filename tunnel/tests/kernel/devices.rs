@@ -278,7 +278,10 @@ fn cleanup_removes_all_that_is_ours_and_nothing_else() {
             },
         )
         .await;
+        let mut status = handle.status();
         drop(handle);
+        // The task takes its end of the status along.
+        while status.changed().await.is_ok() {}
         run("ip link add br0 type bridge");
         run("ip address add 10.99.0.1/32 dev lo");
         assert_eq!(cleanup().await.unwrap(), 2);

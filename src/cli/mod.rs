@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
         Command::Routes(args) => routes::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Cleanup(args) => cleanup::run(&args),
-        Command::Lab(command) => lab::cli::run(command).map_err(Into::into),
+        Command::Lab(command) => lab::cli::run(command).map_err(|error| anyhow::anyhow!("{error}")),
     })
 }
 

@@ -86,25 +86,12 @@ pub(crate) fn twins<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::RouteKind, route::KernelHop};
+    use crate::route::KernelHop;
 
     const OURS: Protocol = Protocol(82);
 
     fn via(protocol: Protocol, index: u32) -> KernelRoute {
-        let hop = KernelHop {
-            gateway: None,
-            index,
-            onlink: false,
-            weight: 1,
-            usable: true,
-        };
-        KernelRoute {
-            protocol,
-            kind: RouteKind::Unicast,
-            hops: vec![hop],
-            preferred_source: None,
-            mtu: None,
-        }
+        KernelRoute::on_link(protocol, index)
     }
 
     #[test]

@@ -5,8 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     fake_kernel::FakeKernel,
-    model::{Hop, Metric, Protocol, RouteKind, Target},
-    route::KernelHop,
+    model::{Hop, Metric, Protocol, Target},
 };
 
 const OURS: Protocol = Protocol(82);
@@ -116,20 +115,7 @@ fn dev(interface: &str) -> DesiredRoute {
 }
 
 fn kernel_dev(protocol: Protocol, index: u32) -> KernelRoute {
-    let hop = KernelHop {
-        gateway: None,
-        index,
-        onlink: false,
-        weight: 1,
-        usable: true,
-    };
-    KernelRoute {
-        protocol,
-        kind: RouteKind::Unicast,
-        hops: vec![hop],
-        preferred_source: None,
-        mtu: None,
-    }
+    KernelRoute::on_link(protocol, index)
 }
 
 #[test]

@@ -185,23 +185,10 @@ impl Fib {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::Metric, route::KernelHop};
+    use crate::model::Metric;
 
     fn route(protocol: u8, index: u32) -> KernelRoute {
-        let hop = KernelHop {
-            gateway: None,
-            index,
-            onlink: false,
-            weight: 1,
-            usable: true,
-        };
-        KernelRoute {
-            protocol: Protocol(protocol),
-            kind: RouteKind::Unicast,
-            hops: vec![hop],
-            preferred_source: None,
-            mtu: None,
-        }
+        KernelRoute::on_link(Protocol(protocol), index)
     }
 
     fn event(change: RouteChange, own: bool, route: KernelRoute, destination: &str) -> RouteEvent {

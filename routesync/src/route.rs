@@ -32,6 +32,25 @@ pub(crate) struct KernelRoute {
 }
 
 impl KernelRoute {
+    /// A route straight onto a link, for tests.
+    #[cfg(test)]
+    pub fn on_link(protocol: Protocol, index: u32) -> Self {
+        let hop = KernelHop {
+            gateway: None,
+            index,
+            onlink: false,
+            weight: 1,
+            usable: true,
+        };
+        KernelRoute {
+            protocol,
+            kind: RouteKind::Unicast,
+            hops: vec![hop],
+            preferred_source: None,
+            mtu: None,
+        }
+    }
+
     /// Brings the route to the normal form of this module.
     pub fn normalized(mut self) -> Self {
         if self.kind != RouteKind::Unicast {

@@ -11,6 +11,9 @@ use axum::http::StatusCode;
 use super::state::State;
 use super::status;
 
+const GAUGE: &str = "gauge";
+const COUNTER: &str = "counter";
+
 /// The process runs and its tasks answer.
 pub async fn alive() -> &'static str {
     "ok\n"
@@ -34,62 +37,60 @@ pub async fn ready(Extract(state): Extract<State>) -> (StatusCode, String) {
 /// Gauges and counters.
 pub async fn metrics(Extract(state): Extract<State>) -> String {
     let status = status::of(&state).await;
+    let (peers, routes) = (&status.peers, &status.routes);
+    let rows: [(&str, &str, &str, u64); 9] = [
+        ("ready", GAUGE, "1 when the node is ready.", status.ready.into()),
+        ("peers", GAUGE, "BGP peers configured.", peers.configured as u64),
+        (
+            "peers_established",
+            GAUGE,
+            "BGP sessions established.",
+            peers.established as u64,
+        ),
+        (
+            "loc_rib_prefixes",
+            GAUGE,
+            "Prefixes in the Loc-RIB.",
+            routes.loc_rib as u64,
+        ),
+        (
+            "fib_routes_wanted",
+            GAUGE,
+            "Routes that the kernel should have.",
+            routes.wanted as u64,
+        ),
+        (
+            "fib_routes_installed",
+            GAUGE,
+            "Routes that the kernel has.",
+            routes.installed as u64,
+        ),
+        (
+            "fib_routes_failed",
+            GAUGE,
+            "Routes that the kernel refused.",
+            routes.failed as u64,
+        ),
+        (
+            "fib_repairs_total",
+            COUNTER,
+            "Routes put right after a change by others.",
+            routes.repaired,
+        ),
+        (
+            "problems",
+            GAUGE,
+            "Things that are wrong, as `roadbed status` lists them.",
+            status.problems.len() as u64,
+        ),
+    ];
     let mut text = String::new();
-    let mut put = |name: &str, kind: &str, help: &str, value: u64| {
+    for (name, kind, help, value) in rows {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
             "# HELP roadbed_{name} {help}\n# TYPE roadbed_{name} {kind}\nroadbed_{name} {value}"
         );
-    };
-    put("ready", "gauge", "1 when the node is ready.", status.ready.into());
-    put(
-        "peers",
-        "gauge",
-        "BGP peers configured.",
-        status.peers.configured as u64,
-    );
-    put(
-        "peers_established",
-        "gauge",
-        "BGP sessions established.",
-        status.peers.established as u64,
-    );
-    put(
-        "loc_rib_prefixes",
-        "gauge",
-        "Prefixes in the Loc-RIB.",
-        status.routes.loc_rib as u64,
-    );
-    put(
-        "fib_routes_wanted",
-        "gauge",
-        "Routes that the kernel should have.",
-        status.routes.wanted as u64,
-    );
-    put(
-        "fib_routes_installed",
-        "gauge",
-        "Routes that the kernel has.",
-        status.routes.installed as u64,
-    );
-    put(
-        "fib_routes_failed",
-        "gauge",
-        "Routes that the kernel refused.",
-        status.routes.failed as u64,
-    );
-    put(
-        "fib_repairs_total",
-        "counter",
-        "Routes put right after a change by others.",
-        status.routes.repaired,
-    );
-    put(
-        "problems",
-        "gauge",
-        "Things that are wrong, as `roadbed status` lists them.",
-        status.problems.len() as u64,
-    );
+    }
     text
 }

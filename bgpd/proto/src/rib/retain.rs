@@ -3,11 +3,9 @@
 //! A peer that restarts keeps forwarding, so what it taught stays in use, marked as stale. What it says again in its next
 //! session is fresh; what is still stale at its End-of-RIB goes. How long all this may take is for the speaker to decide.
 
-use super::entry::Route;
 use super::hub::Rib;
 use super::model::PeerSession;
 use crate::types::{Family, PeerId};
-use ipnet::IpNet;
 
 impl Rib {
     /// The session has ended, and the peer keeps forwarding in the families `keep`: their routes stay in use and count as
@@ -32,14 +30,8 @@ impl Rib {
     /// Removes what is still stale of one family of a peer: it has said all that it has.
     pub fn sweep_stale(&mut self, peer: PeerId, family: Family) {
         let Some(slot) = self.peers.slot(peer) else { return };
-        let stale = |prefix: &IpNet, route: &Route| route.stale && Family::of(prefix) == family;
         let mut prefixes = self.prefixes_where(|entry| entry.of(slot).is_some_and(|(route, _)| route.stale));
-        prefixes.retain(|prefix| {
-            let entry = self.table.get(prefix);
-            entry
-                .and_then(|entry| entry.of(slot))
-                .is_some_and(|(route, _)| stale(prefix, route))
-        });
+        prefixes.retain(|prefix| Family::of(prefix) == family);
         for prefix in prefixes {
             self.withdraw(slot, prefix);
         }

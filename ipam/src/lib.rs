@@ -15,6 +15,7 @@ mod error;
 mod facade;
 mod lease;
 mod ledger;
+pub mod local;
 
 pub use blocks::{Blocks, Family};
 pub use error::Error;

@@ -14,13 +14,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("routesync", &[]),
     ("tunnel", &[]),
     ("config", &[]),
-    ("store", &["config"]),
-    ("ipam", &["config"]),
+    ("datastore", &["config"]),
+    ("store", &["config", "datastore"]),
+    ("ipam", &["config", "datastore"]),
     ("hostnet", &[]),
     ("cni", &["config"]),
     ("attach", &[]),
     ("lab", &[]),
     ("demo", &["lab"]),
+    ("etcd-testbed", &[]),
+    ("kube-standin", &[]),
     (
         "roadbed",
         &[
@@ -28,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bgpd",
             "bgpd-proto",
             "config",
+            "datastore",
             "hostnet",
             "ipam",
             "lab",
@@ -42,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("bgpd-proto", &["tokio", "socket2", "nix", "tracing", "futures"]),
     ("config", &["tokio", "notify", "redb", "axum"]),
+    ("datastore", &["tokio", "etcd-client", "kube"]),
     ("cni", &["tokio", "clap", "redb", "axum", "tracing-subscriber"]),
 ];
 

@@ -1,7 +1,7 @@
 //! What a field can be.
 
 /// The kinds of resources that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ResourceKind {
     /// `BGPConfiguration`.
     BgpConfiguration,

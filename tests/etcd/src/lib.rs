@@ -1,0 +1,1 @@
+//! Starts real etcd clusters for tests: members, TLS, users, faults.

@@ -10,6 +10,7 @@ mod explain;
 mod output;
 mod peers;
 mod routes;
+mod settings;
 mod status;
 mod validate;
 
@@ -52,7 +53,7 @@ enum Command {
 /// Parses the command line and runs what it asks for.
 pub fn main() -> ExitCode {
     finish(match Cli::parse().command {
-        Command::Agent(args) => agent::run(args),
+        Command::Agent(args) => agent::run(&args),
         Command::Validate(args) => return validate::run(&args),
         Command::Status(ask) => status::run(&ask),
         Command::Peers(args) => peers::run(&args),

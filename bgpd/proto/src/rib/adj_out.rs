@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a peer was told, and what is to be looked at.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct AdjOut {
     /// What was last sent; `None`: something, but it is to be sent again (ROUTE-REFRESH).
     sent: FxHashMap<IpNet, Option<Arc<Body>>>,

@@ -39,7 +39,7 @@ impl Route {
 }
 
 /// All routes to one prefix.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
     routes: Vec<Route>,
     selected: u32,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// All routes of a speaker: see the module `rib`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rib {
     pub(super) local: LocalSettings,
     pub(super) peers: Peers,

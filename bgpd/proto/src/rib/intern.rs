@@ -29,7 +29,7 @@ impl Body {
 const SMALL: usize = 64;
 
 /// The tables of shared values.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Interner {
     attributes: Shared<PathAttributes>,
     bodies: Shared<Body>,
@@ -57,7 +57,7 @@ impl Interner {
 }
 
 /// One table. Its hasher is the standard library's, keyed at random: peers choose what is hashed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Shared<T> {
     table: HashSet<Arc<T>>,
     sweep_at: usize,

@@ -47,6 +47,8 @@ pub struct LocalSettings {
 pub struct ImportRules {
     /// Refuse what is equal to or inside one of these: our own blocks.
     pub own_prefixes: Vec<IpNet>,
+    /// Exactly these are accepted although they lie inside our own: addresses on loan to others.
+    pub on_loan: BTreeSet<IpNet>,
     /// Inside these, only routes to certain next hops.
     pub node_only: Vec<NodeOnly>,
 }

@@ -7,7 +7,7 @@ use crate::types::{Family, PeerId, PeerKind, PerFamily};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One session and what it counts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub id: PeerId,
     pub session: PeerSession,
@@ -77,7 +77,7 @@ impl Peer {
 }
 
 /// All sessions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Peers {
     slots: Vec<Option<Peer>>,
     by_id: BTreeMap<PeerId, Slot>,

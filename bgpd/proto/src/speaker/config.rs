@@ -146,7 +146,7 @@ impl PeerConfig {
     }
 
     /// Whether a change from `old` needs a new TCP connection (the settings of the session are compared apart).
-    pub(super) fn needs_new_connection(&self, old: &PeerConfig) -> bool {
+    pub fn needs_new_connection(&self, old: &PeerConfig) -> bool {
         self.local_address != old.local_address
             || self.remote_port != old.remote_port
             || self.multihop != old.multihop

@@ -24,6 +24,7 @@ mod hub;
 mod looking_glass;
 mod outputs;
 mod peer;
+mod preview;
 mod reconfigure;
 mod retained;
 mod status;

@@ -202,6 +202,27 @@ fn a_change_of_policy_keeps_the_session_and_resends() {
 }
 
 #[test]
+fn a_preview_is_what_the_change_would_make_and_changes_nothing() {
+    let mut pair = Pair::new();
+    pair.speakers[0].originate(routes(5), pair.now);
+    pair.settle();
+    let prefixes = |rib: &crate::rib::Rib| rib.loc_rib().map(|r| r.prefix).collect::<Vec<_>>();
+    let mut filtered = config(2, &[1]);
+    filtered.import.own_prefixes = vec!["10.1.0.0/23".parse().unwrap()];
+    for (changed, left) in [(filtered, 3), (config(2, &[1, 3]), 5), (config(2, &[]), 0)] {
+        let before = prefixes(pair.speakers[1].rib());
+        let preview = pair.speakers[1].preview(&changed, BTreeMap::new());
+        assert_eq!(prefixes(&preview).len(), left);
+        assert_eq!(prefixes(pair.speakers[1].rib()), before);
+    }
+    let changed = config(2, &[]);
+    let preview = pair.speakers[1].preview(&changed, routes(2));
+    pair.speakers[1].reconfigure(changed, pair.now);
+    pair.speakers[1].originate(routes(2), pair.now);
+    assert_eq!(prefixes(&preview), prefixes(pair.speakers[1].rib()));
+}
+
+#[test]
 fn adding_a_peer_does_not_touch_another() {
     let mut pair = Pair::new();
     let since = pair.speakers[0].peers(pair.now)[0].since;

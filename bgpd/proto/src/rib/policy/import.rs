@@ -115,8 +115,9 @@ fn check_prefix(prefix: &IpNet, local: &LocalSettings) -> Result<(), RejectReaso
     if martian::is_martian_prefix(prefix) {
         return Err(RejectReason::MartianPrefix);
     }
-    // Equal or inside.
-    if local.import.own_prefixes.iter().any(|own| own.contains(prefix)) {
+    // Equal or inside, but for single addresses that we lent.
+    let ours = local.import.own_prefixes.iter().any(|own| own.contains(prefix));
+    if ours && !local.import.on_loan.contains(prefix) {
         return Err(RejectReason::OwnPrefix);
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::rib::{
 use crate::types::{Asn, Family, PeerId};
 use crate::wire::{AsPath, PathAttributes, RawAttribute};
 use ipnet::{IpNet, Ipv4Net};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -165,6 +165,7 @@ fn a_change_of_rules_needs_no_new_session() {
     assert_eq!(rib.loc_rib().count(), 1);
     let import = ImportRules {
         own_prefixes: vec![net("10.0.0.0/8")],
+        on_loan: BTreeSet::new(),
         node_only: Vec::new(),
     };
     rib.configure(LocalSettings { import, ..local() });

@@ -158,10 +158,11 @@ fn any_next_hops() -> impl Strategy<Value = Change> {
 fn any_settings() -> impl Strategy<Value = Change> {
     (
         subsequence(vec![net("10.1.0.0/16"), net("fd00::/16")], 0..2),
+        subsequence(vec![net("10.1.2.0/24"), net("fd00:1::/32")], 0..2),
         any::<bool>(),
         1..4usize,
     )
-        .prop_map(|(own_prefixes, node_only, multipath)| {
+        .prop_map(|(own_prefixes, on_loan, node_only, multipath)| {
             let next_hops: BTreeSet<IpAddr> = [address("192.0.2.12")].into();
             let rule = NodeOnly {
                 within: net("10.0.0.0/8"),
@@ -170,6 +171,7 @@ fn any_settings() -> impl Strategy<Value = Change> {
             let node_only = if node_only { vec![rule] } else { Vec::new() };
             let import = ImportRules {
                 own_prefixes,
+                on_loan: on_loan.into_iter().collect(),
                 node_only,
             };
             Change::Configure(LocalSettings {

@@ -79,6 +79,13 @@ fn destinations() {
                 c.prefix = prefix(text);
             });
         }
+        for (text, want) in [("10.244.7.8/32", Ok(())), ("10.244.7.9/32", Err(OwnPrefix))] {
+            expect(kind, want, |c| {
+                own(c);
+                c.local.import.on_loan.insert(prefix("10.244.7.8/32"));
+                c.prefix = prefix(text);
+            });
+        }
     }
 }
 

@@ -1,46 +1,81 @@
-//! Which address a pod gets.
+//! Which addresses a pod gets.
 //!
-//! Pure. Addresses are given in turn: the search starts after the last one given and goes around, so an
-//! address that was released rests until all others had their turn, and a packet or a neighbour entry of the
-//! old pod does not meet the new one. An address that is asked for by name does not move the turn.
+//! Pure. For each family, in this order: the address that is asked for by name; the one that is kept for the
+//! workload, or on loan for it; the next free one in turn; one on loan for anybody; the one that rests longest.
+//! Addresses are given in turn: the search starts after the last one given and goes around, so that an address
+//! which was released rests until all others had their turn, besides its cool-down. An address that is asked
+//! for by name does not move the turn.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
 
-use crate::blocks::{Blocks, Family};
-use crate::error::Error;
-use crate::lease::Owner;
+use ipnet::IpNet;
+
+use crate::blocks::{self, Family};
+use crate::error::{Error, Full};
+use crate::lease::Request;
+use crate::ledger::{Book, Holder, Turn};
+use crate::local::{BlockState, Origin, OwnBlock, Want};
+use crate::rules::{COOL_DOWN, LocalRules, PoolRule};
 
 /// All that the choice depends on.
-#[derive(Debug, Clone, Copy)]
-pub struct Situation<'a> {
-    /// The node's blocks.
-    pub blocks: &'a Blocks,
-    /// Addresses that are given.
-    pub taken: &'a BTreeMap<IpAddr, Owner>,
-    /// The node's own address of each family.
-    pub node: &'a BTreeMap<Family, IpAddr>,
-    /// The last address given in turn, for each family.
-    pub last: &'a BTreeMap<Family, IpAddr>,
+#[derive(Clone, Copy)]
+pub(crate) struct Situation<'a> {
+    pub book: &'a Book,
+    /// `None` until they are known: then everything is open.
+    pub rules: Option<&'a LocalRules>,
+    pub now: SystemTime,
 }
 
 /// What was chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
-    /// One address for each family that has blocks, IPv4 first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Choice {
+    /// One address of each family, IPv4 first.
     pub addresses: Vec<IpAddr>,
-    /// Those of them that were given in turn, and move it.
-    pub in_turn: BTreeMap<Family, IpAddr>,
+    /// The turns that moved.
+    pub turns: Vec<(Turn, IpAddr)>,
 }
 
-/// Chooses one address of each family that has blocks: the one that is wanted, or the next free one.
-///
-/// # Errors
-/// A wanted address that cannot be given, two of one family, no block at all, no free address left.
-pub fn choose(at: Situation<'_>, wanted: &[IpAddr]) -> Result<Choice, Error> {
+/// Chooses one address of each family that the pod may have.
+pub(crate) fn choose(at: Situation<'_>, request: &Request) -> Result<Choice, Error> {
+    let named = named(at, request)?;
+    let mut choice = Choice::default();
+    let mut failed: Option<Error> = None;
+    let mut wants = Vec::new();
+    for family in Family::ALL {
+        let chosen = match (named.get(&family), at.own(request, family)) {
+            (Some(address), _) | (None, Some(address)) => Ok((None, *address)),
+            (None, None) if at.expects(request, family) => at.fresh(request, family),
+            (None, None) => continue,
+        };
+        match chosen {
+            Ok((turn, address)) => {
+                choice.addresses.push(address);
+                choice.turns.extend(turn.map(|turn| (turn, address)));
+            }
+            Err(error) => {
+                wants.extend(error.wants());
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    match failed {
+        Some(Error::Full(full)) => Err(Error::Full(Box::new(Full { wants, ..*full }))),
+        Some(Error::NoBlocks { pools, .. }) => Err(Error::NoBlocks { pools, wants }),
+        Some(other) => Err(other),
+        None if choice.addresses.is_empty() => Err(Error::NoBlocks {
+            pools: request.pools.clone(),
+            wants: at.wants_of_no_blocks(request),
+        }),
+        None => Ok(choice),
+    }
+}
+
+fn named(at: Situation<'_>, request: &Request) -> Result<BTreeMap<Family, IpAddr>, Error> {
     let mut named: BTreeMap<Family, IpAddr> = BTreeMap::new();
-    for &address in wanted {
-        check_wanted(at, address)?;
+    for &address in &request.wanted {
+        at.check_wanted(request, address)?;
         match named.insert(Family::of(address), address) {
             Some(first) if first != address => {
                 return Err(Error::TwoOfOneFamily {
@@ -51,180 +86,258 @@ pub fn choose(at: Situation<'_>, wanted: &[IpAddr]) -> Result<Choice, Error> {
             _ => {}
         }
     }
-    let mut choice = Choice {
-        addresses: Vec::with_capacity(2),
-        in_turn: BTreeMap::new(),
-    };
-    for family in Family::ALL {
-        if let Some(address) = named.get(&family) {
-            choice.addresses.push(*address);
-        } else if at.blocks.first(family).is_some() {
-            let address = next_free(at, family)?;
-            choice.in_turn.insert(family, address);
-            choice.addresses.push(address);
+    Ok(named)
+}
+
+impl<'a> Situation<'a> {
+    pub(crate) fn cool_down(&self) -> Duration {
+        self.rules.map_or(COOL_DOWN, |rules| rules.cool_down)
+    }
+
+    pub(crate) fn reserved(&self) -> &'a [IpNet] {
+        self.rules.map_or(&[], |rules| rules.reserved.as_slice())
+    }
+
+    /// How long an address rests still; `None` where it does not. A clock that was set back does not make it
+    /// rest longer than the cool-down.
+    pub(crate) fn rest(&self, address: IpAddr) -> Option<Duration> {
+        let until = self.book.cooling.get(&address)?.until;
+        let rest = until.duration_since(self.now).ok()?.min(self.cool_down());
+        (!rest.is_zero()).then_some(rest)
+    }
+
+    fn rule(&self, pool: &str) -> Option<&'a PoolRule> {
+        self.rules?.pools.iter().find(|rule| rule.name == pool)
+    }
+
+    /// Whether a pool gives new addresses, to requests that name it or to those that name none.
+    fn pool_open(&self, pool: Option<&str>, by_name: bool) -> bool {
+        match (pool, self.rules) {
+            (None, _) | (_, None) => true,
+            (Some(pool), Some(_)) => self.rule(pool).is_some_and(|r| r.open && (by_name || r.automatic)),
         }
     }
-    if choice.addresses.is_empty() {
-        Err(Error::NoBlocks)
-    } else {
-        Ok(choice)
-    }
-}
 
-fn check_wanted(at: Situation<'_>, address: IpAddr) -> Result<(), Error> {
-    if at.blocks.is_empty() {
-        return Err(Error::NoBlocks);
+    /// Whether something in this pool may go to the request without being asked for by name.
+    fn pool_suits(&self, pool: Option<&str>, request: &Request) -> bool {
+        if request.pools.is_empty() {
+            self.pool_open(pool, false)
+        } else {
+            pool.is_some_and(|p| request.pools.iter().any(|asked| asked == p)) && self.pool_open(pool, true)
+        }
     }
-    if !at.blocks.contains(address) {
-        return Err(Error::OutsideBlocks {
-            address,
-            blocks: at.blocks.listed(),
+
+    /// A pod has an address of each family whose blocks may serve it. Where blocks are claimed, a family with
+    /// an open pool is waited for: a pod that came before the first block would have no address of it for life.
+    fn expects(&self, request: &Request, family: Family) -> bool {
+        let suits = |b: &OwnBlock| Family::of(b.cidr.addr()) == family && self.pool_suits(b.pool.as_deref(), request);
+        self.book.blocks.iter().any(suits) || (self.claims() && self.open_pool(request, family))
+    }
+
+    fn claims(&self) -> bool {
+        let given = self.book.blocks.iter().any(|b| b.origin == Origin::Given);
+        self.rules.is_some_and(|rules| rules.shared_out) && !given
+    }
+
+    fn open_pool(&self, request: &Request, family: Family) -> bool {
+        let pools = self.rules.map_or(&[][..], |rules| &rules.pools);
+        pools
+            .iter()
+            .any(|rule| Family::of(rule.cidr.addr()) == family && self.pool_suits(Some(&rule.name), request))
+    }
+
+    /// The workload's own address: kept for it here, or on loan for it.
+    fn own(&self, request: &Request, family: Family) -> Option<&'a IpAddr> {
+        let workload = request.sticky.as_ref()?;
+        let asked = |pool: Option<&str>| {
+            request.pools.is_empty() || pool.is_some_and(|p| request.pools.iter().any(|asked| asked == p))
+        };
+        let kept = self.book.kept.iter().find(|(address, of)| {
+            let block = self.book.block_of(**address);
+            *of == workload
+                && Family::of(**address) == family
+                && block.is_some_and(|b| b.state == BlockState::Open && asked(b.pool.as_deref()))
         });
+        let lent = || {
+            self.book.borrowed.iter().find(|(address, loan)| {
+                loan.workload.as_ref() == Some(workload)
+                    && Family::of(**address) == family
+                    && self.book.holder(**address).is_none()
+                    && asked(loan.pool.as_deref())
+            })
+        };
+        kept.map(|(address, _)| address)
+            .or_else(|| lent().map(|(address, _)| address))
     }
-    if at.node.values().any(|own| *own == address) {
-        return Err(Error::Reserved { address });
-    }
-    match at.taken.get(&address) {
-        Some(holder) => Err(Error::Taken {
-            address,
-            holder: holder.clone(),
-        }),
-        None => Ok(()),
-    }
-}
 
-/// The walk looks at no more addresses than are taken and one of the node: a huge block costs nothing.
-fn next_free(at: Situation<'_>, family: Family) -> Result<IpAddr, Error> {
-    let own = at.node.get(&family);
-    at.blocks
-        .walk(family, at.last.get(&family).copied())
-        .find(|address| Some(address) != own && !at.taken.contains_key(address))
-        .ok_or_else(|| Error::Full {
+    /// The blocks to search, in order, each list with its turn.
+    fn lists(&self, request: &Request, family: Family) -> Vec<(Turn, Vec<IpNet>)> {
+        let search = |pool: Option<&String>| {
+            let nets = self.book.blocks.iter().filter(|b| {
+                b.state == BlockState::Open
+                    && Family::of(b.cidr.addr()) == family
+                    && self.pool_suits(b.pool.as_deref(), request)
+                    && (pool.is_none() || b.pool.as_ref() == pool)
+            });
+            let pool = pool.cloned();
+            (Turn { family, pool }, nets.map(|b| b.cidr).collect::<Vec<_>>())
+        };
+        if request.pools.is_empty() {
+            vec![search(None)]
+        } else {
+            request.pools.iter().map(|pool| search(Some(pool))).collect()
+        }
+    }
+
+    /// A new address: the next one in turn.
+    fn fresh(&self, request: &Request, family: Family) -> Result<(Option<Turn>, IpAddr), Error> {
+        let lists = self.lists(request, family);
+        let free = |a: &IpAddr| self.book.holder(*a).is_none() && self.rest(*a).is_none();
+        let walk = |turn: &Turn, nets: &[IpNet]| {
+            let last = self.book.turns.get(turn).copied();
+            blocks::walk(nets, family, last, self.reserved())
+        };
+        // No more addresses are looked at than are held or rest: a huge block costs nothing.
+        for (turn, nets) in &lists {
+            if let Some(address) = walk(turn, nets).find(free) {
+                return Ok((Some(turn.clone()), address));
+            }
+        }
+        let on_loan = |request: &Request| -> Vec<IpAddr> {
+            let loans = self.book.borrowed.iter().filter(|(address, loan)| {
+                loan.workload.is_none()
+                    && Family::of(**address) == family
+                    && self.pool_suits(loan.pool.as_deref(), request)
+                    && self.book.holder(**address).is_none()
+            });
+            loans.map(|(address, _)| *address).collect()
+        };
+        let on_loan = on_loan(request);
+        if let Some(address) = on_loan.iter().find(|a| free(a)) {
+            return Ok((None, *address));
+        }
+        // A full node must not refuse pods for the sake of a rest that is only a courtesy: the address that has
+        // rested longest goes out before its time.
+        let in_lists = |a: &IpAddr| lists.iter().any(|(_, nets)| nets.iter().any(|net| net.contains(a)));
+        let not_reserved = |a: &IpAddr| !self.reserved().iter().any(|net| net.contains(a));
+        let resting = self.book.cooling.iter().filter(|(address, _)| {
+            self.book.holder(**address).is_none()
+                && (on_loan.contains(address) || (in_lists(address) && not_reserved(address)))
+        });
+        let oldest = resting.min_by_key(|(address, cooling)| (cooling.until, **address));
+        match oldest {
+            Some((address, _)) => {
+                let turn = lists.iter().find(|(_, nets)| nets.iter().any(|net| net.contains(address)));
+                Ok((turn.map(|(turn, _)| turn.clone()), *address))
+            }
+            None => Err(self.no_room(request, family, &lists)),
+        }
+    }
+
+    fn no_room(&self, request: &Request, family: Family, lists: &[(Turn, Vec<IpNet>)]) -> Error {
+        let blocks: Vec<IpNet> = lists.iter().flat_map(|(_, nets)| nets).copied().collect();
+        let wants = vec![want(request, family, None)];
+        if blocks.is_empty() {
+            let pools = request.pools.clone();
+            return Error::NoBlocks { pools, wants };
+        }
+        let within = |a: &&IpAddr| blocks.iter().any(|net| net.contains(*a));
+        let pods = self.book.taken.keys().filter(within).count();
+        let lent = self.book.lent.keys().filter(within).count();
+        let kept = self.book.kept.keys().filter(within).count();
+        let node = self.book.node.values().filter(within).count();
+        let capacity = blocks.iter().fold(0u128, |sum, net| sum.saturating_add(blocks::size(*net)));
+        let held = u128::try_from(pods + lent + kept + node).unwrap_or(u128::MAX);
+        Error::Full(Box::new(Full {
             family,
-            capacity: at.blocks.capacity(family) - u128::from(own.is_some()),
-            blocks: at
-                .blocks
-                .of(family)
-                .map(|net| net.to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
+            pools: request.pools.clone(),
+            capacity,
+            pods,
+            lent,
+            kept,
+            reserved: capacity.saturating_sub(held),
+            blocks,
+            wants,
+        }))
+    }
+
+    fn wants_of_no_blocks(&self, request: &Request) -> Vec<Want> {
+        let families = Family::ALL.into_iter();
+        families
+            .filter(|family| self.open_pool(request, *family))
+            .map(|family| want(request, family, None))
+            .collect()
+    }
+
+    fn check_wanted(&self, request: &Request, address: IpAddr) -> Result<(), Error> {
+        let workload = request.workload();
+        match (self.book.block_of(address), self.book.borrowed.get(&address)) {
+            (Some(block), _) => {
+                if block.state == BlockState::Leaving {
+                    let block = block.cidr;
+                    return Err(Error::Leaving { address, block });
+                }
+                if !self.pool_open(block.pool.as_deref(), true) {
+                    let pool = block.pool.clone().unwrap_or_default();
+                    return Err(Error::PoolClosed { address, pool });
+                }
+            }
+            (None, Some(loan)) => {
+                if let Some(of) = loan.workload.as_ref().filter(|of| Some(*of) != workload.as_ref()) {
+                    let workload = of.clone();
+                    return Err(Error::Kept { address, workload });
+                }
+            }
+            (None, None) => {
+                return Err(Error::OutsideBlocks {
+                    address,
+                    blocks: self.listed(),
+                    want: Box::new(want(request, Family::of(address), Some(address))),
+                });
+            }
+        }
+        match self.book.holder(address) {
+            Some(Holder::Pod(holder)) => {
+                let holder = holder.clone();
+                return Err(Error::Taken { address, holder });
+            }
+            Some(Holder::Node) => return Err(Error::Reserved { address }),
+            Some(Holder::Lent(lent)) => {
+                let borrower = lent.borrower.clone();
+                return Err(Error::OnLoan { address, borrower });
+            }
+            Some(Holder::Kept(of)) if Some(of) != workload.as_deref() => {
+                let workload = of.to_owned();
+                return Err(Error::Kept { address, workload });
+            }
+            Some(Holder::Kept(_)) | None => {}
+        }
+        // The pod that had it may have it back at once: a pod with an address of its own that starts again.
+        let had = self.book.cooling.get(&address).and_then(|c| c.workload.as_ref());
+        match self.rest(address) {
+            Some(rest) if had.is_some() && had != workload.as_ref() => Err(Error::Cooling { address, rest }),
+            _ => Ok(()),
+        }
+    }
+
+    fn listed(&self) -> String {
+        let blocks: Vec<String> = self.book.blocks.iter().map(|b| b.cidr.to_string()).collect();
+        if blocks.is_empty() {
+            "it has none".into()
+        } else {
+            blocks.join(", ")
+        }
+    }
 }
 
-/// The node's own pod address of a family: the one it has, as long as a block contains it; else the first
-/// address of the first block, or the next one that no pod has.
-pub fn node_address(
-    blocks: &Blocks,
-    family: Family,
-    current: Option<IpAddr>,
-    taken: &BTreeMap<IpAddr, Owner>,
-) -> Option<IpAddr> {
-    match current {
-        Some(own) if blocks.contains(own) => Some(own),
-        _ => blocks
-            .walk(family, None)
-            .find(|address| !taken.contains_key(address)),
+fn want(request: &Request, family: Family, address: Option<IpAddr>) -> Want {
+    Want {
+        family,
+        pools: request.pools.clone(),
+        address,
+        workload: request.sticky.clone(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    fn pick(
-        nets: &[&str],
-        taken: &[&str],
-        last: Option<&str>,
-        wanted: &[&str],
-    ) -> Result<Vec<String>, Error> {
-        let blocks = Blocks::new(nets.iter().map(|n| n.parse().unwrap()));
-        let taken: BTreeMap<IpAddr, Owner> = taken.iter().map(|a| (ip(a), Owner::new("x", "eth0"))).collect();
-        let node = Family::ALL
-            .into_iter()
-            .filter_map(|f| blocks.first(f).map(|a| (f, a)))
-            .collect();
-        let last = last.map(|l| (Family::of(ip(l)), ip(l))).into_iter().collect();
-        let at = Situation {
-            blocks: &blocks,
-            taken: &taken,
-            node: &node,
-            last: &last,
-        };
-        let wanted: Vec<IpAddr> = wanted.iter().map(|a| ip(a)).collect();
-        choose(at, &wanted).map(|c| c.addresses.iter().map(IpAddr::to_string).collect())
-    }
-
-    #[test]
-    fn the_next_address_in_turn_is_given() {
-        assert_eq!(pick(&["10.0.0.0/29"], &[], None, &[]).unwrap(), ["10.0.0.1"]);
-        assert_eq!(
-            pick(&["10.0.0.0/29"], &["10.0.0.4"], Some("10.0.0.3"), &[]).unwrap(),
-            ["10.0.0.5"]
-        );
-        assert_eq!(
-            pick(&["10.0.0.0/29"], &[], Some("10.0.0.7"), &[]).unwrap(),
-            ["10.0.0.1"]
-        );
-    }
-
-    #[test]
-    fn each_family_with_blocks_gets_an_address() {
-        let nets = ["10.0.0.0/29", "2001:db8::/64"];
-        assert_eq!(pick(&nets, &[], None, &[]).unwrap(), ["10.0.0.1", "2001:db8::1"]);
-        assert_eq!(
-            pick(&nets, &[], None, &["2001:db8::9"]).unwrap(),
-            ["10.0.0.1", "2001:db8::9"]
-        );
-    }
-
-    #[test]
-    fn a_wish_that_cannot_be_granted_says_why() {
-        let nets = ["10.0.0.0/29"];
-        assert!(matches!(
-            pick(&nets, &[], None, &["10.0.0.8"]),
-            Err(Error::OutsideBlocks { .. })
-        ));
-        assert!(matches!(
-            pick(&nets, &[], None, &["10.0.0.0"]),
-            Err(Error::Reserved { .. })
-        ));
-        assert!(matches!(
-            pick(&nets, &["10.0.0.3"], None, &["10.0.0.3"]),
-            Err(Error::Taken { .. })
-        ));
-        let two = pick(&nets, &[], None, &["10.0.0.3", "10.0.0.4"]);
-        assert!(matches!(two, Err(Error::TwoOfOneFamily { .. })));
-        assert_eq!(pick(&[], &[], None, &[]), Err(Error::NoBlocks));
-    }
-
-    #[test]
-    fn a_full_block_names_itself() {
-        let full = pick(&["10.0.0.0/30"], &["10.0.0.1", "10.0.0.2", "10.0.0.3"], None, &[]);
-        let text = full.unwrap_err().to_string();
-        assert!(
-            text.contains("all 3 addresses") && text.contains("10.0.0.0/30"),
-            "{text}"
-        );
-        let only_the_node = pick(&["10.0.0.0/32"], &[], None, &[]);
-        assert!(matches!(only_the_node, Err(Error::Full { capacity: 0, .. })));
-    }
-
-    #[test]
-    fn the_nodes_address_stays_while_a_block_contains_it() {
-        let blocks = Blocks::new(["10.1.0.0/24".parse().unwrap(), "10.0.0.0/24".parse().unwrap()]);
-        let mut taken = BTreeMap::new();
-        let own = |current: Option<&str>, taken: &BTreeMap<IpAddr, Owner>| {
-            node_address(&blocks, Family::V4, current.map(ip), taken).map(|a| a.to_string())
-        };
-        assert_eq!(own(None, &taken).as_deref(), Some("10.1.0.0"));
-        assert_eq!(own(Some("10.0.0.0"), &taken).as_deref(), Some("10.0.0.0"));
-        assert_eq!(own(Some("10.9.0.0"), &taken).as_deref(), Some("10.1.0.0"));
-        taken.insert(ip("10.1.0.0"), Owner::new("pod", "eth0"));
-        assert_eq!(own(None, &taken).as_deref(), Some("10.1.0.1"));
-        assert_eq!(node_address(&blocks, Family::V6, None, &taken), None);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
-//! The node's blocks as ranges of addresses, walked in order and around.
+//! Blocks as ranges of addresses, walked in order and around.
 //!
-//! Pure. Blocks come from the node's pod subnets; an address is a number inside its family, so a /64 costs as
+//! Pure. An address is a number inside its family, so a /64 costs as
 //! little as a /30. Every address of a block can be given: a pod's address is a host route, and neither the
 //! all-zeros nor the all-ones address of a block means anything to it (no subnet is configured anywhere).
 
@@ -37,98 +37,66 @@ impl fmt::Display for Family {
     }
 }
 
-/// The blocks of a node, in the order of its pod subnets, none inside another.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Blocks {
-    nets: Vec<IpNet>,
+/// All addresses of a family in these blocks (none overlapping another), starting after `last` and going around
+/// once; from the first block where `last` is `None` or lies in no block. The nets in `avoid` are stepped over
+/// whole. The walk is lazy: a huge block costs nothing.
+pub fn walk(nets: &[IpNet], family: Family, last: Option<IpAddr>, avoid: &[IpNet]) -> impl Iterator<Item = IpAddr> + use<> {
+    let nets: Vec<IpNet> = nets.iter().copied().filter(|net| Family::of(net.addr()) == family).collect();
+    let at = last.and_then(|a| {
+        nets.iter()
+            .position(|net| net.contains(&a))
+            .map(|i| (i, number(a)))
+    });
+    let mut spans: Vec<(u128, u128)> = Vec::with_capacity(nets.len() + 1);
+    let start = at.map_or(0, |(i, _)| i);
+    for step in 0..nets.len() {
+        spans.push(bounds(nets[(start + step) % nets.len()]));
+    }
+    if let Some((_, last)) = at {
+        let (first, end) = spans[0];
+        spans.push((first, last));
+        if last == end {
+            spans.remove(0);
+        } else {
+            spans[0].0 = last + 1;
+        }
+    }
+    for net in avoid.iter().filter(|net| Family::of(net.addr()) == family) {
+        spans = without(&spans, bounds(*net));
+    }
+    spans
+        .into_iter()
+        .flat_map(|(first, last)| first..=last)
+        .map(move |n| address(family, n))
 }
 
-impl Blocks {
-    /// Blocks in this order. Host bits are cut off; a block inside another one is left out.
-    pub fn new(nets: impl IntoIterator<Item = IpNet>) -> Self {
-        let all: Vec<IpNet> = nets.into_iter().map(|net| net.trunc()).collect();
-        let mut kept: Vec<IpNet> = Vec::with_capacity(all.len());
-        for net in &all {
-            let inside_other = all.iter().any(|other| other != net && other.contains(net));
-            if !inside_other && !kept.contains(net) {
-                kept.push(*net);
-            }
+/// The spans without those numbers, in the same order.
+fn without(spans: &[(u128, u128)], (first, last): (u128, u128)) -> Vec<(u128, u128)> {
+    let mut rest = Vec::with_capacity(spans.len() + 1);
+    for &(from, to) in spans {
+        if to < first || from > last {
+            rest.push((from, to));
+            continue;
         }
-        Blocks { nets: kept }
-    }
-
-    /// True where the node has no block at all.
-    pub fn is_empty(&self) -> bool {
-        self.nets.is_empty()
-    }
-
-    /// All blocks.
-    pub fn nets(&self) -> &[IpNet] {
-        &self.nets
-    }
-
-    /// The blocks of one family.
-    pub fn of(&self, family: Family) -> impl Iterator<Item = IpNet> + '_ {
-        self.nets
-            .iter()
-            .copied()
-            .filter(move |net| Family::of(net.addr()) == family)
-    }
-
-    /// True where a block contains the address.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        self.nets.iter().any(|net| net.contains(&address))
-    }
-
-    /// How many addresses the blocks of a family have.
-    pub fn capacity(&self, family: Family) -> u128 {
-        self.of(family).fold(0, |sum: u128, net| {
-            let (first, last) = bounds(net);
-            sum.saturating_add((last - first).saturating_add(1))
-        })
-    }
-
-    /// The first address of the first block of a family.
-    pub fn first(&self, family: Family) -> Option<IpAddr> {
-        self.of(family).next().map(|net| net.network())
-    }
-
-    /// All addresses of a family, starting after `last` and going around once; from the first block where
-    /// `last` is `None` or lies in no block. The walk is lazy.
-    pub fn walk(&self, family: Family, last: Option<IpAddr>) -> impl Iterator<Item = IpAddr> + '_ {
-        let nets: Vec<IpNet> = self.of(family).collect();
-        let at = last.and_then(|a| {
-            nets.iter()
-                .position(|net| net.contains(&a))
-                .map(|i| (i, number(a)))
-        });
-        let mut spans: Vec<(u128, u128)> = Vec::with_capacity(nets.len() + 1);
-        let start = at.map_or(0, |(i, _)| i);
-        for step in 0..nets.len() {
-            spans.push(bounds(nets[(start + step) % nets.len()]));
+        if from < first {
+            rest.push((from, first - 1));
         }
-        if let Some((_, last)) = at {
-            let (first, end) = spans[0];
-            spans.push((first, last));
-            if last == end {
-                spans.remove(0);
-            } else {
-                spans[0].0 = last + 1;
-            }
-        }
-        spans
-            .into_iter()
-            .flat_map(|(first, last)| first..=last)
-            .map(move |n| address(family, n))
-    }
-
-    /// The blocks as operators read them.
-    pub fn listed(&self) -> String {
-        match self.nets.as_slice() {
-            [] => "it has none".into(),
-            nets => nets.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", "),
+        if to > last {
+            rest.push((last + 1, to));
         }
     }
+    rest
+}
+
+/// How many addresses a block has; 2^128 saturates.
+pub fn size(net: IpNet) -> u128 {
+    let (first, last) = bounds(net);
+    (last - first).saturating_add(1)
+}
+
+/// Whether two blocks have an address in common.
+pub fn overlap(one: IpNet, other: IpNet) -> bool {
+    one.contains(&other) || other.contains(&one)
 }
 
 fn bounds(net: IpNet) -> (u128, u128) {
@@ -153,63 +121,72 @@ fn address(family: Family, number: u128) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn blocks(nets: &[&str]) -> Blocks {
-        Blocks::new(nets.iter().map(|n| n.parse().unwrap()))
+    fn nets(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|n| n.parse().unwrap()).collect()
     }
 
-    fn walked(blocks: &Blocks, family: Family, last: Option<&str>, n: usize) -> Vec<String> {
+    fn walked(blocks: &[&str], family: Family, last: Option<&str>, avoid: &[&str]) -> Vec<String> {
         let last = last.map(|l| l.parse().unwrap());
-        blocks.walk(family, last).take(n).map(|a| a.to_string()).collect()
+        walk(&nets(blocks), family, last, &nets(avoid))
+            .take(9)
+            .map(|a| a.to_string())
+            .collect()
     }
+
+    const TWO: &[&str] = &["10.0.0.0/30", "10.0.9.0/31"];
 
     #[test]
     fn every_address_of_a_block_is_walked_once() {
-        let b = blocks(&["10.0.0.0/30", "10.0.9.0/31"]);
         let all = [
             "10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.9.0", "10.0.9.1",
         ];
-        assert_eq!(walked(&b, Family::V4, None, 99), all);
-        assert_eq!(b.capacity(Family::V4), 6);
-        assert_eq!(b.first(Family::V6), None);
+        assert_eq!(walked(TWO, Family::V4, None, &[]), all);
+        assert!(walked(TWO, Family::V6, None, &[]).is_empty());
     }
 
     #[test]
     fn the_walk_starts_after_the_last_address_and_ends_with_it() {
-        let b = blocks(&["10.0.0.0/30", "10.0.9.0/31"]);
         let around = [
             "10.0.0.2", "10.0.0.3", "10.0.9.0", "10.0.9.1", "10.0.0.0", "10.0.0.1",
         ];
-        assert_eq!(walked(&b, Family::V4, Some("10.0.0.1"), 99), around);
+        assert_eq!(walked(TWO, Family::V4, Some("10.0.0.1"), &[]), around);
         let end = [
             "10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.9.0", "10.0.9.1",
         ];
-        assert_eq!(walked(&b, Family::V4, Some("10.0.9.1"), 99), end);
-        assert_eq!(walked(&b, Family::V4, Some("192.0.2.1"), 1), ["10.0.0.0"]);
+        assert_eq!(walked(TWO, Family::V4, Some("10.0.9.1"), &[]), end);
+        assert_eq!(walked(TWO, Family::V4, Some("192.0.2.1"), &[])[0], "10.0.0.0");
+        let one = ["10.1.1.1/32"];
+        assert_eq!(walked(&one, Family::V4, Some("10.1.1.1"), &[]), ["10.1.1.1"]);
+    }
+
+    #[test]
+    fn what_is_to_be_avoided_is_stepped_over_whole() {
+        let left = ["10.0.0.3", "10.0.9.0", "10.0.9.1", "10.0.0.0"];
+        let avoid = ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.2/31"];
+        assert_eq!(walked(TWO, Family::V4, Some("10.0.0.2"), &avoid[..2]), left);
+        assert_eq!(walked(TWO, Family::V4, Some("10.0.0.2"), &avoid), left[1..]);
+        assert!(walked(TWO, Family::V4, None, &["10.0.0.0/8"]).is_empty());
+        let most = ["2001:db8::/65", "10.0.0.0/8"];
         assert_eq!(
-            walked(&blocks(&["10.1.1.1/32"]), Family::V4, Some("10.1.1.1"), 9),
-            ["10.1.1.1"]
+            walked(&["2001:db8::/64"], Family::V6, None, &most)[0],
+            "2001:db8::8000:0:0:0"
         );
     }
 
     #[test]
     fn the_ends_of_the_address_space_are_no_special_case() {
-        let b = blocks(&[
+        let all = [
             "255.255.255.254/31",
             "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127",
-            "::/0",
-        ]);
+        ];
         assert_eq!(
-            walked(&b, Family::V4, None, 9),
+            walked(&all, Family::V4, None, &["0.0.0.0/1"]),
             ["255.255.255.254", "255.255.255.255"]
         );
-        assert_eq!(b.nets().len(), 2, "a block inside another one is left out");
-        assert_eq!(b.capacity(Family::V6), u128::MAX, "2^128 saturates");
-        assert_eq!(walked(&b, Family::V6, None, 2), ["::", "::1"]);
-    }
-
-    #[test]
-    fn order_is_kept_and_doubles_are_not() {
-        let b = blocks(&["10.2.0.0/24", "10.1.0.0/24", "10.2.0.5/24", "10.1.0.128/25"]);
-        assert_eq!(b.listed(), "10.2.0.0/24, 10.1.0.0/24");
+        assert_eq!(walked(&all, Family::V4, None, &["255.255.255.255/32"]).len(), 1);
+        assert_eq!(walked(&["::/0"], Family::V6, None, &["::/128"])[..2], ["::1", "::2"]);
+        assert!(walked(&["::/0"], Family::V6, None, &["::/0"]).is_empty());
+        assert_eq!(size("::/0".parse().unwrap()), u128::MAX, "2^128 saturates");
+        assert_eq!(size("10.0.0.0/26".parse().unwrap()), 64);
     }
 }

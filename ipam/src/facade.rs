@@ -1,40 +1,62 @@
 //! [`Ipam`]: the blocks, the rules and the ledger together, as the agent uses them.
 //!
-//! Every call is short and blocking (a change costs one fsync); it can be shared between threads. After an
-//! error of the disk the memory is not trusted any more: the next call reads the ledger again.
+//! A change is decided in memory against everything that was decided before it, goes to the disk together with
+//! the changes that wait there at the same time (`write`), and is answered when it is durable. What is read is
+//! what is on disk. Calls that change something block for about one fsync; reading never waits for the disk.
+//! After an error of the disk the memory is not trusted any more: the next change reads the ledger again.
+
+mod apply;
+mod assign;
+mod view;
+mod write;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use ipnet::IpNet;
 
-use crate::assign::{self, Situation};
-use crate::blocks::{Blocks, Family};
+pub use self::apply::BlocksReport;
+use self::write::{Batch, Disk};
+use crate::assign::Situation;
+use crate::blocks::Family;
 use crate::error::Error;
-use crate::lease::{Lease, Owner, Request, whole_millis};
-use crate::ledger::{Book, Change, Ledger};
+use crate::lease::{Lease, Owner};
+use crate::ledger::{self, Book, Ledger, Op, OpenFile};
+use crate::local::{OwnBlock, Want};
+use crate::rules::LocalRules;
 
-/// The addresses of one node.
+type Listener = Box<dyn Fn() + Send + Sync>;
+
+/// The addresses of one node. It can be shared between threads.
 pub struct Ipam {
     folder: PathBuf,
+    open_file: OpenFile,
     state: Mutex<State>,
+    /// A write has ended, well or not.
+    written: Condvar,
+    listeners: RwLock<Vec<Listener>>,
 }
 
 struct State {
-    /// `None` after an error of the disk, until it was opened again.
-    ledger: Option<Ledger>,
-    book: Book,
-    blocks: Blocks,
-}
-
-/// What a change of blocks means for the leases that are there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BlocksReport {
-    /// Leases with an address that no block contains any more. They are kept until their pods go.
-    pub outside: Vec<Lease>,
+    /// With all changes that were decided, also those on their way to the disk.
+    next: Book,
+    /// As it is on disk.
+    shown: Book,
+    disk: Disk,
+    /// Decided and not being written yet, in order.
+    queue: Vec<Op>,
+    /// Those who wait for the queue.
+    waiting: Arc<Batch>,
+    /// Those who wait for the write that is going on.
+    writing: Option<Arc<Batch>>,
+    rules: Option<LocalRules>,
+    wants: BTreeMap<Want, SystemTime>,
+    /// Since when a block has been seen empty.
+    empty_since: BTreeMap<IpNet, SystemTime>,
+    changes: u64,
 }
 
 impl Ipam {
@@ -43,196 +65,130 @@ impl Ipam {
     /// # Errors
     /// A disk that fails, a ledger that is damaged, newer than this version, or open elsewhere.
     pub fn open(state_dir: impl AsRef<Path>) -> Result<Ipam, Error> {
-        let folder = state_dir.as_ref().to_owned();
-        let (ledger, book) = Ledger::open(&folder)?;
+        Self::open_on(state_dir.as_ref(), ledger::plain_file())
+    }
+
+    fn open_on(folder: &Path, open_file: OpenFile) -> Result<Ipam, Error> {
+        let (ledger, book) = Ledger::open(folder, &open_file)?;
         let state = State {
-            ledger: Some(ledger),
-            book,
-            blocks: Blocks::default(),
+            next: book.clone(),
+            shown: book,
+            disk: Disk::Idle(ledger),
+            queue: Vec::new(),
+            waiting: Arc::default(),
+            writing: None,
+            rules: None,
+            wants: BTreeMap::new(),
+            empty_since: BTreeMap::new(),
+            changes: 0,
         };
         Ok(Ipam {
-            folder,
+            folder: folder.to_owned(),
+            open_file,
             state: Mutex::new(state),
+            written: Condvar::new(),
+            listeners: RwLock::default(),
         })
     }
 
-    /// Sets the node's blocks, in the order of its pod subnets, and sets its own address of each family aside.
-    /// Leases outside the blocks are kept and reported.
-    ///
-    /// # Errors
-    /// A disk that fails: the blocks are then as they were.
-    pub fn set_blocks(&self, nets: Vec<IpNet>) -> Result<BlocksReport, Error> {
-        let mut state = self.ready()?;
-        let blocks = Blocks::new(nets);
-        let mut node = BTreeMap::new();
-        for family in Family::ALL {
-            let current = state.book.node.get(&family).copied();
-            let own = assign::node_address(&blocks, family, current, &state.book.taken);
-            if own != current {
-                node.insert(family, own);
-            }
+    /// The rules from now on. What was given stays given.
+    pub fn set_rules(&self, rules: LocalRules) {
+        let mut state = self.lock();
+        if state.rules.as_ref() == Some(&rules) {
+            return;
         }
-        if !node.is_empty() {
-            state.commit(&Change {
-                node: node.clone(),
-                ..Change::default()
-            })?;
+        state.rules = Some(rules);
+        state.changes += 1;
+        drop(state);
+        self.tell();
+    }
+
+    /// A pod waits for this, until then: whoever decides about blocks and loans sees it in [`Ipam::local`].
+    pub fn want(&self, want: Want, until: SystemTime) {
+        let mut state = self.lock();
+        let known = state.wants.insert(want, until);
+        if known.is_none() {
+            state.changes += 1;
+            drop(state);
+            self.tell();
         }
-        for (family, own) in node {
-            match own {
-                Some(own) => state.book.node.insert(family, own),
-                None => state.book.node.remove(&family),
-            };
-        }
-        state.blocks = blocks;
-        let is_outside = |lease: &&Lease| lease.addresses.iter().any(|a| !state.blocks.contains(*a));
-        Ok(BlocksReport {
-            outside: state.book.leases.values().filter(is_outside).cloned().collect(),
-        })
+    }
+
+    /// Calls `f` after every change of what [`Ipam::local`] tells; from any thread, without a lock held. It
+    /// must be short and must not change anything here.
+    pub fn on_change(&self, f: Box<dyn Fn() + Send + Sync>) {
+        let mut listeners = self.listeners.write().unwrap_or_else(PoisonError::into_inner);
+        listeners.push(f);
+    }
+
+    /// A number that grows with every change of what [`Ipam::local`] tells.
+    pub fn changes(&self) -> u64 {
+        self.lock().changes
     }
 
     /// The node's own pod address of a family; `None` without a block of that family.
     pub fn node_address(&self, family: Family) -> Option<IpAddr> {
-        self.lock().book.node.get(&family).copied()
-    }
-
-    /// Gives the owner one address of each family that has blocks; on disk when this returns. An owner that
-    /// has a lease gets it again, as it is.
-    ///
-    /// # Errors
-    /// No block, no free address, a wanted address that cannot be had, a disk that fails.
-    pub fn assign(&self, request: &Request, now: SystemTime) -> Result<Lease, Error> {
-        let mut state = self.ready()?;
-        if let Some(held) = state.book.leases.get(&request.owner) {
-            let held = held.clone();
-            return state.again(held, request);
-        }
-        let book = &state.book;
-        let at = Situation {
-            blocks: &state.blocks,
-            taken: &book.taken,
-            node: &book.node,
-            last: &book.last,
-        };
-        let choice = assign::choose(at, &request.wanted)?;
-        let lease = Lease {
-            owner: request.owner.clone(),
-            network: request.network.clone(),
-            pod: request.pod.clone(),
-            addresses: choice.addresses,
-            host_ifname: request.host_ifname.clone(),
-            netns: request.netns.clone(),
-            created_at: whole_millis(now),
-        };
-        state.commit(&Change {
-            put: Some(&lease),
-            last: choice.in_turn.clone(),
-            ..Change::default()
-        })?;
-        state.book.last.extend(choice.in_turn);
-        for &address in &lease.addresses {
-            state.book.taken.insert(address, lease.owner.clone());
-        }
-        state.book.leases.insert(lease.owner.clone(), lease.clone());
-        Ok(lease)
-    }
-
-    /// Takes the owner's lease back and returns it; `None` where it has none. On disk when this returns.
-    ///
-    /// # Errors
-    /// A disk that fails.
-    pub fn release(&self, owner: &Owner) -> Result<Option<Lease>, Error> {
-        let mut state = self.ready()?;
-        if !state.book.leases.contains_key(owner) {
-            return Ok(None);
-        }
-        state.commit(&Change {
-            remove: Some(owner),
-            ..Change::default()
-        })?;
-        let lease = state.book.leases.remove(owner);
-        for address in lease.iter().flat_map(|l| &l.addresses) {
-            state.book.taken.remove(address);
-        }
-        Ok(lease)
+        self.lock().shown.node.get(&family).copied()
     }
 
     /// All leases, by owner.
     pub fn leases(&self) -> Vec<Lease> {
-        self.lock().book.leases.values().cloned().collect()
+        self.lock().shown.leases.values().cloned().collect()
     }
 
     /// The lease of one owner.
     pub fn lease(&self, owner: &Owner) -> Option<Lease> {
-        self.lock().book.leases.get(owner).cloned()
+        self.lock().shown.leases.get(owner).cloned()
     }
 
-    /// The blocks as they were set.
-    pub fn blocks(&self) -> Blocks {
-        self.lock().blocks.clone()
+    /// The node's blocks, in the order of their taking.
+    pub fn blocks(&self) -> Vec<OwnBlock> {
+        self.lock().shown.blocks.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The memory changes only after the disk and only in steps that cannot panic.
+        // The memory changes only in steps that cannot panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, with the ledger opened again where the last write failed.
-    fn ready(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let mut state = self.lock();
-        if state.ledger.is_none() {
-            let (ledger, book) = Ledger::open(&self.folder)?;
-            state.ledger = Some(ledger);
-            state.book = book;
-        }
-        Ok(state)
+    fn tell(&self) {
+        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().for_each(|listener| listener());
     }
 }
 
-impl State {
-    fn commit(&mut self, change: &Change<'_>) -> Result<(), Error> {
-        let Some(ledger) = &self.ledger else {
-            return Err(Error::Io {
-                path: PathBuf::new(),
-                detail: "the ledger is not open".into(),
-            });
-        };
-        let result = ledger.commit(change);
-        if result.is_err() {
-            self.ledger = None;
-        }
-        result
+/// A change that is being decided: what it does is in the book at once, and remembered for the disk.
+struct Draft<'a> {
+    book: &'a mut Book,
+    ops: &'a mut Vec<Op>,
+    rules: Option<&'a LocalRules>,
+    now: SystemTime,
+}
+
+impl Draft<'_> {
+    fn put(&mut self, op: Op) {
+        self.book.apply(&op);
+        self.ops.push(op);
     }
 
-    /// A repeated request: the same addresses. What else the runtime says about the pod may have changed (a
-    /// container that was started again has another namespace), and is kept up to date.
-    fn again(&mut self, held: Lease, request: &Request) -> Result<Lease, Error> {
-        if let Some(&asked) = request.wanted.iter().find(|a| !held.addresses.contains(a)) {
-            let addresses = held
-                .addresses
-                .iter()
-                .map(IpAddr::to_string)
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(Error::HasAnother {
-                owner: held.owner,
-                held: addresses,
-                asked,
-            });
+    fn situation(&self) -> Situation<'_> {
+        Situation {
+            book: self.book,
+            rules: self.rules,
+            now: self.now,
         }
-        let mut current = held.clone();
-        current.network.clone_from(&request.network);
-        current.pod.clone_from(&request.pod);
-        current.netns.clone_from(&request.netns);
-        current.host_ifname.clone_from(&request.host_ifname);
-        if current != held {
-            self.commit(&Change {
-                put: Some(&current),
-                ..Change::default()
-            })?;
-            self.book.leases.insert(current.owner.clone(), current.clone());
+    }
+
+    /// Sets the node's own address of each family aside. In a new ledger none is chosen: a pod may have it.
+    fn settle_node(&mut self) {
+        for family in Family::ALL {
+            let current = self.book.node.get(&family).copied();
+            let own = self.book.node_address(family, self.situation().reserved());
+            let own = own.filter(|_| !self.book.fresh || own == current);
+            if own != current {
+                self.put(Op::Node(family, own));
+            }
         }
-        Ok(current)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who has which address: the records of the ledger.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -47,6 +48,22 @@ pub struct Request {
     pub host_ifname: String,
     /// Addresses asked for, at most one of each family; a family that is not named gets any free one.
     pub wanted: Vec<IpAddr>,
+    /// Pools that addresses may come from, the first choice first; empty for any automatic one. Addresses that
+    /// are asked for by name may come from any.
+    pub pools: Vec<String>,
+    /// The workload (`namespace.name`) whose address stays with it, also when the pod comes back elsewhere.
+    pub sticky: Option<String>,
+}
+
+impl Request {
+    /// Who the address is for, in the words of loans and cool-down: the workload, else the pod.
+    pub(crate) fn workload(&self) -> Option<String> {
+        self.sticky.clone().or_else(|| workload(self.pod.as_ref()))
+    }
+}
+
+fn workload(pod: Option<&PodRef>) -> Option<String> {
+    pod.map(|pod| format!("{}.{}", pod.namespace, pod.name))
 }
 
 /// One record of the ledger. It lasts from its first assignment until its release.
@@ -66,9 +83,22 @@ pub struct Lease {
     pub host_ifname: String,
     /// Path of the pod's network namespace.
     pub netns: String,
+    /// The workload (`namespace.name`) whose address stays with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<String>,
+    /// Name of the pool of each address that lay in one when it was given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<IpAddr, String>,
     /// When it was first given, to the millisecond.
     #[serde(with = "millis")]
     pub created_at: SystemTime,
+}
+
+impl Lease {
+    /// Who it is for: the workload, else the pod.
+    pub(crate) fn workload(&self) -> Option<String> {
+        self.sticky.clone().or_else(|| workload(self.pod.as_ref()))
+    }
 }
 
 /// A time without what the ledger does not keep: what is answered and what is read back are equal.
@@ -78,7 +108,7 @@ pub(crate) fn whole_millis(time: SystemTime) -> SystemTime {
 }
 
 /// Times as milliseconds since 1970.
-mod millis {
+pub(crate) mod millis {
     use super::{Duration, SystemTime, UNIX_EPOCH};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

@@ -52,7 +52,9 @@ pub fn ledger_error(error: &ipam::Error) -> ApiError {
     let kind = match error {
         E::OutsideBlocks { .. } | E::TwoOfOneFamily { .. } => ErrorKind::Invalid,
         E::Reserved { .. } | E::Taken { .. } | E::HasAnother { .. } => ErrorKind::Conflict,
-        E::NoBlocks | E::Full { .. } | E::Io { .. } => ErrorKind::TryLater,
+        E::PoolClosed { .. } | E::OnLoan { .. } | E::Kept { .. } => ErrorKind::Conflict,
+        E::Leaving { .. } | E::Cooling { .. } | E::Recovering => ErrorKind::TryLater,
+        E::NoBlocks { .. } | E::Full(_) | E::Io { .. } => ErrorKind::TryLater,
         E::InUse { .. } | E::Damaged { .. } | E::Newer { .. } => ErrorKind::Internal,
     };
     ApiError::new(kind, error.to_string(), "")

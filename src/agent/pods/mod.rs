@@ -61,7 +61,10 @@ impl Pods {
 
     /// Takes up the node's blocks; addresses outside them stay with their pods and are reported.
     pub fn set_blocks(&self, blocks: Vec<IpNet>) -> Result<(), ipam::Error> {
-        let report = self.ipam.set_blocks(blocks)?;
+        let now = SystemTime::now();
+        let report = self.ipam.set_given(blocks.into_iter().map(|cidr| (cidr, None)).collect(), now)?;
+        // No datastore remembers what a lost ledger gave out: a new one starts from nothing.
+        self.ipam.apply(&[ipam::local::LedgerStep::Known], now)?;
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let old = std::mem::take(&mut *trouble);
@@ -197,6 +200,8 @@ impl Pods {
             netns: request.netns.clone(),
             host_ifname: attach::host_ifname(&request.container_id, &request.ifname),
             wanted: request.ips.clone(),
+            pools: Vec::new(),
+            sticky: None,
         };
         self.blocking(move |ipam| ipam.assign(&wanted, SystemTime::now()))
             .await
@@ -204,7 +209,8 @@ impl Pods {
 
     async fn release(&self, owner: &Owner) -> Result<Option<Lease>, ApiError> {
         let owner = owner.clone();
-        self.blocking(move |ipam| ipam.release(&owner)).await
+        self.blocking(move |ipam| ipam.release(&owner, SystemTime::now()))
+            .await
     }
 
     /// Ledger writes wait for the disk: they run on a thread for such work.

@@ -11,14 +11,17 @@
 //! [`Memory`] is a store in memory with the meaning of etcd: the reference that `conformance` and the model tests
 //! hold the real ones against.
 
+pub mod conformance;
 mod error;
 mod key;
+pub mod memory;
 mod transaction;
 mod value;
 mod view;
 
 pub use error::Error;
 pub use key::{Key, KeyError, Space, address_name, block_name, parse_address_name, parse_block_name};
+pub use memory::Memory;
 pub use transaction::{Compare, Expect, Outcome, Transaction, Write};
 pub use value::{Change, Changes, Incarnation, Item, Listing, Revision, Version};
 pub use view::SpaceView;

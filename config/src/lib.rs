@@ -10,7 +10,9 @@
 
 pub mod agent_file;
 pub mod api;
+pub mod changes;
 pub mod checks;
+pub mod documents;
 pub mod duration;
 pub mod fields;
 pub mod intent;
@@ -22,12 +24,14 @@ pub mod selector;
 pub mod vocabulary;
 pub mod yaml;
 
-pub use agent_file::{AgentConfig, Datastore};
+pub use agent_file::{AgentConfig, Datastore, EtcdSettings, KubernetesSettings};
+pub use changes::pool_change;
+pub use documents::{Document, documents};
 pub use intent::{
-    AllowedUses, BgpConfiguration, BgpPeer, EncapMode, Intent, IpPool, Node, NodeBgp, PeerNodes, PeerRemote,
-    SourceAddress,
+    AggregateRule, AllowedUses, Assignment, BgpConfiguration, BgpFilter, BgpPeer, EncapMode, Intent, IpPool,
+    IpReservation, IpamConfiguration, Node, NodeBgp, PeerNodes, PeerRemote, SourceAddress,
 };
-pub use load::{Loaded, Source, load};
+pub use load::{Loaded, Rules, Source, load, load_with};
 pub use problem::{Problem, Severity};
 pub use selector::Selector;
 pub use vocabulary::{Asn, Labels, MacAddress, NodeName, RouterId};

@@ -1,9 +1,12 @@
 //! Sources to an intent: the one entry for the agent, `validate` and `plan`.
 
+use std::collections::HashMap;
+
 use crate::checks;
+use crate::documents;
 use crate::intent::Intent;
 use crate::problem::{Problem, Problems};
-use crate::resources::{self, Resources};
+use crate::resources::{self, Read, Resources};
 use crate::yaml;
 
 /// Larger sources are refused unread.
@@ -27,24 +30,36 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
 }
 
-/// Reads and checks a set of sources as one. Pure; all mistakes are found in one run.
-///
-/// The rules are those of `kind: file`: nodes list their pod subnets themselves.
+/// What depends on the kind of datastore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Rules {
+    /// Whether blocks are claimed in the datastore (etcd, Kubernetes): then `Node.spec.podCIDRs` are optional.
+    /// False for a file, which has no one who shares out: there each node lists its own.
+    pub shared_out: bool,
+}
+
+/// Reads and checks a set of sources as one, by the rules of `kind: file`.
 pub fn load(sources: &[Source]) -> Loaded {
+    load_with(sources, Rules::default())
+}
+
+/// Reads and checks a set of sources as one. Pure; all mistakes are found in one run.
+pub fn load_with(sources: &[Source], rules: Rules) -> Loaded {
     let mut resources = Resources::default();
     let mut problems = Vec::new();
     for source in sources {
         problems.extend(read_source(source, &mut resources));
     }
-    problems.extend(checks::check(&resources));
-    let order = |problem: &Problem| {
-        let file = sources
-            .iter()
-            .position(|source| source.name == problem.file)
-            .unwrap_or(sources.len());
-        (file, problem.line, problem.column)
-    };
-    problems.sort_by_key(order);
+    problems.extend(checks::check(&resources, rules));
+    let mut order: HashMap<&str, usize> = HashMap::new();
+    for (index, source) in sources.iter().enumerate() {
+        order.entry(&source.name).or_insert(index);
+    }
+    problems.sort_by_key(|problem| {
+        let file = order.get(problem.file.as_str()).copied();
+        // What is about a source as a whole has line 0; a note about what is not listed comes last.
+        (file.unwrap_or(sources.len()), problem.line, problem.column)
+    });
     problems.dedup();
     let intent = if problems.iter().any(Problem::is_error) {
         None
@@ -58,16 +73,15 @@ fn read_source(source: &Source, resources: &mut Resources) -> Vec<Problem> {
     let mut problems = Problems::new(&source.name);
     if source.text.len() > MAX_BYTES {
         resources.complete = false;
-        let message = format!("larger than {} MiB", MAX_BYTES >> 20);
-        return vec![Problem::whole_file(
-            &source.name,
-            message,
-            "split it into several files",
-        )];
+        return vec![documents::too_large(source)];
     }
     let documents = yaml::documents(&source.text, &mut problems);
     resources.complete &= problems.errors() == 0;
     for document in &documents {
+        if problems.is_full() {
+            resources.complete = false;
+            break;
+        }
         resources::read(document, &source.name, resources, &mut problems);
     }
     problems.into_list()
@@ -75,21 +89,29 @@ fn read_source(source: &Source, resources: &mut Resources) -> Vec<Problem> {
 
 fn assemble(resources: Resources) -> Intent {
     let mut intent = Intent {
-        bgp: resources
-            .bgp
+        bgp: only(resources.bgp),
+        pools: values(resources.pools),
+        peers: values(resources.peers),
+        nodes: values(resources.nodes)
             .into_iter()
-            .next()
-            .map(|read| read.value)
-            .unwrap_or_default(),
-        pools: resources.pools.into_iter().map(|read| read.value).collect(),
-        peers: resources.peers.into_iter().map(|read| read.value).collect(),
-        nodes: resources
-            .nodes
-            .into_iter()
-            .map(|read| (read.value.name.clone(), read.value))
+            .map(|node| (node.name.clone(), node))
             .collect(),
+        filters: values(resources.filters),
+        reservations: values(resources.reservations),
+        ipam: only(resources.ipam),
     };
     intent.pools.sort_by(|a, b| a.name.cmp(&b.name));
     intent.peers.sort_by(|a, b| a.name.cmp(&b.name));
+    intent.filters.sort_by(|a, b| a.name.cmp(&b.name));
+    intent.reservations.sort_by(|a, b| a.name.cmp(&b.name));
     intent
+}
+
+fn values<T>(read: Vec<Read<T>>) -> Vec<T> {
+    read.into_iter().map(|read| read.value).collect()
+}
+
+/// The one resource of a kind of which there is one, or its defaults.
+fn only<T: Default>(read: Vec<Read<T>>) -> T {
+    values(read).into_iter().next().unwrap_or_default()
 }

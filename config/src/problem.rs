@@ -88,11 +88,19 @@ impl fmt::Display for Problem {
     }
 }
 
+/// More problems of one kind in one source are counted, not listed.
+pub const MAX_LISTED: usize = 1000;
+
+/// Longer messages are cut in the middle: they hold text of the source, which may have any length.
+const MAX_MESSAGE: usize = 600;
+
 /// Where the problems of one source are collected.
 #[derive(Debug, Default)]
 pub struct Problems {
     file: String,
     list: Vec<Problem>,
+    errors: usize,
+    warnings: usize,
 }
 
 impl Problems {
@@ -100,7 +108,7 @@ impl Problems {
     pub fn new(file: &str) -> Self {
         Self {
             file: file.to_owned(),
-            list: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -115,25 +123,92 @@ impl Problems {
     }
 
     fn add(&mut self, severity: Severity, at: Place, field: &str, message: String, fix: String) {
-        let (file, field) = (self.file.clone(), field.to_owned());
+        let count = match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count > MAX_LISTED {
+            return;
+        }
         self.list.push(Problem {
             severity,
-            file,
+            file: self.file.clone(),
             line: at.line,
             column: at.column,
-            field,
-            message,
-            fix,
+            field: shortened(field.to_owned()),
+            message: shortened(message),
+            fix: shortened(fix),
         });
     }
 
     /// How many errors there are so far.
     pub fn errors(&self) -> usize {
-        self.list.iter().filter(|p| p.is_error()).count()
+        self.errors
     }
 
-    /// The list, in the order of finding.
+    /// Whether further errors are only counted.
+    pub fn is_full(&self) -> bool {
+        self.errors >= MAX_LISTED
+    }
+
+    /// The list, in the order of finding; where some were only counted, that is said at the end.
     pub fn into_list(self) -> Vec<Problem> {
-        self.list
+        let mut list = self.list;
+        for (severity, count, what) in [
+            (Severity::Error, self.errors, "mistakes"),
+            (Severity::Warning, self.warnings, "warnings"),
+        ] {
+            if let Some(more) = count.checked_sub(MAX_LISTED).filter(|more| *more > 0) {
+                let message = format!("{more} more {what} are not listed");
+                let note = Problem::whole_file(&self.file, message, "begin with the first ones");
+                list.push(Problem { severity, ..note });
+            }
+        }
+        list
+    }
+}
+
+/// A text of bounded length: beginning and end of a long one.
+fn shortened(text: String) -> String {
+    if text.len() <= MAX_MESSAGE {
+        return text;
+    }
+    let part = |at: usize| {
+        (at..text.len())
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(text.len())
+    };
+    let (head, tail) = (part(MAX_MESSAGE / 2), part(text.len() - MAX_MESSAGE / 2));
+    format!("{} ... {}", &text[..head], &text[tail..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_is_counted_and_cut() {
+        let mut problems = Problems::new("f");
+        for n in 0..MAX_LISTED + 7 {
+            problems.error(
+                Place {
+                    line: n + 1,
+                    column: 1,
+                },
+                "a",
+                "é".repeat(5000),
+                "",
+            );
+        }
+        assert!(problems.is_full());
+        assert_eq!(problems.errors(), MAX_LISTED + 7);
+        let list = problems.into_list();
+        assert_eq!(list.len(), MAX_LISTED + 1);
+        assert!(list.iter().all(|p| p.is_error() && p.message.len() < 700));
+        assert!(
+            list.last()
+                .is_some_and(|p| p.message == "7 more mistakes are not listed")
+        );
     }
 }

@@ -53,12 +53,12 @@ impl<'v, 's> Reader<'v, 's> {
         }
     }
 
-    /// The full path of a field of this mapping.
+    /// The full path of a field of this mapping; of the mapping itself for an empty name.
     pub fn path(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
+        match (self.path.as_str(), name) {
+            ("", name) => name.to_owned(),
+            (path, "") => path.to_owned(),
+            (path, name) => format!("{path}.{name}"),
         }
     }
 
@@ -87,6 +87,13 @@ impl<'v, 's> Reader<'v, 's> {
         let path = self.path(name);
         let at = place_of(self.places, &path);
         self.problems.error(at, &path, message, fix);
+    }
+
+    /// Notes a warning at a field; at the mapping itself where the field is absent.
+    pub fn warning(&mut self, name: &str, message: impl Into<String>, fix: impl Into<String>) {
+        let path = self.path(name);
+        let at = place_of(self.places, &path);
+        self.problems.warning(at, &path, message, fix);
     }
 
     fn wrong_kind(&mut self, path: &str, value: &Value, wanted: &str, fix: &str) {
@@ -228,6 +235,44 @@ impl<'v, 's> Reader<'v, 's> {
         Some(list)
     }
 
+    /// A list of mappings, each read by `read`; what is no mapping is noted and left out.
+    pub fn objects<T>(
+        &mut self,
+        name: &str,
+        mut read: impl FnMut(&mut Reader<'v, '_>) -> Option<T>,
+        kind: ResourceKind,
+    ) -> Option<Vec<T>> {
+        let (path, value) = (self.path(name), self.take(name)?);
+        let Kind::List(items) = &value.kind else {
+            self.wrong_kind(&path, value, "a list", "write `- name: value` lines");
+            return None;
+        };
+        let mut list = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            self.places.insert(path.clone(), item.at);
+            let mut reader = Reader::at(item, path, self.problems, self.places);
+            list.extend(read(&mut reader));
+            reader.finish(kind);
+        }
+        Some(list)
+    }
+
+    /// The texts in a list, without taking the field: what it is for is judged by the table.
+    pub fn peek_texts(&mut self, name: &str) -> Vec<String> {
+        let path = self.path(name);
+        let entry = self.entries.iter().find(|entry| entry.key == name);
+        let Some(Kind::List(items)) = entry.map(|entry| &entry.value.kind) else {
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            self.places.insert(format!("{path}[{index}]"), item.at);
+            texts.extend(item.text().map(str::to_owned));
+        }
+        texts
+    }
+
     /// A mapping of text to text.
     pub fn labels(&mut self, name: &str) -> Labels {
         let Some(mut reader) = self.object(name) else {
@@ -267,7 +312,10 @@ impl<'v, 's> Reader<'v, 's> {
                     }
                 }
                 None => {
-                    let fix = fields::hint(kind, &self.path, &entry.key);
+                    let fix = match self.problems.is_full() {
+                        true => String::new(),
+                        false => fields::hint(kind, &self.path, &entry.key),
+                    };
                     self.problems.error(entry.at, &path, "unknown field", fix);
                 }
             }

@@ -27,7 +27,9 @@ pub struct Parts {
 impl Parts {
     /// Starts every part but BGP, which needs a plan first.
     pub async fn start(config: &AgentConfig) -> anyhow::Result<Parts> {
-        let config::agent_file::Datastore::File { path } = &config.datastore;
+        let config::Datastore::File { path } = &config.datastore else {
+            anyhow::bail!("datastore.kind: {} is not wired up yet; use kind: file", config.datastore.kind());
+        };
         let store =
             store::FileStore::start(path).with_context(|| format!("cannot watch {}", path.display()))?;
         let protocol = routesync::Protocol(config.route_protocol);

@@ -8,16 +8,19 @@ mod nodes;
 mod overlap;
 mod peers;
 mod pools;
+mod references;
 
+use crate::load::Rules;
 use crate::problem::Problem;
 use crate::resources::Resources;
 
 /// Runs all checks.
-pub fn check(resources: &Resources) -> Vec<Problem> {
+pub fn check(resources: &Resources, rules: Rules) -> Vec<Problem> {
     let mut problems = Vec::new();
     names::check(resources, &mut problems);
     pools::check(resources, &mut problems);
-    nodes::check(resources, &mut problems);
+    nodes::check(resources, rules, &mut problems);
     peers::check(resources, &mut problems);
+    references::check(resources, &mut problems);
     problems
 }

@@ -9,6 +9,9 @@ pub(super) fn check(resources: &Resources, problems: &mut Vec<Problem>) {
     unique("BGPConfiguration", &resources.bgp, |_| "default", problems);
     unique("IPPool", &resources.pools, |pool| &pool.name, problems);
     unique("BGPPeer", &resources.peers, |peer| &peer.name, problems);
+    unique("IPAMConfiguration", &resources.ipam, |_| "default", problems);
+    unique("BGPFilter", &resources.filters, |filter| &filter.name, problems);
+    unique("IPReservation", &resources.reservations, |it| &it.name, problems);
     unique("Node", &resources.nodes, |node| node.name.as_str(), problems);
 }
 

@@ -5,16 +5,21 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::overlap::{Owned, overlaps};
-use crate::intent::Node;
+use super::overlap::{Owned, Ranges, overlaps};
+use crate::intent::{IpPool, Node};
+use crate::load::Rules;
 use crate::problem::{Problem, Severity};
 use crate::resources::{Read, Resources};
 
-pub(super) fn check(resources: &Resources, problems: &mut Vec<Problem>) {
+pub(super) fn check(resources: &Resources, rules: Rules, problems: &mut Vec<Problem>) {
     let mut addresses: HashMap<IpAddr, &Read<Node>> = HashMap::new();
+    let pools = Ranges::new(resources.pools.iter().map(|pool| (pool.value.cidr, pool)));
     for read in &resources.nodes {
-        check_addresses(read, resources, &mut addresses, problems);
-        check_pod_cidrs(read, resources, problems);
+        check_addresses(read, &pools, &mut addresses, problems);
+        check_pod_cidrs(read, resources, &pools, problems);
+        if !rules.shared_out {
+            check_given(read, resources, problems);
+        }
         check_reachable(read, problems);
     }
     check_overlaps(&resources.nodes, problems);
@@ -29,7 +34,7 @@ fn address_field(address: IpAddr) -> &'static str {
 
 fn check_addresses<'r>(
     read: &'r Read<Node>,
-    resources: &Resources,
+    pools: &Ranges<&Read<IpPool>>,
     seen: &mut HashMap<IpAddr, &'r Read<Node>>,
     problems: &mut Vec<Problem>,
 ) {
@@ -52,11 +57,7 @@ fn check_addresses<'r>(
             ));
         }
         seen.entry(address).or_insert(read);
-        if let Some(pool) = resources
-            .pools
-            .iter()
-            .find(|pool| pool.value.cidr.contains(&address))
-        {
+        if let Some(pool) = pools.around(address.into()) {
             let message = format!(
                 "{address} lies inside pool {}: the node would be taken for a pod",
                 pool.value.name
@@ -71,19 +72,19 @@ fn check_addresses<'r>(
     }
 }
 
-fn check_pod_cidrs(read: &Read<Node>, resources: &Resources, problems: &mut Vec<Problem>) {
-    let node = &read.value;
+fn check_pod_cidrs(
+    read: &Read<Node>,
+    resources: &Resources,
+    pools: &Ranges<&Read<IpPool>>,
+    problems: &mut Vec<Problem>,
+) {
     if !resources.complete {
         return;
     }
-    for (index, cidr) in node.pod_cidrs.iter().enumerate() {
-        if !resources.pools.iter().any(|pool| pool.value.cidr.contains(cidr)) {
+    for (index, cidr) in read.value.pod_cidrs.iter().enumerate() {
+        if pools.around(*cidr).is_none() {
             let message = format!("{cidr} lies in no pool");
-            let fix = match resources
-                .pools
-                .iter()
-                .find(|pool| cidr.contains(&pool.value.cidr))
-            {
+            let fix = match pools.inside(*cidr) {
                 Some(pool) => format!(
                     "pool {} is smaller ({}): write a part of it",
                     pool.value.name, pool.value.cidr
@@ -92,6 +93,14 @@ fn check_pod_cidrs(read: &Read<Node>, resources: &Resources, problems: &mut Vec<
             };
             problems.push(read.problem(Severity::Error, &format!("spec.podCIDRs[{index}]"), message, fix));
         }
+    }
+}
+
+/// With `kind: file`, a node that a pool serves says what it owns.
+fn check_given(read: &Read<Node>, resources: &Resources, problems: &mut Vec<Problem>) {
+    let node = &read.value;
+    if !resources.complete {
+        return;
     }
     let serving = resources
         .pools

@@ -1,4 +1,6 @@
-//! Which ranges of a set overlap.
+//! Which ranges of a set overlap, and which hold another one.
+
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
@@ -8,6 +10,38 @@ pub(super) struct Owned {
     pub net: IpNet,
     pub owner: usize,
     pub index: usize,
+}
+
+/// Ranges to look others up in.
+pub(super) struct Ranges<T> {
+    ranges: BTreeMap<IpNet, T>,
+}
+
+impl<T: Copy> Ranges<T> {
+    /// Of two equal ranges the first is kept.
+    pub(super) fn new(ranges: impl Iterator<Item = (IpNet, T)>) -> Self {
+        let mut map = BTreeMap::new();
+        for (net, value) in ranges {
+            map.entry(net.trunc()).or_insert(value);
+        }
+        Self { ranges: map }
+    }
+
+    /// The narrowest range that holds this one.
+    pub(super) fn around(&self, net: IpNet) -> Option<T> {
+        (0..=net.prefix_len()).rev().find_map(|length| {
+            let wider = IpNet::new(net.network(), length).ok()?.trunc();
+            self.ranges.get(&wider).copied()
+        })
+    }
+
+    /// A range that lies inside this one.
+    pub(super) fn inside(&self, net: IpNet) -> Option<T> {
+        let first = self.ranges.range(net.trunc()..).next();
+        first
+            .filter(|(range, _)| net.contains(*range))
+            .map(|(_, value)| *value)
+    }
 }
 
 /// All pairs of ranges of which one lies inside the other; the one that was read first comes first.
@@ -59,6 +93,13 @@ mod tests {
             let owned: Vec<Owned> =
                 ranges.iter().enumerate().map(|(owner, range)| Owned { net: net(range), owner, index: 0 }).collect();
             let pairs = overlaps(owned.clone());
+            let all = Ranges::new(owned.iter().map(|range| (range.net, range.net)));
+            for (octet, length) in [(0, 20), (8, 24), (31, 32)] {
+                let one = net(&(octet, length));
+                let around = owned.iter().filter(|o| o.net.contains(&one)).map(|o| o.net);
+                prop_assert_eq!(all.around(one), around.max_by_key(IpNet::prefix_len));
+                prop_assert_eq!(all.inside(one).is_some(), owned.iter().any(|o| one.contains(&o.net)));
+            }
             for (a, b) in &pairs {
                 prop_assert!(a.owner < b.owner);
                 prop_assert!(a.net.contains(&b.net) || b.net.contains(&a.net));

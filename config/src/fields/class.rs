@@ -11,11 +11,25 @@ pub enum ResourceKind {
     BgpPeer,
     /// `Node`.
     Node,
+    /// `BGPFilter`.
+    BgpFilter,
+    /// `IPReservation`.
+    IpReservation,
+    /// `IPAMConfiguration`.
+    IpamConfig,
 }
 
 impl ResourceKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::BgpConfiguration, Self::IpPool, Self::BgpPeer, Self::Node];
+    pub const ALL: [Self; 7] = [
+        Self::BgpConfiguration,
+        Self::IpPool,
+        Self::BgpPeer,
+        Self::Node,
+        Self::BgpFilter,
+        Self::IpReservation,
+        Self::IpamConfig,
+    ];
 
     /// The kind as documents name it.
     pub fn name(self) -> &'static str {
@@ -24,6 +38,17 @@ impl ResourceKind {
             Self::IpPool => "IPPool",
             Self::BgpPeer => "BGPPeer",
             Self::Node => "Node",
+            Self::BgpFilter => "BGPFilter",
+            Self::IpReservation => "IPReservation",
+            Self::IpamConfig => "IPAMConfiguration",
+        }
+    }
+
+    /// The kind of this name, as documents write it; `IPAMConfig` is an older name for `IPAMConfiguration`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "IPAMConfig" => Some(Self::IpamConfig),
+            _ => Self::ALL.into_iter().find(|kind| kind.name() == name),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Guesses at what was meant by a word that is not in the table.
 
 use super::class::{Class, ResourceKind};
-use super::table::all;
+use super::table::{all, table_path};
 
 /// What to write in place of an unknown field.
 pub fn hint(kind: ResourceKind, parent: &str, name: &str) -> String {
+    let parent = table_path(kind, parent);
     let name_in = |path: &'static str| match path.rsplit_once('.') {
         Some((before, last)) if before == parent => Some(last),
         None if parent.is_empty() => Some(path),

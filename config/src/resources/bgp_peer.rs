@@ -31,6 +31,7 @@ pub(super) fn read(document: &mut Reader<'_, '_>) -> Option<BgpPeer> {
     let source_address = spec.choice("sourceAddress", &sources).unwrap_or_default();
     let passive = spec.boolean("passive").unwrap_or(false);
     let transit = spec.boolean("transit").unwrap_or(false);
+    let filters = spec.peek_texts("filters");
     spec.finish(KIND);
     let (name, nodes, remote) = (metadata?.name, nodes?, remote?);
     Some(BgpPeer {
@@ -41,6 +42,7 @@ pub(super) fn read(document: &mut Reader<'_, '_>) -> Option<BgpPeer> {
         source_address,
         passive,
         transit,
+        filters,
     })
 }
 

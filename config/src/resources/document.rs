@@ -1,7 +1,7 @@
 //! Which reader a document goes to, by `apiVersion` and `kind`.
 
 use super::set::{Read, Resources};
-use super::{bgp_configuration, bgp_peer, ip_pool, node};
+use super::{bgp_configuration, bgp_filter, bgp_peer, ip_pool, ip_reservation, ipam_configuration, node};
 use crate::fields::{ResourceKind, closest};
 use crate::problem::Problems;
 use crate::reader::{Places, Reader};
@@ -26,19 +26,9 @@ const IGNORED_KINDS: &[&str] = &[
 
 /// Kinds of Calico's that would change what is forwarded, and what is missing for each.
 const REFUSED_KINDS: &[(&str, &str)] = &[
-    (
-        "BGPFilter",
-        "filters come with a later version, routes would pass unfiltered",
-    ),
     ("GlobalNetworkPolicy", "network policy is not enforced here"),
     ("GlobalNetworkSet", "network policy is not enforced here"),
     ("HostEndpoint", "network policy is not enforced here"),
-    ("IPAMConfig", "settings of address management are not built yet"),
-    (
-        "IPAMConfiguration",
-        "settings of address management are not built yet",
-    ),
-    ("IPReservation", "reserved addresses are not built yet"),
     ("NetworkPolicy", "network policy is not enforced here"),
     ("NetworkSet", "network policy is not enforced here"),
     ("StagedGlobalNetworkPolicy", "network policy is not enforced here"),
@@ -47,12 +37,32 @@ const REFUSED_KINDS: &[(&str, &str)] = &[
 
 /// Reads one document of a source, or each item of a list of them, into `into`.
 pub fn read(document: &Value, file: &str, into: &mut Resources, problems: &mut Problems) {
-    let kind = document.get("kind").and_then(Value::text).unwrap_or_default();
-    let items = document.get("items").filter(|_| kind.ends_with("List"));
-    match items.map(|items| &items.kind) {
-        Some(Kind::List(items)) => items.iter().for_each(|item| read_one(item, file, into, problems)),
-        _ => read_one(document, file, into, problems),
+    let errors_before = problems.errors();
+    let (items, _) = items(document, problems);
+    into.complete &= problems.errors() == errors_before;
+    for item in items {
+        read_one(item, file, into, problems);
     }
+}
+
+/// The resources in a document: itself, or the items of a list (`kind: List`, `kind: IPPoolList`); and whether
+/// it is such a list. A list inside a list is a mistake.
+pub fn items<'v>(document: &'v Value, problems: &mut Problems) -> (Vec<&'v Value>, bool) {
+    let Some(Kind::List(list)) = list_of(document) else {
+        return (vec![document], false);
+    };
+    let (nested, items): (Vec<&Value>, Vec<&Value>) = list.iter().partition(|item| list_of(item).is_some());
+    for item in nested {
+        let fix = "write its items into the outer list";
+        problems.error(item.at, "items", "a list inside a list", fix);
+    }
+    (items, true)
+}
+
+fn list_of(document: &Value) -> Option<&Kind> {
+    let kind = document.get("kind").and_then(Value::text).unwrap_or_default();
+    let items = &document.get("items")?.kind;
+    (kind.ends_with("List") && matches!(items, Kind::List(_))).then_some(items)
 }
 
 fn read_one(document: &Value, file: &str, into: &mut Resources, problems: &mut Problems) {
@@ -63,8 +73,8 @@ fn read_one(document: &Value, file: &str, into: &mut Resources, problems: &mut P
     }
 }
 
-/// The kind of a document that is ours to read.
-fn kind_of(document: &Value, problems: &mut Problems) -> Option<ResourceKind> {
+/// The kind of a document that is ours to read. What is not, is noted.
+pub fn kind_of(document: &Value, problems: &mut Problems) -> Option<ResourceKind> {
     let mut places = Places::new();
     let mut reader = Reader::new(document, problems, &mut places);
     if !matches!(document.kind, Kind::Map(_)) {
@@ -74,14 +84,11 @@ fn kind_of(document: &Value, problems: &mut Problems) -> Option<ResourceKind> {
     let kind = required(&mut reader, "kind", "Node");
     let (version, kind) = (version?, kind?);
     if version != OURS && version != CALICO {
-        let fix = match version.as_str() {
-            "crd.projectcalico.org/v1" => format!("write {CALICO}, or export with `calicoctl get -o yaml`"),
-            _ => format!("write {OURS} or {CALICO}"),
-        };
-        reader.error("apiVersion", format!("`{version}` is not read here"), fix);
+        let (message, fix) = wrong_version(&version);
+        reader.error("apiVersion", message, fix);
         return None;
     }
-    if let Some(known) = ResourceKind::ALL.into_iter().find(|known| known.name() == kind) {
+    if let Some(known) = ResourceKind::from_name(&kind) {
         return Some(known);
     }
     let at = document.get("kind").map_or(document.at, |value| value.at);
@@ -103,6 +110,21 @@ fn kind_of(document: &Value, problems: &mut Problems) -> Option<ResourceKind> {
         problems.error(at, "kind", format!("`{kind}` is not a kind of resource"), fix);
     }
     None
+}
+
+fn wrong_version(version: &str) -> (String, String) {
+    let not_read = format!("`{version}` is not read here");
+    match version.split_once('/') {
+        Some(("roadbed.dev", _)) => (
+            format!("`{version}` is of another version of this program"),
+            format!("this one reads {OURS} and {CALICO}"),
+        ),
+        Some(("crd.projectcalico.org", _)) => (
+            not_read,
+            format!("write {CALICO}, or export with `calicoctl get -o yaml`"),
+        ),
+        _ => (not_read, format!("write {OURS} or {CALICO}")),
+    }
 }
 
 fn required(reader: &mut Reader<'_, '_>, name: &str, example: &str) -> Option<String> {
@@ -136,6 +158,30 @@ fn build(
         ResourceKind::IpPool => one(kind, document, file, problems, ip_pool::read, &mut into.pools),
         ResourceKind::BgpPeer => one(kind, document, file, problems, bgp_peer::read, &mut into.peers),
         ResourceKind::Node => one(kind, document, file, problems, node::read, &mut into.nodes),
+        ResourceKind::BgpFilter => one(
+            kind,
+            document,
+            file,
+            problems,
+            bgp_filter::read,
+            &mut into.filters,
+        ),
+        ResourceKind::IpReservation => one(
+            kind,
+            document,
+            file,
+            problems,
+            ip_reservation::read,
+            &mut into.reservations,
+        ),
+        ResourceKind::IpamConfig => one(
+            kind,
+            document,
+            file,
+            problems,
+            ipam_configuration::read,
+            &mut into.ipam,
+        ),
     }
 }
 

@@ -3,9 +3,9 @@
 use ipnet::IpNet;
 
 use super::metadata;
-use super::parse::pod_prefix;
+use super::parse::{label_key, pod_prefix};
 use crate::fields::ResourceKind;
-use crate::intent::{AllowedUses, EncapMode, IpPool};
+use crate::intent::{AggregateRule, AllowedUses, Assignment, EncapMode, IpPool};
 use crate::reader::Reader;
 
 const KIND: ResourceKind = ResourceKind::IpPool;
@@ -42,7 +42,14 @@ fn read_spec(spec: &mut Reader<'_, '_>) -> Option<IpPool> {
     let ipip_mode = mode(spec, "ipipMode");
     let disabled = spec.boolean("disabled").unwrap_or(false);
     let node_selector = spec.parsed("nodeSelector").unwrap_or_default();
+    let namespace_selector = spec.parsed("namespaceSelector").unwrap_or_default();
     let allowed_uses = allowed_uses(spec);
+    let modes = [
+        ("Automatic", Assignment::Automatic),
+        ("Manual", Assignment::Manual),
+    ];
+    let assignment = spec.choice("assignmentMode", &modes).unwrap_or_default();
+    let aggregate = aggregate(spec);
     // The bounds of the block size depend on the family; without a family they cannot be checked.
     let (low, high, default) = match cidr {
         Some(IpNet::V6(_)) => (116, 128, 122),
@@ -53,41 +60,87 @@ fn read_spec(spec: &mut Reader<'_, '_>) -> Option<IpPool> {
         None => spec.integer("blockSize", 20..=128),
     };
     let cidr = cidr?;
-    let block_size = block_size
-        .and_then(|size| u8::try_from(size).ok())
-        .unwrap_or(default);
-    if block_size < cidr.prefix_len() {
-        let message = format!("a block of /{block_size} does not fit into {cidr}");
-        spec.error(
-            "blockSize",
-            message,
-            format!("write {} or more, up to {high}", cidr.prefix_len().max(low as u8)),
-        );
-    }
-    if vxlan_mode != EncapMode::Never && ipip_mode != EncapMode::Never {
-        spec.error(
-            "ipipMode",
-            "ipipMode and vxlanMode are both on",
-            "set one of them to Never",
-        );
-    }
-    if ipip_mode != EncapMode::Never && matches!(cidr, IpNet::V6(_)) {
-        spec.error(
-            "ipipMode",
-            "IPIP carries IPv4 only, this pool is IPv6",
-            "use vxlanMode",
-        );
-    }
-    let name = String::new();
-    Some(IpPool {
-        name,
-        cidr,
-        block_size,
+    let pool = IpPool {
+        block_size: block_size
+            .and_then(|size| u8::try_from(size).ok())
+            .unwrap_or(default),
         vxlan_mode,
         ipip_mode,
         disabled,
         node_selector,
+        namespace_selector,
         allowed_uses,
+        assignment,
+        aggregate,
+        ..IpPool::new(String::new(), cidr)
+    };
+    check_sizes(spec, &pool, low, high);
+    check_modes(spec, &pool);
+    Some(pool)
+}
+
+/// Pool, aggregates and blocks fit into each other.
+fn check_sizes(spec: &mut Reader<'_, '_>, pool: &IpPool, low: u32, high: u32) {
+    let (cidr, block) = (pool.cidr, pool.block_size);
+    let length = cidr.prefix_len();
+    if block < length {
+        let message = format!("a block of /{block} does not fit into {cidr}");
+        let fix = format!("write {} or more, up to {high}", low.max(length.into()));
+        spec.error("blockSize", message, fix);
+    } else if let Some(rule) = &pool.aggregate
+        && !(length..=block).contains(&rule.prefix_len)
+    {
+        let message = format!(
+            "an aggregate of /{} does not lie between the pool {cidr} and its blocks of /{block}",
+            rule.prefix_len
+        );
+        spec.error(
+            "aggregate.prefixLength",
+            message,
+            format!("write {length} to {block}"),
+        );
+    }
+}
+
+fn check_modes(spec: &mut Reader<'_, '_>, pool: &IpPool) {
+    let (vxlan, ipip) = (
+        pool.vxlan_mode != EncapMode::Never,
+        pool.ipip_mode != EncapMode::Never,
+    );
+    if vxlan && ipip {
+        let fix = "set one of them to Never";
+        spec.error("ipipMode", "ipipMode and vxlanMode are both on", fix);
+    }
+    if ipip && matches!(pool.cidr, IpNet::V6(_)) {
+        let message = "IPIP carries IPv4 only, this pool is IPv6";
+        spec.error("ipipMode", message, "use vxlanMode");
+    }
+}
+
+/// `aggregate: { nodeLabel: rack, prefixLength: 22 }` (ours).
+fn aggregate(spec: &mut Reader<'_, '_>) -> Option<AggregateRule> {
+    let mut fields = spec.object("aggregate")?;
+    let had = (fields.has("nodeLabel"), fields.has("prefixLength"));
+    let node_label = fields.with("nodeLabel", label_key);
+    let prefix_len = fields.integer("prefixLength", 0..=128);
+    if !had.0 {
+        fields.error(
+            "nodeLabel",
+            "is required",
+            "write a label of the nodes, such as rack",
+        );
+    }
+    if !had.1 {
+        fields.error(
+            "prefixLength",
+            "is required",
+            "write the prefix length of the ranges, such as 22",
+        );
+    }
+    fields.finish(KIND);
+    Some(AggregateRule {
+        node_label: node_label?,
+        prefix_len: u8::try_from(prefix_len?).ok()?,
     })
 }
 
@@ -114,16 +167,22 @@ fn mode(spec: &mut Reader<'_, '_>, name: &str) -> EncapMode {
 
 fn allowed_uses(spec: &mut Reader<'_, '_>) -> AllowedUses {
     let parse = |text: &str| match text {
-        "Workload" | "Tunnel" => Ok(text.to_owned()),
-        "LoadBalancer" => Err("announcing services is not built yet: write Workload or Tunnel".to_owned()),
+        "Workload" | "Tunnel" | "LoadBalancer" => Ok(text.to_owned()),
         _ => Err(format!("`{text}` is not a use: write Workload or Tunnel")),
     };
-    match spec.list("allowedUses", parse) {
+    let uses = match spec.list("allowedUses", parse) {
         // As in Calico, an empty list is no list.
-        Some(uses) if !uses.is_empty() => AllowedUses {
-            workload: uses.iter().any(|u| u == "Workload"),
-            tunnel: uses.iter().any(|u| u == "Tunnel"),
-        },
-        _ => AllowedUses::default(),
+        Some(uses) if !uses.is_empty() => uses,
+        _ => return AllowedUses::default(),
+    };
+    let has = |word: &str| uses.iter().any(|used| used == word);
+    if has("LoadBalancer") {
+        let message = "LoadBalancer has no effect: services get no addresses here";
+        spec.warning("allowedUses", message, "");
+    }
+    AllowedUses {
+        workload: has("Workload"),
+        tunnel: has("Tunnel"),
+        load_balancer: has("LoadBalancer"),
     }
 }

@@ -5,13 +5,16 @@
 //! across resources can go on; [`Resources::complete`] tells them when something is missing altogether.
 
 mod bgp_configuration;
+mod bgp_filter;
 mod bgp_peer;
 mod document;
 mod ip_pool;
+mod ip_reservation;
+mod ipam_configuration;
 mod metadata;
 mod node;
 mod parse;
 mod set;
 
-pub use document::read;
+pub use document::{items, kind_of, read};
 pub use set::{Read, Resources};

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::vocabulary::Asn;
+use crate::vocabulary::{Asn, resource_name};
 
 /// A prefix whose host bits are zero.
 pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
@@ -104,6 +104,34 @@ fn usable(address: IpAddr) -> Result<(), String> {
     Ok(())
 }
 
+/// A range or a single address, as prefix.
+pub(super) fn prefix_or_address(text: &str) -> Result<IpNet, String> {
+    match text.parse::<IpAddr>() {
+        Ok(address) => Ok(IpNet::from(address)),
+        Err(_) => prefix(text),
+    }
+}
+
+/// The key of a label as Kubernetes has it: `rack`, `topology.kubernetes.io/zone`.
+pub(super) fn label_key(text: &str) -> Result<String, String> {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let word = |part: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        part.len() <= 63 && part.chars().all(inner) && edge(part.chars().next()) && edge(part.chars().last())
+    };
+    let good = match text.split_once('/') {
+        Some((domain, name)) => resource_name(domain).is_ok() && word(name),
+        None => word(text),
+    };
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "`{text}` is not the key of a label: write rack, topology.kubernetes.io/zone or the like"
+        ))
+    }
+}
+
 /// A peer's address with an optional port.
 pub(super) fn peer_address(text: &str) -> Result<(IpAddr, Option<u16>), String> {
     let bare = text.parse::<IpAddr>().map(|address| (address, None));
@@ -164,6 +192,27 @@ mod tests {
         }
         for good in ["10.0.0.0/8", "192.168.0.0/16", "fd00::/48", "2001:db8::/32"] {
             assert!(pod_prefix(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn labels_follow_kubernetes() {
+        for good in ["rack", "a", "topology.kubernetes.io/zone", "A_b.c-d"] {
+            assert!(label_key(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "a/b/c",
+            "/a",
+            "a/",
+            "a b",
+            "Upper.io/a",
+            &"a".repeat(64),
+            "é",
+        ] {
+            assert!(label_key(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What was read: each resource with the places of its fields.
 
-use crate::intent::{BgpConfiguration, BgpPeer, IpPool, Node};
+use crate::intent::{BgpConfiguration, BgpFilter, BgpPeer, IpPool, IpReservation, IpamConfiguration, Node};
 use crate::problem::{Place, Problem, Severity};
 use crate::reader::{Places, place_of};
 
@@ -64,6 +64,12 @@ pub struct Resources {
     pub peers: Vec<Read<BgpPeer>>,
     /// `Node`s.
     pub nodes: Vec<Read<Node>>,
+    /// `BGPFilter`s.
+    pub filters: Vec<Read<BgpFilter>>,
+    /// `IPReservation`s.
+    pub reservations: Vec<Read<IpReservation>>,
+    /// `IPAMConfiguration`s.
+    pub ipam: Vec<Read<IpamConfiguration>>,
     /// Whether every document became a resource; if not, that something is absent proves nothing.
     pub complete: bool,
 }
@@ -75,6 +81,9 @@ impl Default for Resources {
             pools: Vec::new(),
             peers: Vec::new(),
             nodes: Vec::new(),
+            filters: Vec::new(),
+            reservations: Vec::new(),
+            ipam: Vec::new(),
             complete: true,
         }
     }

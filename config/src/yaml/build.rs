@@ -4,42 +4,40 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::tree::{Entry, Kind, MAX_DEPTH, MAX_KEYS, MAX_VALUES, Value};
+use super::pieces::{Piece, pieces};
+use super::tree::{Entry, Kind, MAX_DEPTH, MAX_DOCUMENT, MAX_KEYS, MAX_VALUES, TEXT_PER_VALUE, Value};
 use crate::problem::{Place, Problems};
 
 /// Reads every document of a source. Mistakes go to `problems`; a document with a syntax error is left out.
 pub fn documents(text: &str, problems: &mut Problems) -> Vec<Value> {
-    let mut done = Vec::new();
     let mut budget = MAX_VALUES;
-    // A byte order mark is no content; editors on other systems write it.
-    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut lines_before = 0;
-    loop {
-        let mut builder = Builder::new(lines_before, &mut budget, problems);
-        let stopped = builder.run(rest, &mut done);
-        let Some(line) = stopped else { return done };
-        let Some((skipped, next)) = next_document(rest, line.saturating_sub(lines_before)) else {
-            return done;
-        };
-        lines_before += skipped;
-        rest = next;
-    }
+    pieces(text)
+        .iter()
+        .filter_map(|piece| document(text, piece, &mut budget, problems))
+        .collect()
 }
 
-/// The text from the first `---` line on that is not before this line (a marker may be where the error shows),
-/// and how many lines lie before it. Never the first line: each round makes progress.
-fn next_document(text: &str, from_line: usize) -> Option<(usize, &str)> {
-    let mut offset = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let marker = line
-            .strip_prefix("---")
-            .is_some_and(|r| r.is_empty() || r.starts_with(char::is_whitespace));
-        if marker && index > 0 && index + 1 >= from_line {
-            return Some((index, text.get(offset..)?));
-        }
-        offset += line.len();
+/// Reads one document of a source. `budget` is the number of values that may still be read; none where it holds
+/// nothing, is too large, or has a syntax error.
+pub fn document(text: &str, piece: &Piece, budget: &mut usize, problems: &mut Problems) -> Option<Value> {
+    let size = piece.body.len();
+    if size > MAX_DOCUMENT {
+        let at = Place {
+            line: piece.lines_before + 1,
+            column: 1,
+        };
+        let message = format!(
+            "this document has {size} bytes; more than {MAX_DOCUMENT} ({} MiB) are not read",
+            MAX_DOCUMENT >> 20
+        );
+        let fix = "write resources one a document, with --- between them";
+        problems.error(at, "", message, fix);
+        return None;
     }
-    None
+    let mut done = Vec::new();
+    let mut builder = Builder::new(piece.lines_before, budget, problems);
+    builder.run(text.get(piece.whole.clone()).unwrap_or_default(), &mut done);
+    done.pop()
 }
 
 /// A collection that is still open.
@@ -81,8 +79,8 @@ impl<'p> Builder<'p> {
         }
     }
 
-    /// Reads until the end or the first syntax error, whose line it returns.
-    fn run(&mut self, text: &str, done: &mut Vec<Value>) -> Option<usize> {
+    /// Reads until the end or the first syntax error, which leaves no document.
+    fn run(&mut self, text: &str, done: &mut Vec<Value>) {
         let options = granit_parser::options! { emit_comments: false };
         for next in Parser::new_from_str_with_options(text, options) {
             let result = match next {
@@ -103,10 +101,10 @@ impl<'p> Builder<'p> {
             };
             if let Err(stop) = result {
                 self.problems.error(stop.at, "", stop.message, stop.fix);
-                return Some(stop.at.line.max(self.lines_before + 1));
+                done.clear();
+                return;
             }
         }
-        None
     }
 
     fn place(&self, span: &Span) -> Place {
@@ -209,10 +207,12 @@ impl<'p> Builder<'p> {
             });
         };
         let (size, depth) = measure(value);
-        let value = Value {
-            at,
-            kind: value.kind.clone(),
+        let kind = if *self.budget >= size {
+            value.kind.clone()
+        } else {
+            Kind::Null
         };
+        let value = Value { at, kind };
         self.count(at, size)?;
         if self.stack.len() + depth > MAX_DEPTH {
             let message = format!("nested deeper than {MAX_DEPTH} levels through aliases");
@@ -260,14 +260,14 @@ impl<'p> Builder<'p> {
             *self.budget = self.budget.saturating_sub(size);
             self.anchors.insert(anchor, Some(value.clone()));
         }
-        let at_key = matches!(
-            self.stack.last(),
+        let is_mistake = match self.stack.last() {
             Some(Frame {
-                kind: Open::Map(_, None),
+                kind: Open::Map(entries, None),
                 ..
-            })
-        );
-        let path = if at_key { self.path() } else { String::new() };
+            }) => is_wrong_key(&value, entries),
+            _ => false,
+        };
+        let path = if is_mistake { self.path() } else { String::new() };
         let Some(frame) = self.stack.last_mut() else {
             if value.kind != Kind::Null {
                 done.push(value);
@@ -295,13 +295,19 @@ impl<'p> Builder<'p> {
                     if !path.is_empty() {
                         path.push('.');
                     }
-                    path.push_str(key);
+                    path.extend(key.chars().take(64));
                 }
                 Open::Map(..) => {}
             }
         }
         path
     }
+}
+
+fn is_wrong_key(value: &Value, entries: &[Entry]) -> bool {
+    value
+        .text()
+        .is_none_or(|text| entries.iter().any(|entry| entry.key == text))
 }
 
 /// The text of a key, unless it cannot be one.
@@ -326,21 +332,24 @@ fn key(value: Value, entries: &[Entry], parent: &str, problems: &mut Problems) -
     Some((text, value.at))
 }
 
-/// How many values there are in a value, itself included, and how many collections deep it goes.
+/// How many values there are in a value, itself included and long texts as several, and how many collections
+/// deep it goes.
 fn measure(value: &Value) -> (usize, usize) {
     let add = |(size, depth): (usize, usize), part: &Value| {
         let (s, d) = measure(part);
         (size + s, depth.max(d))
     };
     match &value.kind {
-        Kind::Null | Kind::Scalar { .. } => (1, 0),
+        Kind::Null => (1, 0),
+        Kind::Scalar { text, .. } => (1 + text.len() / TEXT_PER_VALUE, 0),
         Kind::List(items) => {
             let (size, depth) = items.iter().fold((0, 0), add);
             (size + 1, depth + 1)
         }
         Kind::Map(entries) => {
             let (size, depth) = entries.iter().map(|entry| &entry.value).fold((0, 0), add);
-            (size + 1, depth + 1)
+            let keys = entries.iter().map(|entry| 1 + entry.key.len() / TEXT_PER_VALUE);
+            (size + keys.sum::<usize>() + 1, depth + 1)
         }
     }
 }

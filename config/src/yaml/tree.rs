@@ -9,7 +9,14 @@ pub const MAX_DEPTH: usize = 32;
 pub const MAX_VALUES: usize = 1_000_000;
 
 /// A mapping with more keys than this is refused: duplicates are looked for one by one.
-pub const MAX_KEYS: usize = 4096;
+pub const MAX_KEYS: usize = 1024;
+
+/// A document with more bytes than this is refused unread.
+pub const MAX_DOCUMENT: usize = 1 << 20;
+
+/// A text that is repeated by an alias counts as one more value for each so many bytes: a long text repeated
+/// often must not fill the memory.
+pub(super) const TEXT_PER_VALUE: usize = 32;
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]

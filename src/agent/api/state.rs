@@ -30,10 +30,14 @@ pub struct Shared {
 impl State {
     /// The state of a new agent.
     pub fn new(config: &AgentConfig, parts: Parts, snapshots: watch::Receiver<Snapshot>) -> Self {
-        let config::agent_file::Datastore::File { path } = &config.datastore;
+        let location = match &config.datastore {
+            config::Datastore::File { path } => path.display().to_string(),
+            config::Datastore::Etcd(etcd) => etcd.endpoints.join(", "),
+            config::Datastore::Kubernetes(_) => "the API server".to_owned(),
+        };
         State(Arc::new(Shared {
             node: config.node_name.to_string(),
-            datastore: ("file".into(), path.display().to_string()),
+            datastore: (config.datastore.kind().to_owned(), location),
             started: Instant::now(),
             parts,
             snapshots,

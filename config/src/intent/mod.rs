@@ -3,6 +3,17 @@
 //! One value holds everything; a change makes a new one. The agent's plan compiles it for its own node and
 //! looks at nothing else. Field names follow the resources (`asNumber` → `as_number`).
 
+mod filter;
+mod ipam;
+mod pool;
+
+pub use filter::{
+    BgpFilter, Community, FilterAction, FilterOperation, FilterPeerType, FilterRule, MatchOperator,
+    PrefixMatch,
+};
+pub use ipam::{IpReservation, IpamConfiguration};
+pub use pool::{AggregateRule, AllowedUses, Assignment, EncapMode, IpPool};
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -24,6 +35,15 @@ pub struct Intent {
     pub peers: Vec<BgpPeer>,
     /// Nodes by name.
     pub nodes: BTreeMap<NodeName, Node>,
+    /// Filters of routes by name. Read and checked; not applied yet.
+    #[serde(default)]
+    pub filters: Vec<BgpFilter>,
+    /// Addresses that no pod gets, by name.
+    #[serde(default)]
+    pub reservations: Vec<IpReservation>,
+    /// How blocks are claimed and addresses given out.
+    #[serde(default)]
+    pub ipam: IpamConfiguration,
 }
 
 impl Intent {
@@ -69,64 +89,6 @@ impl Default for BgpConfiguration {
             install_routes: true,
             feed_deferral: Duration::from_secs(60),
         }
-    }
-}
-
-/// When traffic to pods on another node is put into a tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub enum EncapMode {
-    /// Never.
-    #[default]
-    Never,
-    /// To every node.
-    Always,
-    /// To nodes that are not on a common layer 2 segment.
-    CrossSubnet,
-}
-
-/// What addresses of a pool may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct AllowedUses {
-    /// Pods.
-    pub workload: bool,
-    /// The node's own pod address, on its tunnel device.
-    pub tunnel: bool,
-}
-
-impl Default for AllowedUses {
-    fn default() -> Self {
-        Self {
-            workload: true,
-            tunnel: true,
-        }
-    }
-}
-
-/// A range of pod addresses and how it is carried between nodes (`IPPool`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IpPool {
-    /// Name of the resource.
-    pub name: String,
-    /// The range; host bits are zero.
-    pub cidr: IpNet,
-    /// Prefix length of the blocks that nodes claim. Default 26 (IPv4) or 122 (IPv6).
-    pub block_size: u8,
-    /// VXLAN between nodes. At most one of the two modes is not `Never`.
-    pub vxlan_mode: EncapMode,
-    /// IPIP between nodes, IPv4 only.
-    pub ipip_mode: EncapMode,
-    /// No new addresses from this pool; existing ones keep working.
-    pub disabled: bool,
-    /// Nodes that may take addresses from this pool. Default all.
-    pub node_selector: Selector,
-    /// What its addresses may be used for.
-    pub allowed_uses: AllowedUses,
-}
-
-impl IpPool {
-    /// Whether this pool may give pods of a node with these labels new addresses.
-    pub fn serves(&self, labels: &Labels) -> bool {
-        !self.disabled && self.allowed_uses.workload && self.node_selector.matches(labels)
     }
 }
 
@@ -184,6 +146,9 @@ pub struct BgpPeer {
     pub passive: bool,
     /// Lifts the default import and export policy for this peer. (ours)
     pub transit: bool,
+    /// Names of the filters of its routes. Not applied yet: a peering with filters is refused.
+    #[serde(default)]
+    pub filters: Vec<String>,
 }
 
 impl BgpPeer {
@@ -239,7 +204,8 @@ pub struct Node {
     pub vxlan_mac: Option<MacAddress>,
     /// The same for IPv6.
     pub vxlan_mac_v6: Option<MacAddress>,
-    /// The pod subnets that this node owns. Ours: with `kind: file` they are given here, not claimed.
+    /// The pod subnets that this node owns as given (ours). With `kind: file` that is all it has; with etcd and
+    /// Kubernetes blocks are claimed where none is given.
     pub pod_cidrs: Vec<IpNet>,
 }
 

@@ -2,7 +2,14 @@
 //!
 //! Each key is also a variable: `datastore.caFile` is `ROADBED_DATASTORE_CA_FILE`, lists are comma-separated.
 //! The variable wins over the file. Unknown keys and unknown `ROADBED_` variables are errors. The environment
-//! is a parameter, so that reading is a pure function.
+//! is a parameter, so that reading is a pure function. `keys.rs` lists the keys, `datastore.rs` reads where
+//! resources come from.
+
+mod datastore;
+mod keys;
+
+pub use datastore::{Datastore, EtcdSettings, KubernetesSettings};
+pub use keys::{KEYS, variable};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,70 +26,12 @@ use crate::yaml::{self, Entry, Kind, Value};
 /// Where the agent looks for its file unless told otherwise.
 pub const DEFAULT_FILE: &str = "/etc/roadbed/agent.yaml";
 
-/// Every key, with what it says and its default, for the manual.
-pub const KEYS: &[(&str, &str)] = &[
-    (
-        "nodeName",
-        "Name of this node's Node resource. Default: the hostname.",
-    ),
-    (
-        "datastore.kind",
-        "`file`. (`etcd` and `kubernetes` are not built yet.)",
-    ),
-    (
-        "datastore.path",
-        "kind `file`: a YAML file, or a folder of `*.yaml`. Default /etc/roadbed/resources.yaml.",
-    ),
-    ("datastore.endpoints", "kind `etcd`: list of URLs."),
-    ("datastore.prefix", "kind `etcd`: prefix of all keys."),
-    ("datastore.caFile", "kind `etcd`: CA certificates."),
-    ("datastore.certFile", "kind `etcd`: client certificate."),
-    ("datastore.keyFile", "kind `etcd`: its key."),
-    ("datastore.username", "kind `etcd`: user name."),
-    ("datastore.passwordFile", "kind `etcd`: file with the password."),
-    (
-        "datastore.kubeconfig",
-        "kind `kubernetes`: path. Default: in-cluster.",
-    ),
-    (
-        "stateDir",
-        "Folder of the address ledger. Default /var/lib/roadbed.",
-    ),
-    (
-        "socket",
-        "Unix socket of the API. Default /run/roadbed/agent.sock.",
-    ),
-    (
-        "metrics",
-        "Address of /metrics, /healthz and /readyz. Default 127.0.0.1:9178; `off` for none.",
-    ),
-    (
-        "routeProtocol",
-        "Routing protocol number of our routes, 5 to 255. Default 82.",
-    ),
-    (
-        "repair",
-        "Whether drift in the kernel is repaired. Default true; false is for tests.",
-    ),
-];
-
 /// Whether a `ROADBED_` variable is someone else's: the command line's own (the path of this file), or what
 /// Kubernetes sets in every container for a Service named roadbed.
 fn is_foreign(variable: &str) -> bool {
     variable == "ROADBED_CONFIG"
         || variable.starts_with("ROADBED_SERVICE_")
         || variable.starts_with("ROADBED_PORT")
-}
-
-/// Where resources come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Datastore {
-    /// A file, or a folder of `*.yaml` files, watched.
-    File {
-        /// Its path.
-        path: PathBuf,
-    },
 }
 
 /// The agent's settings.
@@ -103,6 +52,9 @@ pub struct AgentConfig {
     pub route_protocol: u8,
     /// Whether drift in the kernel is repaired.
     pub repair: bool,
+    /// What in the settings is likely a slip; for the log.
+    #[serde(skip)]
+    pub warnings: Vec<Problem>,
 }
 
 /// What the machine says of itself and what its operator wrote.
@@ -116,25 +68,11 @@ pub struct Inputs<'a> {
     pub hostname: &'a str,
 }
 
-/// The variable of a key: `datastore.caFile` → `ROADBED_DATASTORE_CA_FILE`.
-pub fn variable(key: &str) -> String {
-    let mut name = String::from("ROADBED_");
-    for c in key.chars() {
-        match c {
-            '.' => name.push('_'),
-            c if c.is_ascii_uppercase() => {
-                name.push('_');
-                name.push(c);
-            }
-            c => name.push(c.to_ascii_uppercase()),
-        }
-    }
-    name
-}
-
 impl AgentConfig {
-    /// Reads file and environment; on errors returns every mistake. The list may also hold warnings only, but
-    /// then the settings are returned with it.
+    /// Reads file and environment.
+    ///
+    /// # Errors
+    /// Every mistake, warnings among them. Where there are warnings only, they are in the settings.
     pub fn read(inputs: Inputs<'_>) -> Result<Self, Vec<Problem>> {
         let mut settings = Settings::default();
         if let Some((name, text)) = inputs.file {
@@ -142,10 +80,13 @@ impl AgentConfig {
         }
         settings.read_env(inputs.env);
         let config = settings.build(inputs.hostname);
-        if settings.problems.is_empty() {
-            config.ok_or(settings.problems)
-        } else {
-            Err(settings.problems)
+        let problems = settings.problems;
+        match config {
+            Some(config) if !problems.iter().any(Problem::is_error) => Ok(Self {
+                warnings: problems,
+                ..config
+            }),
+            _ => Err(problems),
         }
     }
 
@@ -293,14 +234,17 @@ impl Settings {
     }
 
     fn error(&mut self, key: &'static str, message: impl Into<String>, fix: impl Into<String>) {
+        self.problem(Severity::Error, key, message.into(), fix.into());
+    }
+
+    fn problem(&mut self, severity: Severity, key: &'static str, message: String, fix: String) {
         let (file, at) = match self.given.get(key) {
             Some(given) => (given.file.clone(), given.at),
             None => ("agent settings".to_owned(), Place::default()),
         };
-        let (message, fix) = (message.into(), fix.into());
         let (line, column, field) = (at.line, at.column, key.to_owned());
         self.problems.push(Problem {
-            severity: Severity::Error,
+            severity,
             file,
             line,
             column,
@@ -373,6 +317,7 @@ impl Settings {
             metrics: metrics?,
             route_protocol: route_protocol?,
             repair: repair?,
+            warnings: Vec::new(),
         })
     }
 
@@ -396,40 +341,6 @@ impl Settings {
             }
         }
     }
-
-    fn datastore(&mut self) -> Option<Datastore> {
-        let kind = self.text("datastore.kind").unwrap_or_else(|| "file".to_owned());
-        match kind.as_str() {
-            "file" => {}
-            "etcd" | "kubernetes" => {
-                self.error(
-                    "datastore.kind",
-                    format!("{kind} is not built yet"),
-                    "use kind: file",
-                );
-                return None;
-            }
-            _ => {
-                self.error(
-                    "datastore.kind",
-                    format!("`{kind}` is not a datastore"),
-                    "use kind: file",
-                );
-                return None;
-            }
-        }
-        let others = KEYS
-            .iter()
-            .map(|(key, _)| *key)
-            .filter(|key| key.starts_with("datastore."));
-        for key in others.filter(|key| !matches!(*key, "datastore.kind" | "datastore.path")) {
-            if self.given.contains_key(key) {
-                self.error(key, "does not go with kind: file", "remove it");
-            }
-        }
-        self.path("datastore.path", "/etc/roadbed/resources.yaml")
-            .map(|path| Datastore::File { path })
-    }
 }
 
 fn unknown_hint(path: &str) -> String {
@@ -447,5 +358,4 @@ fn unknown_hint(path: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "agent_file_tests.rs"]
 mod tests;

@@ -1,0 +1,85 @@
+//! The keys of the agent file and their variables.
+
+/// Every key, with what it says and its default, for the manual.
+pub const KEYS: &[(&str, &str)] = &[
+    (
+        "nodeName",
+        "Name of this node's Node resource. Default: the hostname.",
+    ),
+    (
+        "datastore.kind",
+        "`file` (default), `etcd` or `kubernetes`. The other keys of `datastore` go with one kind each.",
+    ),
+    (
+        "datastore.path",
+        "kind `file`: a YAML file, or a folder of `*.yaml`. Default /etc/roadbed/resources.yaml.",
+    ),
+    (
+        "datastore.endpoints",
+        "kind `etcd`, required: list of URLs of its members, all `https://` or all `http://`; port 2379 where none is written. The next one is asked where one does not answer.",
+    ),
+    (
+        "datastore.prefix",
+        "kind `etcd`: prefix of all keys, begins with `/` and does not end with it. Default /roadbed. Two clusters in one etcd have different ones.",
+    ),
+    (
+        "datastore.caFile",
+        "kind `etcd`: PEM file with the certificates that the members' are checked against.",
+    ),
+    (
+        "datastore.certFile",
+        "kind `etcd`: PEM file with the client certificate. Together with `keyFile`.",
+    ),
+    (
+        "datastore.keyFile",
+        "kind `etcd`: PEM file with the key of the client certificate.",
+    ),
+    (
+        "datastore.username",
+        "kind `etcd`: user name. Together with `passwordFile`.",
+    ),
+    (
+        "datastore.passwordFile",
+        "kind `etcd`: file with the password, a line break at its end left away. There is no key for the password itself.",
+    ),
+    (
+        "datastore.kubeconfig",
+        "kind `kubernetes`: path of a kubeconfig. Default: the service account of the pod that the agent runs in.",
+    ),
+    (
+        "stateDir",
+        "Folder of the address ledger and of the last good intent. Default /var/lib/roadbed.",
+    ),
+    (
+        "socket",
+        "Unix socket of the API. Default /run/roadbed/agent.sock.",
+    ),
+    (
+        "metrics",
+        "Address of /metrics, /healthz and /readyz. Default 127.0.0.1:9178; `off` for none.",
+    ),
+    (
+        "routeProtocol",
+        "Routing protocol number of our routes, 5 to 255. Default 82.",
+    ),
+    (
+        "repair",
+        "Whether drift in the kernel is repaired. Default true; false is for tests.",
+    ),
+];
+
+/// The variable of a key: `datastore.caFile` → `ROADBED_DATASTORE_CA_FILE`.
+pub fn variable(key: &str) -> String {
+    let mut name = String::from("ROADBED_");
+    for c in key.chars() {
+        match c {
+            '.' => name.push('_'),
+            c if c.is_ascii_uppercase() => {
+                name.push('_');
+                name.push(c);
+            }
+            c => name.push(c.to_ascii_uppercase()),
+        }
+    }
+    name
+}

@@ -1,0 +1,237 @@
+use super::*;
+
+fn read(text: &str, env: &[(&str, &str)]) -> Result<AgentConfig, Vec<String>> {
+    let env = env
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    let inputs = Inputs {
+        file: Some(("agent.yaml", text)),
+        env: &env,
+        hostname: "Host-1",
+    };
+    AgentConfig::read(inputs).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn defaults() {
+    let config = read("", &[]).expect("an empty file is fine");
+    assert_eq!(config.node_name.as_str(), "host-1");
+    assert_eq!(
+        config.datastore,
+        Datastore::File {
+            path: "/etc/roadbed/resources.yaml".into()
+        }
+    );
+    assert_eq!(config.state_dir, PathBuf::from("/var/lib/roadbed"));
+    assert_eq!(config.socket, PathBuf::from("/run/roadbed/agent.sock"));
+    assert_eq!(config.metrics, Some(SocketAddr::from(([127, 0, 0, 1], 9178))));
+    assert_eq!((config.route_protocol, config.repair), (82, true));
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let text = "nodeName: node-a\ndatastore: {kind: file, path: /a.yaml}\nmetrics: off\nrouteProtocol: 90\nrepair: false\n";
+    let config = read(text, &[]).expect("valid");
+    assert_eq!(
+        (config.metrics, config.route_protocol, config.repair),
+        (None, 90, false)
+    );
+    let env = [
+        ("ROADBED_NODE_NAME", "node-b"),
+        ("ROADBED_DATASTORE_PATH", "/b"),
+        ("HOME", "/"),
+        ("ROADBED_PORT_9178_TCP", "x"),
+        ("ROADBED_METRICS", "[::1]:1"),
+    ];
+    let config = read(text, &env).expect("valid");
+    assert_eq!(config.node_name.as_str(), "node-b");
+    assert_eq!(config.datastore, Datastore::File { path: "/b".into() });
+    assert_eq!(config.metrics, "[::1]:1".parse().ok());
+}
+
+#[test]
+fn every_mistake_is_reported() {
+    let text = "nodename: a\ndatastore:\n  kind: file\n  path: relative\n  endpoints: [https://x]\n  colour: red\nsocket: [a]\n\
+                routeProtocol: 2\nrepair: perhaps\nmetrics: 9178\n";
+    let problems = read(text, &[("ROADBED_SOKET", "/x"), ("ROADBED_STATE_DIR", "x")]).expect_err("mistakes");
+    let expected = [
+        "agent.yaml:1:1: nodename: unknown key; did you mean nodeName?",
+        "agent.yaml:6:3: datastore.colour: unknown key; remove it",
+        "agent.yaml:7:9: socket: must be a single value, this is a list",
+        "$ROADBED_SOKET: no key of the agent file has this variable; did you mean ROADBED_SOCKET?",
+        "agent.yaml:5:14: datastore.endpoints: does not go with kind: file; remove it",
+        "agent.yaml:4:9: datastore.path: `relative` is not an absolute path: begin it with /",
+        "$ROADBED_STATE_DIR: stateDir: `x` is not an absolute path: begin it with /",
+        "agent.yaml:10:10: metrics: `9178` is not an address with a port: 127.0.0.1:9178, or off",
+        "agent.yaml:8:16: routeProtocol: `2` is not a number from 5 to 255",
+        "agent.yaml:9:9: repair: `perhaps` is not true or false",
+    ];
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn variables_follow_the_rule() {
+    assert_eq!(variable("datastore.caFile"), "ROADBED_DATASTORE_CA_FILE");
+    assert_eq!(variable("nodeName"), "ROADBED_NODE_NAME");
+    assert_eq!(variable("metrics"), "ROADBED_METRICS");
+}
+
+fn etcd(keys: &str) -> Result<AgentConfig, Vec<String>> {
+    read(&format!("datastore:\n  kind: etcd\n{keys}"), &[])
+}
+
+#[test]
+fn etcd_has_defaults_and_everything_can_be_said() {
+    let config =
+        etcd("  endpoints: [https://10.0.0.5:2379/, 'https://[2001:db8::0:5]', https://etcd-3.example]\n");
+    let Ok(AgentConfig {
+        datastore: Datastore::Etcd(settings),
+        warnings,
+        ..
+    }) = config
+    else {
+        panic!("{config:?}")
+    };
+    assert_eq!(warnings, []);
+    let endpoints = [
+        "https://10.0.0.5:2379",
+        "https://[2001:db8::5]:2379",
+        "https://etcd-3.example:2379",
+    ];
+    assert_eq!(settings, EtcdSettings::new(endpoints));
+    assert_eq!(settings.prefix, "/roadbed");
+
+    let env = [
+        ("ROADBED_DATASTORE_KIND", "etcd"),
+        ("ROADBED_DATASTORE_ENDPOINTS", "https://a:1, https://b:2"),
+        ("ROADBED_DATASTORE_PREFIX", "/east/roadbed"),
+        ("ROADBED_DATASTORE_CA_FILE", "/pki/ca.pem"),
+        ("ROADBED_DATASTORE_CERT_FILE", "/pki/c.pem"),
+        ("ROADBED_DATASTORE_KEY_FILE", "/pki/k.pem"),
+        ("ROADBED_DATASTORE_USERNAME", "roadbed"),
+        ("ROADBED_DATASTORE_PASSWORD_FILE", "/pki/pw"),
+    ];
+    let config = read("", &env).expect("valid");
+    let json = serde_json::to_value(&config.datastore).expect("serializes");
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "kind": "etcd", "endpoints": ["https://a:1", "https://b:2"], "prefix": "/east/roadbed",
+            "caFile": "/pki/ca.pem", "certFile": "/pki/c.pem", "keyFile": "/pki/k.pem",
+            "username": "roadbed", "passwordFile": "/pki/pw",
+        })
+    );
+    assert_eq!(
+        serde_json::from_value::<Datastore>(json).expect("reads"),
+        config.datastore
+    );
+}
+
+#[test]
+fn mistakes_about_etcd_are_named() {
+    let at = |column: usize, line: usize| format!("agent.yaml:{line}:{column}: datastore.");
+    let form = "write https://10.0.0.5:2379 or the like";
+    for (endpoint, why) in [
+        ("10.0.0.5:2379", "`10.0.0.5:2379` is not a URL"),
+        ("ftp://a", "`ftp://a` is neither https nor http"),
+        ("https://", "`https://` has no host"),
+        ("https://a b:1", "`https://a b:1` has no host"),
+        ("https://a:0", "`https://a:0` has no port from 1 to 65535"),
+        ("https://a:99999", "`https://a:99999` has no port from 1 to 65535"),
+        ("https://a/v3", "`https://a/v3` has more than host and port"),
+        ("https://[::1", "`https://[::1` has no `]`"),
+        ("https://[x]:1", "`https://[x]:1` has no IPv6 address in [ ]"),
+        ("https://[::1]x", "`https://[::1]x` is not a URL"),
+    ] {
+        let problems = etcd(&format!("  endpoints: ['{endpoint}']\n")).expect_err(endpoint);
+        assert_eq!(problems, [format!("{}endpoints: {why}: {form}", at(14, 3))]);
+    }
+    let secret = etcd("  endpoints: ['https://root:secret@a:2379']\n").expect_err("a password");
+    assert!(secret[0].contains("username and passwordFile") && !secret[0].contains("secret"));
+
+    for prefix in ["", "roadbed", "/", "/a/", "/a//b", "/a b", "/é"] {
+        let problems = etcd(&format!("  endpoints: [https://a]\n  prefix: '{prefix}'\n")).expect_err(prefix);
+        assert_eq!(problems.len(), 1, "{prefix}: {problems:?}");
+    }
+    let problems = etcd(
+        "  certFile: /c\n  username: ''\n  path: /x\n  kubeconfig: /k\n  caFile: relative\n  endpoints: [https://a, http://b, https://a:2379]\n",
+    );
+    let expected = [
+        format!("{}path: does not go with kind: etcd; remove it", at(9, 5)),
+        format!("{}kubeconfig: does not go with kind: etcd; remove it", at(15, 6)),
+        format!(
+            "{}endpoints: `https://a:2379` is there twice; remove one",
+            at(14, 8)
+        ),
+        format!(
+            "{}endpoints: some are https, some http; write all of them alike",
+            at(14, 8)
+        ),
+        format!(
+            "{}caFile: `relative` is not an absolute path: begin it with /",
+            at(11, 7)
+        ),
+        format!("{}username: is empty; write the name, or remove it", at(13, 4)),
+        format!(
+            "{}certFile: is given without keyFile; write datastore.keyFile too",
+            at(13, 3)
+        ),
+        format!(
+            "{}username: is given without passwordFile; write datastore.passwordFile too",
+            at(13, 4)
+        ),
+    ];
+    assert_eq!(problems.expect_err("mistakes"), expected);
+    let missing = etcd("").expect_err("no endpoints");
+    assert_eq!(
+        missing,
+        [
+            "agent settings: datastore.endpoints: is required with kind: etcd; list the URLs of the members, such as [https://10.0.0.5:2379]"
+        ]
+    );
+}
+
+#[test]
+fn open_connections_are_warned_about() {
+    let config = etcd(
+        "  endpoints: [http://a]\n  caFile: /ca\n  certFile: /c\n  keyFile: /k\n  username: u\n  passwordFile: /p\n",
+    );
+    let warnings: Vec<_> = config.expect("only warnings").warnings;
+    let fields: Vec<_> = warnings.iter().map(|warning| warning.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["datastore.caFile", "datastore.certFile", "datastore.passwordFile"]
+    );
+    assert!(warnings.iter().all(|warning| !warning.is_error()));
+}
+
+#[test]
+fn kubernetes_may_have_a_kubeconfig() {
+    let env = |path| {
+        [
+            ("ROADBED_DATASTORE_KIND", "kubernetes"),
+            ("ROADBED_DATASTORE_KUBECONFIG", path),
+        ]
+    };
+    let config = read("", &env("/k")[..1]).expect("valid");
+    assert_eq!(
+        config.datastore,
+        Datastore::Kubernetes(KubernetesSettings::default())
+    );
+    assert_eq!(config.datastore.kind(), "kubernetes");
+    let config = read("", &env("/k")).expect("valid");
+    assert_eq!(
+        config.datastore,
+        Datastore::Kubernetes(KubernetesSettings {
+            kubeconfig: Some("/k".into())
+        })
+    );
+    let problems = read("", &env("k")).expect_err("relative");
+    assert!(problems[0].contains("absolute path"), "{problems:?}");
+    let problems = read("", &[("ROADBED_DATASTORE_KIND", "etc")]).expect_err("no kind");
+    assert_eq!(
+        problems,
+        ["$ROADBED_DATASTORE_KIND: datastore.kind: `etc` is not a datastore; did you mean etcd?"]
+    );
+}

@@ -1,0 +1,54 @@
+//! Fields of `Node`.
+
+use super::class::Field;
+use super::table::{ignored, ours, refused, yes};
+
+pub(super) const NODE: &[Field] = &[
+    yes("spec.bgp", "BGP identity of the node."),
+    yes(
+        "spec.bgp.ipv4Address",
+        "Its IPv4 address, with or without a prefix length.",
+    ),
+    yes(
+        "spec.bgp.ipv6Address",
+        "Its IPv6 address, with or without a prefix length.",
+    ),
+    yes(
+        "spec.bgp.asNumber",
+        "Its own AS number. Default: that of the BGPConfiguration.",
+    ),
+    yes(
+        "spec.vxlanTunnelMACAddr",
+        "MAC address of its IPv4 VXLAN device. Default: made of the node's name.",
+    ),
+    yes("spec.vxlanTunnelMACAddrV6", "The same for IPv6."),
+    ours(
+        "spec.podCIDRs",
+        "Pod subnets that the node owns as given, inside pools. With `kind: file` required where there are pools; `[]` for none. With etcd and Kubernetes optional: blocks are claimed.",
+    ),
+    refused(
+        "spec.bgp.routeReflectorClusterID",
+        &[],
+        "route reflection is not built yet",
+    ),
+    ignored(
+        "spec.bgp.ipv4IPIPTunnelAddr",
+        "the tunnel has the first address of the node's first block",
+    ),
+    ignored(
+        "spec.ipv4VXLANTunnelAddr",
+        "the tunnel has the first address of the node's first block",
+    ),
+    ignored(
+        "spec.ipv6VXLANTunnelAddr",
+        "the tunnel has the first address of the node's first block",
+    ),
+    ignored("spec.orchRefs", "names in other systems are not needed"),
+    ignored("spec.addresses", "the node is reached at its BGP address"),
+    ignored("spec.interfaces", "the kernel says what interfaces there are"),
+    refused(
+        "spec.wireguard",
+        &[],
+        "WireGuard is not built, traffic would go unencrypted",
+    ),
+];

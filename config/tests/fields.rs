@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use config::agent_file::{KEYS, variable};
-use config::fields::{COMMON, Class, Field, ResourceKind, of};
+use config::fields::{COMMON, Class, Field, ResourceKind, of, table_path};
 use config::{Problem, Severity, Source, load};
 
 fn problems(text: String) -> Vec<Problem> {
@@ -24,14 +24,21 @@ fn document(kind: ResourceKind, path: &str, value: &str) -> String {
     if !path.starts_with("metadata") {
         text += "metadata: { name: default }\n";
     }
+    let path = path.replace('*', "exportV4");
     let parts: Vec<&str> = path.split('.').collect();
+    let mut indent = 0;
+    let mut item = "";
     for (depth, part) in parts.iter().enumerate() {
         let end = if depth + 1 == parts.len() {
             format!(" {value}")
         } else {
             String::new()
         };
-        text += &format!("{}{part}:{end}\n", "  ".repeat(depth));
+        let name = part.trim_end_matches("[]");
+        text += &format!("{}{item}{name}:{end}\n", "  ".repeat(indent));
+        // What comes next is inside the first item of a list, or inside this mapping.
+        indent += if item.is_empty() { 1 } else { 2 };
+        item = if part.ends_with("[]") { "- " } else { "" };
     }
     text
 }
@@ -51,7 +58,7 @@ fn every_supported_field_is_read() {
             let problems = problems(document(kind, field.path, ABSURD));
             let complained = problems
                 .iter()
-                .any(|p| p.is_error() && p.field.starts_with(field.path));
+                .any(|p| p.is_error() && table_path(kind, &p.field).starts_with(field.path));
             assert!(complained, "{} {}: {problems:?}", kind.name(), field.path);
         }
     }
@@ -123,13 +130,38 @@ fn table(manual: &mut String, fields: &[Field]) {
     }
 }
 
+fn about(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::BgpConfiguration => "Settings of BGP for all nodes. There is one, named `default`.",
+        ResourceKind::IpPool => {
+            "A range of pod addresses: who gets addresses from it, in which blocks nodes own it, and how packets to \
+             it are carried between nodes. Where blocks of it are owned, its range must keep holding them, its \
+             `blockSize` stays, and it is not deleted; growing it, disabling it and changing whom it serves is \
+             always possible."
+        }
+        ResourceKind::BgpPeer => "A peering beyond the mesh of the nodes.",
+        ResourceKind::Node => {
+            "One node: its addresses, AS number and labels. With `kind: kubernetes`, nodes of Kubernetes are read too."
+        }
+        ResourceKind::BgpFilter => {
+            "Which routes pass to and from peers, and what is changed on them. `*` in this table is one of \
+             `exportV4`, `importV4`, `exportV6` and `importV6`: their rules are alike."
+        }
+        ResourceKind::IpReservation => "Addresses that no pod gets.",
+        ResourceKind::IpamConfig => {
+            "How nodes claim blocks and give out addresses, for all pools. There is one, named `default`; \
+             `kind: IPAMConfig` is read as the same."
+        }
+    }
+}
+
 fn manual() -> String {
     let mut manual = String::from(
         "# Resources and settings, field by field\n\n\
-         Made from the tables in `config/src/fields/table.rs` and `config/src/agent_file.rs`; a test keeps it true.\n\n\
+         Made from the tables in `config/src/fields` and `config/src/agent_file`; a test keeps it true.\n\n\
          Documents of `roadbed.dev/v1` and of Calico's `projectcalico.org/v3` are read alike, also inside lists \
          (`kind: IPPoolList` with `items`). The classes:\n\n\
-         - **supported**: read, with Calico's name and meaning.\n\
+         - **supported**: read, with Calico's name and, where nothing else is said, its meaning.\n\
          - **ours**: read; Calico does not have it.\n\
          - **ignored, warning**: accepted; changes nothing.\n\
          - **error**: named and refused, because it would change forwarding and is not done. Values that say the \
@@ -139,7 +171,7 @@ fn manual() -> String {
     manual.push_str("\n## Every kind\n\n");
     table(&mut manual, COMMON);
     for kind in ResourceKind::ALL {
-        let _ = write!(manual, "\n## {}\n\n", kind.name());
+        let _ = write!(manual, "\n## {}\n\n{}\n\n", kind.name(), about(kind));
         table(&mut manual, of(kind));
     }
     manual.push_str(
@@ -149,10 +181,17 @@ fn manual() -> String {
          `rack ends with '1'`, joined with `&&`, `||`, `!` and parentheses. A label that is absent fulfils `!=` and \
          `not in`. A Kubernetes-style `key=value` is an error.\n\n\
          ## Rules across resources\n\n\
-         Pools do not overlap. With `kind: file`, every Node that a pool serves lists its `podCIDRs` (or `[]`); each \
-         lies in a pool and belongs to one node. No two nodes share an address. A node's peers have different \
-         addresses. A file without a single resource does not replace a good one: it is what a truncated file looks \
-         like.\n\n\
+         Pools do not overlap; aggregates lie between their pool and its blocks in size. With `kind: file`, every Node \
+         that a pool serves lists its `podCIDRs` (or `[]`), for there is no one who shares out; with etcd and Kubernetes \
+         they are optional. Each lies in a pool and belongs to one node. No two nodes share an address. A node's peers \
+         have different addresses, and the filters that they name are there. A reservation outside every pool gives a \
+         warning. Names are unique for each kind. A file without a single resource does not replace a good one: it is \
+         what a truncated file looks like.\n\n\
+         ## Limits\n\n\
+         A document has at most 1 MiB, a file 32 MiB, a source a million values with its aliases written out, 32 \
+         levels of nesting and 1024 keys in a mapping; what has more is refused as a whole and the last good state is \
+         kept. A list inside a list is an error, and so is an alias that refers to itself. Of more than 1000 mistakes \
+         in one file the rest is counted.\n\n\
          ## The agent file\n\n\
          `/etc/roadbed/agent.yaml`. The variable wins over the file; lists are comma-separated.\n\n\
          | key | variable | |\n|---|---|---|\n",

@@ -26,6 +26,14 @@ pub struct CniAdd {
     /// Addresses asked for (`IP=` in `CNI_ARGS`, or `runtimeConfig.ips`); empty: any.
     #[serde(default)]
     pub ips: Vec<IpAddr>,
+    /// Pools to take the addresses from (`pools` of the network, or `ROADBED_POOLS=` in `CNI_ARGS`); empty: those
+    /// that are for the pod's namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<String>,
+    /// The addresses are to follow the pod, by its namespace and name (`sticky` of the network, or
+    /// `ROADBED_STICKY=` in `CNI_ARGS`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sticky: bool,
 }
 
 /// The pod that an interface belongs to.

@@ -9,7 +9,9 @@ pub mod client;
 pub mod cni;
 pub mod error;
 pub mod explain;
+pub mod ipam;
 pub mod peers;
+pub mod plan;
 pub mod routes;
 pub mod status;
 

@@ -53,9 +53,9 @@ pub struct Issue {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Datastore {
-    /// `file`.
+    /// `file`, `etcd` or `kubernetes`.
     pub kind: String,
-    /// The path or the endpoints.
+    /// The path, the endpoints with the prefix, or the API server.
     pub location: String,
     /// `ok`: what is there is applied; `stale`: what is there is refused, the last good state is kept;
     /// `empty`: there never was a good state.
@@ -65,6 +65,20 @@ pub struct Datastore {
     /// Seconds since the last good state was applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied_seconds: Option<u64>,
+    /// Where the good state is from: `live` (the datastore), or `last-good` (this node's disk, while the datastore
+    /// has not been reached since the start).
+    #[serde(default = "live")]
+    pub origin: String,
+    /// Seconds since the datastore went away; absent while it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_seconds: Option<u64>,
+    /// What is wrong with the datastore itself (away, no leader, wrong certificate, no space).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+fn live() -> String {
+    "live".to_owned()
 }
 
 /// Sessions, counted.

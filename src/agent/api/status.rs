@@ -64,6 +64,9 @@ fn datastore(state: &State, snapshot: &Snapshot, now: Instant) -> Datastore {
         state: applied.into(),
         revision: store.revision,
         applied_seconds: snapshot.applied.map(|since| now.duration_since(since).as_secs()),
+        origin: "live".to_owned(),
+        away_seconds: None,
+        problem: None,
     }
 }
 

@@ -13,4 +13,7 @@ pub enum Error {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// The store's settings lead nowhere, or it refuses them.
+    #[error(transparent)]
+    Datastore(#[from] datastore::Error),
 }

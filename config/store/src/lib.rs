@@ -1,23 +1,34 @@
-//! Where resources come from: the file datastore, watched and applied atomically.
+//! Where resources come from: every datastore behind one [`Handle`].
 //!
-//! A file, or a folder of `*.yaml`, is read as one. When it changes, it is read again once the writer is done
-//! (`debounce`), loaded as a whole (`config::load`), and what becomes of that is decided by a pure function
-//! ([`StoreState::after`]): a good text replaces the intent, a bad one leaves the last good intent in place and
-//! says what is wrong and since when. Whoever follows sees only complete states, over a `watch` channel.
+//! A store is either a file (or a folder of them), watched and applied atomically, or a cluster's store that is
+//! followed by list and watch. Both end in the same channels: the state of the resources as a whole
+//! ([`StoreState`]: a good text replaces the intent, a bad one leaves the last good intent in place and says what
+//! is wrong and since when), the raw items, who owns which block, and whether the store is in reach ([`Contact`]).
+//! The last good intent is kept on disk ([`last_good`]), so that a node boots while its store is away.
 //!
 //! ```text
-//! inotify ─► debounce ─┬─► read ─► config::load ─► StoreState::after ─► watch<Arc<StoreState>>
-//! slow poll ───────────┘
+//! file:              inotify, slow poll ─► debounce ─► read ─┐
+//! etcd, kubernetes:  list, watch, check ─► SpaceView ────────┴─► config::load_with ─► StoreState::after
+//!                                              │                                        │        │
+//!                                     resources, ownership                 watch<StoreState>   intent.json
 //! ```
 
-mod debounce;
+pub mod calico;
+pub mod contact;
+mod disk;
 mod error;
-mod file;
-mod read;
+pub mod file;
+pub mod follow;
+mod handle;
+pub mod kubernetes;
+pub mod last_good;
+mod open;
+mod publish;
 mod state;
-mod watcher;
 
+pub use contact::Contact;
 pub use error::Error;
-pub use file::{FileStore, Handle, Timing};
-pub use read::sources;
-pub use state::StoreState;
+pub use file::{FileStore, Timing, sources};
+pub use handle::Handle;
+pub use open::{connect, kind_of, open, rules_of};
+pub use state::{Origin, StoreState};

@@ -5,12 +5,26 @@ use std::time::SystemTime;
 
 use config::{Intent, Loaded, Problem};
 
+/// Where the intent of a state comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The store gave it in this life of the agent.
+    Live,
+    /// The node's own disk: the store has not given a good one yet.
+    LastGood {
+        /// When it was saved.
+        saved: SystemTime,
+    },
+}
+
 /// The state of the datastore: complete, never half of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreState {
     /// The last good intent; none until there was one.
     pub intent: Option<Arc<Intent>>,
-    /// What is wrong with the text as it is now; warnings too.
+    /// Where that intent comes from.
+    pub origin: Origin,
+    /// What is wrong with the resources as they are now, or with keeping them; warnings too.
     pub problems: Vec<Problem>,
     /// Since when the text has been good, or bad, without a break.
     pub since: SystemTime,
@@ -18,6 +32,8 @@ pub struct StoreState {
     pub good_since: Option<SystemTime>,
     /// Counts the intents: one that differs has a greater number. 0 is none.
     pub revision: u64,
+    /// What is wrong with the copy on disk; it is among the problems as well.
+    upkeep: Option<Problem>,
 }
 
 impl StoreState {
@@ -25,10 +41,23 @@ impl StoreState {
     pub fn empty(now: SystemTime) -> Self {
         Self {
             intent: None,
+            origin: Origin::Live,
             problems: Vec::new(),
             since: now,
             good_since: None,
             revision: 0,
+            upkeep: None,
+        }
+    }
+
+    /// What a node starts from while its store has not given anything good yet.
+    pub fn from_last_good(intent: Intent, saved: SystemTime, now: SystemTime) -> Self {
+        Self {
+            intent: Some(Arc::new(intent)),
+            origin: Origin::LastGood { saved },
+            good_since: Some(saved),
+            revision: 1,
+            ..Self::empty(now)
         }
     }
 
@@ -39,7 +68,8 @@ impl StoreState {
 
     /// The state after a reading.
     ///
-    /// A text without a single resource does not replace an intent: it is what a truncated file looks like.
+    /// A text without a single resource does not replace an intent: it is what a truncated file or a wrong key
+    /// prefix looks like.
     #[must_use]
     pub fn after(&self, loaded: Loaded, name: &str, now: SystemTime) -> Self {
         let Loaded { intent, mut problems } = loaded;
@@ -56,6 +86,7 @@ impl StoreState {
             }
             other => other,
         };
+        problems.extend(self.upkeep.clone());
         let mut next = Self {
             problems,
             ..self.clone()
@@ -65,12 +96,25 @@ impl StoreState {
                 next.intent = Some(Arc::new(intent));
                 next.revision += 1;
             }
+            next.origin = Origin::Live;
             next.good_since = Some(now);
         }
         let first = self.revision == 0 && self.problems.is_empty();
         if first || next.is_bad() != self.is_bad() {
             next.since = now;
         }
+        next
+    }
+
+    /// The same with another complaint about the copy on disk; a warning, for nothing else is wrong by it.
+    #[must_use]
+    pub fn with_upkeep(&self, upkeep: Option<Problem>) -> Self {
+        let mut next = self.clone();
+        if let Some(old) = next.upkeep.take() {
+            next.problems.retain(|problem| *problem != old);
+        }
+        next.problems.extend(upkeep.clone());
+        next.upkeep = upkeep;
         next
     }
 }

@@ -13,8 +13,8 @@ use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
-use crate::debounce::Debounce;
-use crate::read::is_resource_file;
+use super::debounce::Debounce;
+use super::read::is_resource_file;
 
 /// What the watcher's thread and the store's task share.
 pub(crate) struct Shared {

@@ -13,6 +13,7 @@
 
 mod assign;
 pub mod blocks;
+pub mod cluster;
 mod error;
 mod facade;
 mod lease;

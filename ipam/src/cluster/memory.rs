@@ -1,0 +1,42 @@
+//! What a node remembers between decisions. In memory only: a new process begins anew, and nothing here is needed
+//! for safety that was true before the process began.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use config::NodeName;
+use datastore::{Key, Version};
+
+use crate::lease::Owner;
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// Nodes that are gone, and for how long they were seen to be.
+    pub(super) gone: BTreeMap<NodeName, Gone>,
+    /// The ledger was found new by this process: blocks of before are written again before they are used.
+    pub(super) was_fresh: bool,
+    /// Records that this process writes once more before it relies on them, with the writing of before: whatever
+    /// an earlier process sent against that writing and what is still under way finds another one.
+    pub(super) touched: BTreeMap<Key, Version>,
+    /// Loans that this process began to end, by the writing that it deletes.
+    pub(super) ending: BTreeMap<IpAddr, Version>,
+    /// Loans that the ledger was asked to set aside: asked again, it has said no.
+    pub(super) tried: BTreeMap<IpAddr, Version>,
+    /// Whose lease last had its place written down, by workload: each lease writes it once, so that two pods of
+    /// one workload do not take turns for ever.
+    pub(super) placed: BTreeMap<String, Owner>,
+}
+
+/// How long a node has been seen to be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gone {
+    /// When it was looked at last.
+    pub looked: SystemTime,
+    /// The sum of the times between looks, each one counted for no more than a part of the grace time: a clock
+    /// that jumps does not make a node dead.
+    pub lasted: Duration,
+    /// How often it was looked at.
+    pub looks: u32,
+}

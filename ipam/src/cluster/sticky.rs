@@ -1,0 +1,85 @@
+//! Addresses that follow a workload: where they are is written down, so that the next node knows whom to ask.
+
+use datastore::{Compare, Key, Transaction, Write};
+
+use super::memory::Memory;
+use super::purpose::Purpose;
+use super::records::StickyRecord;
+use super::situation::Situation;
+use crate::local::LedgerStep;
+
+/// Addresses that are kept for workloads which have others by now.
+pub(super) fn ledger(here: Situation<'_>) -> Vec<LedgerStep> {
+    let moved = here.local.kept.iter().filter(|(address, workload)| {
+        let sticky = here.view.sticky_of(workload);
+        sticky.is_some_and(|sticky| !sticky.addresses.contains(address))
+    });
+    moved.map(|(address, _)| LedgerStep::Unkeep(*address)).collect()
+}
+
+/// Writes down where a workload has its addresses now.
+pub(super) fn commit(here: Situation<'_>, memory: &mut Memory) -> Option<(Purpose, Transaction)> {
+    let sticky = here
+        .local
+        .leases
+        .iter()
+        .filter_map(|lease| Some((lease.sticky.as_ref()?, lease)));
+    let mut found = None;
+    for (workload, lease) in sticky {
+        let stored = here.view.sticky.get(workload);
+        if stored.is_some_and(|stored| stored.read().is_none()) {
+            continue;
+        }
+        let known = stored.and_then(|stored| stored.read());
+        let there = known.is_some_and(|k| k.node == *here.me() && k.addresses == lease.addresses);
+        if there {
+            memory.placed.insert(workload.clone(), lease.owner.clone());
+        } else if memory.placed.get(workload) != Some(&lease.owner) && found.is_none() {
+            let record = StickyRecord::new(workload.as_str(), lease.addresses.clone(), here.me().clone());
+            found = Some(written(here, record));
+        }
+    }
+    let here_still = |workload: &String| {
+        here.local
+            .leases
+            .iter()
+            .any(|l| l.sticky.as_ref() == Some(workload))
+    };
+    memory.placed.retain(|workload, _| here_still(workload));
+    found.or_else(|| unwritten(here))
+}
+
+/// A workload whose pod went before its address was written down.
+fn unwritten(here: Situation<'_>) -> Option<(Purpose, Transaction)> {
+    let mut kept = here
+        .local
+        .kept
+        .iter()
+        .filter(|(_, workload)| !here.view.sticky.contains_key(*workload));
+    let (_, workload) = kept.next()?;
+    let all = here.local.kept.iter().filter(|(_, other)| *other == workload);
+    let addresses = all.map(|(address, _)| *address).collect();
+    Some(written(
+        here,
+        StickyRecord::new(workload.as_str(), addresses, here.me().clone()),
+    ))
+}
+
+fn written(here: Situation<'_>, mut record: StickyRecord) -> (Purpose, Transaction) {
+    let workload = record.workload.clone();
+    let key = Key::Sticky(workload.clone());
+    let transaction = Transaction::default();
+    let transaction = match here.view.sticky.get(&workload) {
+        None => transaction.when(Compare::Absent(key.clone())),
+        Some(stored) => {
+            if let Some(known) = stored.read() {
+                record.unknown = known.unknown.clone();
+            }
+            transaction.when(Compare::Version(key.clone(), stored.version.clone()))
+        }
+    };
+    (
+        Purpose::Sticky { workload },
+        transaction.then(Write::Put(key, record.to_text())),
+    )
+}

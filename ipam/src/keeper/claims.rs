@@ -1,0 +1,89 @@
+//! How a transaction of the decision is carried to the store: the difference between stores as a type.
+//!
+//! On a [`Transactional`] store every comparison and every write happen at one moment. On a store that writes
+//! one key at a time (Kubernetes) the other comparisons are reads done before the write: the written key itself
+//! is still compared by the store, so a block can never get two owners, but the pool or the node may change
+//! between the read and the write. `ipam check` finds what such a race leaves behind.
+
+use datastore::{Compare, Datastore, Error, Expect, Item, Outcome, Transaction, Transactional};
+
+/// A store as the keeper uses it.
+#[derive(Clone, Copy)]
+pub enum Claims<'a> {
+    /// Commits several keys at once.
+    Atomic(&'a dyn Transactional),
+    /// Writes one key at a time.
+    OneKey(&'a dyn Datastore),
+}
+
+impl<'a> Claims<'a> {
+    /// What this store can do.
+    pub fn of(store: &'a dyn Datastore) -> Self {
+        match store.transactional() {
+            Some(atomic) => Claims::Atomic(atomic),
+            None => Claims::OneKey(store),
+        }
+    }
+
+    /// Whether several keys are committed at once.
+    pub fn is_atomic(&self) -> bool {
+        matches!(self, Claims::Atomic(_))
+    }
+
+    /// Carries a transaction out.
+    ///
+    /// # Errors
+    /// As the store's; [`Error::Invalid`] where a store of single keys is asked for what it cannot do.
+    pub async fn commit(&self, transaction: &Transaction) -> Result<Outcome, Error> {
+        match self {
+            Claims::Atomic(store) => store.commit(transaction).await,
+            Claims::OneKey(store) => one_key(*store, transaction).await,
+        }
+    }
+}
+
+/// Reads what else has to hold, then writes the one key under its own condition.
+async fn one_key(store: &dyn Datastore, transaction: &Transaction) -> Result<Outcome, Error> {
+    let [write] = transaction.write.as_slice() else {
+        return Err(refused(store, "several keys at once were asked for"));
+    };
+    let mut expect = Expect::Any;
+    for compare in &transaction.compare {
+        let key = match compare {
+            Compare::Absent(key) | Compare::Version(key, _) | Compare::Incarnation(key, _) => key,
+            Compare::Unwritten(..) => return Err(refused(store, "a whole space was to be compared")),
+        };
+        let own = key == write.key();
+        match compare {
+            Compare::Absent(_) if own => expect = Expect::Absent,
+            Compare::Version(_, version) if own => expect = Expect::Version(version.clone()),
+            _ => {
+                let item = store.get(key).await?;
+                if !holds(compare, item.as_ref()) {
+                    return Ok(Outcome::Conflict);
+                }
+                if own && expect == Expect::Any {
+                    expect = item.map_or(Expect::Absent, |item| Expect::Version(item.version));
+                }
+            }
+        }
+    }
+    store.write(write.clone(), expect).await
+}
+
+fn holds(compare: &Compare, item: Option<&Item>) -> bool {
+    match (compare, item) {
+        (Compare::Absent(_), found) => found.is_none(),
+        (Compare::Version(_, version), Some(item)) => item.version == *version,
+        (Compare::Incarnation(_, incarnation), Some(item)) => item.incarnation == *incarnation,
+        _ => false,
+    }
+}
+
+fn refused(store: &dyn Datastore, detail: &str) -> Error {
+    Error::Invalid {
+        store: store.describe(),
+        detail: format!("it writes one key at a time, and {detail}"),
+        fix: "use etcd as the datastore for this".to_owned(),
+    }
+}

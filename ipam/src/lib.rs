@@ -16,9 +16,11 @@ pub mod blocks;
 pub mod cluster;
 mod error;
 mod facade;
+pub mod keeper;
 mod lease;
 mod ledger;
 pub mod local;
+mod mirror;
 mod rules;
 
 pub use blocks::Family;

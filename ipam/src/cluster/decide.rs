@@ -28,8 +28,9 @@ use crate::local::{BlockState, LedgerStep, LocalView};
 
 /// What a node does next about the ownership of blocks and addresses.
 ///
-/// While the ledger is [fresh](LocalView::fresh), blocks and loans are only taken up, never given away, and nothing
-/// new is claimed; [`LedgerStep::Known`] is for the caller, once a decision has no more steps.
+/// While the ledger is [fresh](LocalView::fresh) there are no steps: first the caller restores it from the mirror and
+/// says [`LedgerStep::Known`]. A block and the loans in it are taken in one change after that, so that no address of
+/// before is given to anybody else.
 pub fn decide(
     view: &ClusterView,
     local: &LocalView,
@@ -44,14 +45,17 @@ pub fn decide(
         now,
     };
     let mut decision = Decision::default();
-    memory.was_fresh |= local.fresh;
     decision.troubles.extend(absent(here));
     gc::look(here, memory, &mut decision);
-    if ledger_follows(here, memory, &mut decision) {
+    if local.fresh || ledger_follows(here, memory, &mut decision) {
         return decision;
     }
     let commit = transaction(here, memory, &mut decision);
+    memory.forget(here);
     if let Some((purpose, transaction)) = commit {
+        if let Purpose::Claim { block, .. } = &purpose {
+            memory.claimed.insert(*block);
+        }
         decision.steps.push(Step::Commit(purpose, transaction));
     }
     decision
@@ -70,19 +74,19 @@ fn absent(here: Situation<'_>) -> Option<Trouble> {
 /// What the ledger has to learn from the view. True if there was something.
 fn ledger_follows(here: Situation<'_>, memory: &mut Memory, decision: &mut Decision) -> bool {
     let mut steps = Vec::new();
-    if !here.local.fresh {
-        steps.extend(returning::lost(here, &mut decision.troubles));
-    }
+    steps.extend(returning::lost(here, &mut decision.troubles));
     for own in returning::own(here, memory) {
-        if let Own::Take(net) = own {
-            steps.extend(returning::take(here, net));
+        match own {
+            Own::Take(net) => steps.extend(returning::take(here, net)),
+            Own::Stay(net) => steps.push(LedgerStep::Stay(net)),
+            Own::Again(_) | Own::Refuse(..) => {}
         }
     }
     steps.extend(loans::ledger(here, memory));
-    if steps.is_empty() && !here.local.fresh {
+    if steps.is_empty() {
         steps.extend(sticky::ledger(here));
     }
-    if steps.is_empty() && !here.local.fresh {
+    if steps.is_empty() {
         let (leaving, next) = demand::superfluous(here);
         steps.extend(leaving.iter().map(|block| LedgerStep::Leave(block.block.cidr)));
         if let Some(next) = next {
@@ -110,7 +114,7 @@ fn transaction(
                 refused.push(net);
                 decision.troubles.push(trouble);
             }
-            Own::Take(_) => {}
+            Own::Take(_) | Own::Stay(_) => {}
         }
     }
     if !again.is_empty()
@@ -120,9 +124,6 @@ fn transaction(
     }
     if let Some(commit) = loans::commit(here, memory, decision) {
         return Some(commit);
-    }
-    if here.local.fresh {
-        return None;
     }
     refused.extend(left(here));
     returning::give_back(here, &refused)

@@ -22,7 +22,7 @@ use super::span::{self, hash};
 use super::trouble::{Hopeless, Trouble};
 use super::view::Stored;
 use crate::blocks::Family;
-use crate::local::{BlockState, Borrowed, LedgerStep, Lent, Want};
+use crate::local::{BlockState, BlockUse, Borrowed, LedgerStep, Lent, Want};
 
 type Commit = (Purpose, Transaction);
 
@@ -37,22 +37,8 @@ pub(super) fn ledger(here: Situation<'_>, memory: &mut Memory) -> Vec<LedgerStep
             steps.extend(lend(here, loan, &stored.version, memory));
         }
     }
-    memory.tried.retain(|address, version| {
-        here.view
-            .loans
-            .get(address)
-            .is_some_and(|s| s.version == *version)
-    });
-    memory.ending.retain(|address, version| {
-        here.view
-            .loans
-            .get(address)
-            .is_some_and(|s| s.version == *version)
-    });
-    if !here.local.fresh {
-        steps.extend(taken_back(here));
-        steps.extend(returned(here));
-    }
+    steps.extend(taken_back(here));
+    steps.extend(returned(here));
     steps
 }
 
@@ -68,16 +54,16 @@ fn lend(
         .lent
         .get(&loan.address)
         .is_some_and(|lent| lent.borrower == loan.borrower);
-    let asked_again = memory.tried.get(&loan.address) == Some(version);
-    if aside || asked_again {
+    if aside {
         return None;
     }
     let wanted = match loan.state {
         LoanState::Asked => {
-            !here.local.fresh && loan.lender == *here.me() && answer(here, loan) == Answer::Lend
+            let tried = memory.tried.get(&loan.address) == Some(version);
+            !tried && loan.lender == *here.me() && answer(here, loan) == Answer::Lend
         }
-        // The ledger was lost, or the lender of before was.
-        LoanState::Lent | LoanState::Held => true,
+        // The ledger was lost, or the owner of before was.
+        LoanState::Lent | LoanState::Held => answer(here, loan) == Answer::Lend,
         LoanState::Refused => false,
     };
     if !wanted {
@@ -117,18 +103,15 @@ fn answer(here: Situation<'_>, loan: &LoanRecord) -> Answer {
             Answer::No(format!("node {} has it on loan", lent.borrower))
         };
     }
+    let leaving = |block: &BlockUse| block.block.state == BlockState::Leaving;
+    if here.own_block_of(loan.address).is_none_or(leaving) {
+        return Answer::No("its block is about to be given back".into());
+    }
     match here.local.kept.get(&loan.address) {
         Some(workload) if Some(workload) != loan.workload.as_ref() => {
             Answer::No(format!("it is kept for {workload}"))
         }
-        Some(_) => Answer::Lend,
-        None if here
-            .own_block_of(loan.address)
-            .is_some_and(|b| b.block.state == BlockState::Leaving) =>
-        {
-            Answer::No("its block is about to be given back".into())
-        }
-        None => Answer::Lend,
+        _ => Answer::Lend,
     }
 }
 
@@ -151,12 +134,9 @@ fn borrow(here: Situation<'_>, loan: &LoanRecord, version: &Version, memory: &Me
     Some(LedgerStep::Borrow(loan.address, borrowed))
 }
 
-/// Whether somebody here needs the address: a pod that waits, a pod that has it, or perhaps one that a lost ledger
-/// does not know any more.
+/// Whether somebody here needs the address: a pod that has it, or one that waits for it.
 fn in_use(here: Situation<'_>, loan: &LoanRecord) -> bool {
-    here.local.fresh
-        || here.lease(loan.address).is_some()
-        || here.local.wants.iter().any(|want| is_for(here, want, loan))
+    here.lease(loan.address).is_some() || here.local.wants.iter().any(|want| is_for(here, want, loan))
 }
 
 fn is_for(here: Situation<'_>, want: &Want, loan: &LoanRecord) -> bool {
@@ -245,7 +225,7 @@ fn as_lender(
         .get(&loan.address)
         .is_some_and(|lent| lent.borrower == loan.borrower);
     match loan.state {
-        LoanState::Asked if loan.lender != *here.me() || here.local.fresh => None,
+        LoanState::Asked if loan.lender != *here.me() => None,
         LoanState::Asked if aside => rewritten(here, loan, version, LoanState::Lent, None, LoanAct::Lend),
         LoanState::Asked => match answer(here, loan) {
             Answer::Wait => None,
@@ -336,7 +316,6 @@ fn as_borrower(
     let owner_asked = here.owner_of(loan.address) == Some(&loan.lender);
     let own = here.owner_of(loan.address) == Some(here.me());
     let end = match loan.state {
-        _ if here.local.fresh => false,
         LoanState::Asked => !needed || !owner_asked,
         LoanState::Refused => !needed,
         // In a block of our own nothing is borrowed.

@@ -1,13 +1,15 @@
 //! What a node remembers between decisions. In memory only: a new process begins anew, and nothing here is needed
 //! for safety that was true before the process began.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use config::NodeName;
 use datastore::{Key, Version};
+use ipnet::IpNet;
 
+use super::situation::Situation;
 use crate::lease::Owner;
 
 /// See the module.
@@ -15,8 +17,8 @@ use crate::lease::Owner;
 pub struct Memory {
     /// Nodes that are gone, and for how long they were seen to be.
     pub(super) gone: BTreeMap<NodeName, Gone>,
-    /// The ledger was found new by this process: blocks of before are written again before they are used.
-    pub(super) was_fresh: bool,
+    /// Blocks that this process asked for: an earlier one cannot have sent the deletion of such a record.
+    pub(super) claimed: BTreeSet<IpNet>,
     /// Records that this process writes once more before it relies on them, with the writing of before: whatever
     /// an earlier process sent against that writing and what is still under way finds another one.
     pub(super) touched: BTreeMap<Key, Version>,
@@ -27,6 +29,26 @@ pub struct Memory {
     /// Whose lease last had its place written down, by workload: each lease writes it once, so that two pods of
     /// one workload do not take turns for ever.
     pub(super) placed: BTreeMap<String, Owner>,
+}
+
+impl Memory {
+    /// Lets go of what is over.
+    pub(super) fn forget(&mut self, here: Situation<'_>) {
+        self.claimed.retain(|net| here.taken(net).is_none());
+        self.touched.retain(|key, _| match key {
+            Key::Block(net) => here.view.blocks.get(net).is_some(),
+            Key::Loan(address) => here.view.loans.contains_key(address),
+            _ => false,
+        });
+        let same = |address: &IpAddr, version: &Version| {
+            here.view
+                .loans
+                .get(address)
+                .is_some_and(|stored| stored.version == *version)
+        };
+        self.tried.retain(|address, version| same(address, version));
+        self.ending.retain(|address, version| same(address, version));
+    }
 }
 
 /// How long a node has been seen to be gone.

@@ -39,12 +39,7 @@ pub(super) fn lost(here: Situation<'_>, troubles: &mut Vec<Trouble>) -> Vec<Ledg
 /// same address to a pod.
 fn stranded(here: Situation<'_>, troubles: &mut Vec<Trouble>) {
     for lease in &here.local.leases {
-        for address in &lease.addresses {
-            let single = IpNet::from(*address);
-            let held = here.own_block_of(*address).is_some() || here.local.borrowed.contains_key(address);
-            if held || here.view.pool_of(&single).is_none() {
-                continue;
-            }
+        for address in lease.addresses.iter().filter(|address| !holds(here, **address)) {
             let owner = here
                 .view
                 .block_of(*address)
@@ -60,12 +55,21 @@ fn stranded(here: Situation<'_>, troubles: &mut Vec<Trouble>) {
     }
 }
 
+/// Whether the node may give an address to a pod: it lies in a block of its own, or is on loan to it.
+fn holds(here: Situation<'_>, address: IpAddr) -> bool {
+    let loan = here.view.loans.get(&address);
+    let on_loan = loan.is_some_and(|stored| stored.read().is_none_or(|loan| loan.borrower == *here.me()));
+    here.own_block_of(address).is_some() || (on_loan && here.local.borrowed.contains_key(&address))
+}
+
 /// What is ours and how it has to be treated.
 pub(super) enum Own {
     /// The ledger takes it.
     Take(IpNet),
     /// Its record is written again first.
     Again(IpNet),
+    /// A pod came while it was about to leave: it stays. Its deletion was never sent, as it was never empty since.
+    Stay(IpNet),
     /// It cannot be used: its record goes.
     Refuse(IpNet, Trouble),
 }
@@ -77,19 +81,21 @@ pub(super) fn own(here: Situation<'_>, memory: &Memory) -> Vec<Own> {
         let old = here
             .incarnation()
             .is_some_and(|inc| inc.as_str() != record.incarnation);
-        let touched = memory.touched.get(&Key::Block(net));
+        let touched = memory
+            .touched
+            .get(&Key::Block(net))
+            .is_some_and(|before| before != version);
         match here.taken(&net) {
             Some(block) if block.block.origin == Origin::Given => {}
             // It is about to be given back: then nothing is written again.
             Some(block) if block.block.state == BlockState::Leaving && block.used == 0 => {}
             Some(_) if old => found.push(Own::Again(net)),
+            Some(block) if block.block.state == BlockState::Leaving => found.push(Own::Stay(net)),
             Some(_) => {}
             None => match here.view.clash(net) {
                 Some((other, whose)) => found.push(Own::Refuse(net, refusal(net, other, &whose))),
-                None if old => found.push(Own::Again(net)),
-                None if memory.was_fresh && touched.is_none_or(|before| before == version) => {
-                    found.push(Own::Again(net));
-                }
+                // What an earlier process knew of it is not known: it may have been about to give it back.
+                None if old || !(touched || memory.claimed.contains(&net)) => found.push(Own::Again(net)),
                 None => found.push(Own::Take(net)),
             },
         }
@@ -176,8 +182,7 @@ pub(super) fn give_back(here: Situation<'_>, blocks: &[IpNet]) -> Option<(Purpos
 pub(super) fn lost_and_free(here: Situation<'_>) -> Option<Result<Choice, (IpAddr, NoBlock)>> {
     let addresses = here.local.leases.iter().flat_map(|lease| &lease.addresses);
     for address in addresses {
-        let held = here.own_block_of(*address).is_some() || here.local.borrowed.contains_key(address);
-        if held || here.view.block_of(*address).is_some() {
+        if holds(here, *address) || here.view.block_of(*address).is_some() {
             continue;
         }
         let Some(pool) = here.view.pool_of(&IpNet::from(*address)) else {

@@ -114,7 +114,9 @@ impl<'a> Situation<'a> {
     fn pool_open(&self, pool: Option<&str>, by_name: bool) -> bool {
         match (pool, self.rules) {
             (None, _) | (_, None) => true,
-            (Some(pool), Some(_)) => self.rule(pool).is_some_and(|r| r.open && (by_name || r.automatic)),
+            (Some(pool), Some(_)) => self
+                .rule(pool)
+                .is_some_and(|r| r.open && (by_name || r.automatic)),
         }
     }
 
@@ -130,7 +132,8 @@ impl<'a> Situation<'a> {
     /// A pod has an address of each family whose blocks may serve it. Where blocks are claimed, a family with
     /// an open pool is waited for: a pod that came before the first block would have no address of it for life.
     fn expects(&self, request: &Request, family: Family) -> bool {
-        let suits = |b: &OwnBlock| Family::of(b.cidr.addr()) == family && self.pool_suits(b.pool.as_deref(), request);
+        let suits =
+            |b: &OwnBlock| Family::of(b.cidr.addr()) == family && self.pool_suits(b.pool.as_deref(), request);
         self.book.blocks.iter().any(suits) || (self.claims() && self.open_pool(request, family))
     }
 
@@ -218,7 +221,11 @@ impl<'a> Situation<'a> {
         }
         // A full node must not refuse pods for the sake of a rest that is only a courtesy: the address that has
         // rested longest goes out before its time.
-        let in_lists = |a: &IpAddr| lists.iter().any(|(_, nets)| nets.iter().any(|net| net.contains(a)));
+        let in_lists = |a: &IpAddr| {
+            lists
+                .iter()
+                .any(|(_, nets)| nets.iter().any(|net| net.contains(a)))
+        };
         let not_reserved = |a: &IpAddr| !self.reserved().iter().any(|net| net.contains(a));
         let resting = self.book.cooling.iter().filter(|(address, _)| {
             self.book.holder(**address).is_none()
@@ -227,7 +234,9 @@ impl<'a> Situation<'a> {
         let oldest = resting.min_by_key(|(address, cooling)| (cooling.until, **address));
         match oldest {
             Some((address, _)) => {
-                let turn = lists.iter().find(|(_, nets)| nets.iter().any(|net| net.contains(address)));
+                let turn = lists
+                    .iter()
+                    .find(|(_, nets)| nets.iter().any(|net| net.contains(address)));
                 Ok((turn.map(|(turn, _)| turn.clone()), *address))
             }
             None => Err(self.no_room(request, family, &lists)),
@@ -246,7 +255,9 @@ impl<'a> Situation<'a> {
         let lent = self.book.lent.keys().filter(within).count();
         let kept = self.book.kept.keys().filter(within).count();
         let node = self.book.node.values().filter(within).count();
-        let capacity = blocks.iter().fold(0u128, |sum, net| sum.saturating_add(blocks::size(*net)));
+        let capacity = blocks
+            .iter()
+            .fold(0u128, |sum, net| sum.saturating_add(blocks::size(*net)));
         let held = u128::try_from(pods + lent + kept + node).unwrap_or(u128::MAX);
         Error::Full(Box::new(Full {
             family,

@@ -95,7 +95,9 @@ pub enum Error {
         block: IpNet,
     },
     /// An address was asked for in a pool that gives none.
-    #[error("address {address} is in pool {pool}, which is disabled or does not serve this node; enable it, or ask for another address")]
+    #[error(
+        "address {address} is in pool {pool}, which is disabled or does not serve this node; enable it, or ask for another address"
+    )]
     PoolClosed {
         /// The address asked for.
         address: IpAddr,

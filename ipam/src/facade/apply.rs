@@ -29,7 +29,9 @@ impl Ipam {
     /// # Errors
     /// A disk that fails: no step was carried out, or all were; asking again tells.
     pub fn apply(&self, steps: &[LedgerStep], now: SystemTime) -> Result<Vec<bool>, Error> {
-        self.change(now, |draft| Ok(steps.iter().map(|step| draft.step(step)).collect()))
+        self.change(now, |draft| {
+            Ok(steps.iter().map(|step| draft.step(step)).collect())
+        })
     }
 
     /// Sets the blocks that the resources give this node, with their pools, in the order of its pod subnets:
@@ -38,7 +40,11 @@ impl Ipam {
     ///
     /// # Errors
     /// A disk that fails: the blocks are then as they were.
-    pub fn set_given(&self, given: Vec<(IpNet, Option<String>)>, now: SystemTime) -> Result<BlocksReport, Error> {
+    pub fn set_given(
+        &self,
+        given: Vec<(IpNet, Option<String>)>,
+        now: SystemTime,
+    ) -> Result<BlocksReport, Error> {
         self.change(now, |draft| Ok(draft.set_given(given)))
     }
 }
@@ -119,7 +125,10 @@ impl Draft<'_> {
                 }
                 true
             }
-            LedgerStep::Restore(leases) => leases.iter().fold(true, |all, lease| self.restore(lease) && all),
+            LedgerStep::Restore(leases) => {
+                let whole: Vec<bool> = leases.iter().map(|lease| self.restore(lease)).collect();
+                whole.into_iter().all(|whole| whole)
+            }
             LedgerStep::Known => {
                 if self.book.fresh {
                     self.put(Op::Fresh(false));
@@ -180,7 +189,10 @@ impl Draft<'_> {
 
     /// Not while the ledger is new: a pod may have the address.
     fn lend(&mut self, address: IpAddr, lent: &Lent) -> bool {
-        let open = self.book.block_of(address).is_some_and(|b| b.state == BlockState::Open);
+        let open = self
+            .book
+            .block_of(address)
+            .is_some_and(|b| b.state == BlockState::Open);
         if !open || self.book.fresh {
             return false;
         }

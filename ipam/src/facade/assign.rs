@@ -134,7 +134,13 @@ impl Draft<'_> {
                 ops.push(Op::Uncool(*address));
             } else if cooling.until > latest {
                 let workload = cooling.workload.clone();
-                ops.push(Op::Cool(*address, Cooling { until: latest, workload }));
+                ops.push(Op::Cool(
+                    *address,
+                    Cooling {
+                        until: latest,
+                        workload,
+                    },
+                ));
             }
         }
         ops.into_iter().for_each(|op| self.put(op));

@@ -18,7 +18,10 @@ impl Ipam {
         let mut state = self.lock();
         state.wants.retain(|_, until| *until > now);
         let uses: Vec<BlockUse> = state.shown.blocks.iter().map(|b| state.fill(b, now)).collect();
-        let blocks = uses.into_iter().map(|block| state.note_empty(block, now)).collect();
+        let blocks = uses
+            .into_iter()
+            .map(|block| state.note_empty(block, now))
+            .collect();
         let book = &state.shown;
         LocalView {
             fresh: book.fresh,

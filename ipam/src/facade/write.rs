@@ -159,9 +159,12 @@ impl State {
     fn note_use(&mut self, op: &Op) {
         let taken = match op {
             Op::PutLease(lease) => lease.addresses.as_slice(),
-            Op::Node(_, Some(address)) | Op::Lend(address, _) | Op::Keep(address, _) => std::slice::from_ref(address),
+            Op::Node(_, Some(address)) | Op::Lend(address, _) | Op::Keep(address, _) => {
+                std::slice::from_ref(address)
+            }
             Op::Blocks(blocks) => {
-                self.empty_since.retain(|cidr, _| blocks.iter().any(|b| b.cidr == *cidr));
+                self.empty_since
+                    .retain(|cidr, _| blocks.iter().any(|b| b.cidr == *cidr));
                 return;
             }
             _ => return,

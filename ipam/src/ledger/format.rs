@@ -135,7 +135,9 @@ fn open_error(path: &Path, error: DatabaseError) -> Error {
         DatabaseError::DatabaseAlreadyOpen => Error::InUse {
             path: path.to_owned(),
         },
-        DatabaseError::Storage(StorageError::Io(e)) if e.kind() != io::ErrorKind::InvalidData => io_error(path, e),
+        DatabaseError::Storage(StorageError::Io(e)) if e.kind() != io::ErrorKind::InvalidData => {
+            io_error(path, e)
+        }
         other => damaged(path, other),
     }
 }

@@ -76,7 +76,12 @@ pub(super) fn write(transaction: &WriteTransaction, op: &Op) -> Result<(), redb:
 
 type ByAddress = TableDefinition<'static, &'static str, &'static [u8]>;
 
-fn put(to: &WriteTransaction, table: ByAddress, key: IpAddr, record: &impl Serialize) -> Result<(), redb::Error> {
+fn put(
+    to: &WriteTransaction,
+    table: ByAddress,
+    key: IpAddr,
+    record: &impl Serialize,
+) -> Result<(), redb::Error> {
     to.open_table(table)?
         .insert(key.to_string().as_str(), json(record)?.as_slice())?;
     Ok(())
@@ -147,7 +152,10 @@ pub(super) fn read(database: &Database) -> Result<Book, ReadError> {
     for row in transaction.open_table(BLOCKS)?.iter()? {
         let (_, value) = row?;
         let block: OwnBlock = record("a block", value.value())?;
-        let other = book.blocks.iter().find(|b| crate::blocks::overlap(b.cidr, block.cidr));
+        let other = book
+            .blocks
+            .iter()
+            .find(|b| crate::blocks::overlap(b.cidr, block.cidr));
         if let Some(other) = other {
             let text = format!("the blocks {} and {} overlap", other.cidr, block.cidr);
             return Err(ReadError::Content(text));

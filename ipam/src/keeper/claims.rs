@@ -87,3 +87,95 @@ fn refused(store: &dyn Datastore, detail: &str) -> Error {
         fix: "use etcd as the datastore for this".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use datastore::{Answer, Changes, Incarnation, Key, Listing, Memory, Revision, Space, Version, Write};
+    use futures::stream::BoxStream;
+
+    use super::*;
+
+    /// A store that writes one key at a time.
+    struct Single(Memory);
+
+    impl Datastore for Single {
+        fn describe(&self) -> String {
+            "single".to_owned()
+        }
+        fn get(&self, key: &Key) -> Answer<'_, Option<Item>> {
+            self.0.get(key)
+        }
+        fn list(&self, space: Space) -> Answer<'_, Listing> {
+            self.0.list(space)
+        }
+        fn watch(
+            &self,
+            space: Space,
+            after: Revision,
+        ) -> Answer<'_, BoxStream<'static, Result<Changes, Error>>> {
+            self.0.watch(space, after)
+        }
+        fn write(&self, write: Write, expect: Expect) -> Answer<'_, Outcome> {
+            self.0.write(write, expect)
+        }
+    }
+
+    fn key(name: &str) -> Key {
+        Key::Sticky(name.to_owned())
+    }
+
+    fn put(name: &str) -> Transaction {
+        Transaction::default().then(Write::Put(key(name), "{}".to_owned()))
+    }
+
+    async fn commit(store: &Memory, transaction: Transaction) -> Result<Outcome, Error> {
+        let single = Single(store.clone());
+        let claims = Claims::of(&single);
+        assert!(!claims.is_atomic() && Claims::of(store).is_atomic());
+        claims.commit(&transaction).await
+    }
+
+    #[tokio::test]
+    async fn other_keys_are_read_and_the_written_one_is_compared_by_the_store() {
+        let store = Memory::new();
+        commit(&store, put("pool")).await.unwrap();
+        let pool = store.get_now(&key("pool")).unwrap().unwrap();
+        let claim = put("block")
+            .when(Compare::Version(key("pool"), pool.version.clone()))
+            .when(Compare::Incarnation(key("pool"), pool.incarnation.clone()))
+            .when(Compare::Absent(key("block")));
+        assert!(commit(&store, claim.clone()).await.unwrap().is_done());
+        assert_eq!(
+            commit(&store, claim.clone()).await,
+            Ok(Outcome::Conflict),
+            "it is there"
+        );
+        let block = store.get_now(&key("block")).unwrap().unwrap();
+        let again = put("block").when(Compare::Version(key("block"), block.version.clone()));
+        assert!(commit(&store, again.clone()).await.unwrap().is_done());
+        assert_eq!(
+            commit(&store, again).await,
+            Ok(Outcome::Conflict),
+            "it was written since"
+        );
+        for wrong in [
+            Compare::Version(key("pool"), Version::new("other")),
+            Compare::Incarnation(key("pool"), Incarnation::new("other")),
+            Compare::Incarnation(key("none"), pool.incarnation.clone()),
+            Compare::Absent(key("pool")),
+        ] {
+            let outcome = commit(&store, put("more").when(wrong.clone())).await;
+            assert_eq!(outcome, Ok(Outcome::Conflict), "{wrong:?}");
+        }
+        assert_eq!(store.get_now(&key("more")), Ok(None));
+    }
+
+    #[tokio::test]
+    async fn what_a_store_of_single_keys_cannot_do_is_refused() {
+        let store = Memory::new();
+        let two = put("a").then(Write::Delete(key("b")));
+        assert!(matches!(commit(&store, two).await, Err(Error::Invalid { .. })));
+        let whole = put("a").when(Compare::Unwritten(Space::Ownership, Revision::new("1")));
+        assert!(matches!(commit(&store, whole).await, Err(Error::Invalid { .. })));
+    }
+}

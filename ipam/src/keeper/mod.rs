@@ -154,3 +154,6 @@ fn alone(ipam: &Ipam, status: &reporter::StatusSender) {
         Err(error) => status.alone(Some(error.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests;

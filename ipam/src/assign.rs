@@ -134,12 +134,12 @@ impl<'a> Situation<'a> {
     fn expects(&self, request: &Request, family: Family) -> bool {
         let suits =
             |b: &OwnBlock| Family::of(b.cidr.addr()) == family && self.pool_suits(b.pool.as_deref(), request);
-        self.book.blocks.iter().any(suits) || (self.claims() && self.open_pool(request, family))
+        self.book.blocks.iter().any(suits) || (self.claims(family) && self.open_pool(request, family))
     }
 
-    fn claims(&self) -> bool {
-        let given = self.book.blocks.iter().any(|b| b.origin == Origin::Given);
-        self.rules.is_some_and(|rules| rules.shared_out) && !given
+    fn claims(&self, family: Family) -> bool {
+        let given = |b: &OwnBlock| b.origin == Origin::Given && Family::of(b.cidr.addr()) == family;
+        self.rules.is_some_and(|rules| rules.shared_out) && !self.book.blocks.iter().any(given)
     }
 
     fn open_pool(&self, request: &Request, family: Family) -> bool {

@@ -31,7 +31,7 @@ pub struct LocalRules {
     /// All pools. A block of a pool that is not listed gives no new addresses.
     pub pools: Vec<PoolRule>,
     /// Blocks are claimed in a datastore: a pod waits for a block of each family that has an open pool, where
-    /// the resources give this node no blocks of its own.
+    /// the resources give this node no block of that family.
     pub shared_out: bool,
 }
 

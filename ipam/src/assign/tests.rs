@@ -257,11 +257,13 @@ fn a_family_with_an_open_pool_is_waited_for_where_blocks_are_claimed() {
         pick(&b, Some(&pools()), &request(&[], &[], None)).unwrap(),
         ["10.0.0.1"]
     );
-    let mut given = b.clone();
-    given.blocks[0].origin = Origin::Given;
+    let mut given = book(&["10.0.0.0/29 main", "2001:db8::/64 shut"]);
+    given.blocks[1].origin = Origin::Given;
+    let four = pick(&given, Some(&rules), &request(&[], &[], None));
     assert_eq!(
-        pick(&given, Some(&rules), &request(&[], &[], None)).unwrap(),
-        ["10.0.0.1"]
+        four.unwrap(),
+        ["10.0.0.1"],
+        "it has a block of its own, and claims none"
     );
     let nothing = pick(&Book::default(), Some(&rules), &request(&[], &[], None)).unwrap_err();
     let families: Vec<Family> = nothing.wants().iter().map(|w| w.family).collect();

@@ -171,6 +171,7 @@ impl Draft<'_> {
             block.state = state;
         }
         self.put(Op::Blocks(blocks));
+        self.settle_node();
         true
     }
 
@@ -197,14 +198,14 @@ impl Draft<'_> {
             return false;
         }
         match self.book.holder(address) {
-            Some(Holder::Lent(to)) => return to == lent,
+            Some(Holder::Lent(to)) if to == lent => return true,
+            // The same node, for another workload of its own.
+            Some(Holder::Lent(to)) if to.borrower == lent.borrower => {}
             Some(Holder::Kept(of)) if Some(of) == lent.workload.as_deref() => self.put(Op::Unkeep(address)),
             Some(_) => return false,
             None => {}
         }
-        if self.book.cooling.contains_key(&address) {
-            self.put(Op::Uncool(address));
-        }
+        self.end_rest(address);
         self.put(Op::Lend(address, lent.clone()));
         true
     }
@@ -227,9 +228,7 @@ impl Draft<'_> {
             return false;
         }
         self.put(Op::Unborrow(address));
-        if self.book.cooling.contains_key(&address) {
-            self.put(Op::Uncool(address));
-        }
+        self.end_rest(address);
         true
     }
 
@@ -241,6 +240,7 @@ impl Draft<'_> {
             Some(Holder::Kept(of)) => of == workload,
             Some(_) => false,
             None => {
+                self.end_rest(address);
                 self.put(Op::Keep(address, workload.to_owned()));
                 true
             }
@@ -266,6 +266,7 @@ impl Draft<'_> {
                 .copied()
                 .collect();
             kept.into_iter().for_each(|a| self.put(Op::Unkeep(a)));
+            addresses.iter().for_each(|a| self.end_rest(*a));
             self.put(Op::PutLease(Lease {
                 addresses,
                 created_at: whole_millis(lease.created_at),

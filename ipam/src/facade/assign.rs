@@ -66,9 +66,7 @@ impl Draft<'_> {
             if self.book.kept.contains_key(&address) {
                 self.put(Op::Unkeep(address));
             }
-            if self.book.cooling.contains_key(&address) {
-                self.put(Op::Uncool(address));
-            }
+            self.end_rest(address);
         }
         for (turn, address) in choice.turns {
             self.put(Op::Turn(turn, address));
@@ -122,6 +120,12 @@ impl Draft<'_> {
         }
         let until = whole_millis(self.now + cool_down);
         self.put(Op::Cool(address, Cooling { until, workload }));
+    }
+
+    pub(super) fn end_rest(&mut self, address: IpAddr) {
+        if self.book.cooling.contains_key(&address) {
+            self.put(Op::Uncool(address));
+        }
     }
 
     /// Forgets rests that are over, and shortens those that end later than a rest that began now: the clock

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::blocks::Family;
+use crate::blocks::{self, Family};
 use crate::lease::{Lease, Owner, millis};
 use crate::local::{BlockState, Borrowed, Lent, OwnBlock};
 
@@ -190,24 +190,17 @@ impl Book {
     }
 
     /// The node's own address of a family: the one it has, as long as a block contains it; else the first
-    /// address of the first block that nothing holds and `avoid` does not name, then any that nothing holds.
-    /// It is never on loan, in either direction: a borrowed address is in no block of ours.
+    /// address of the first block that is not being left which nothing holds and `avoid` does not name, then any
+    /// that nothing holds. It is never on loan, in either direction: a borrowed address is in no block of ours.
     pub(crate) fn node_address(&self, family: Family, avoid: &[IpNet]) -> Option<IpAddr> {
         let current = self.node.get(&family).copied();
         if current.is_some_and(|own| self.block_of(own).is_some()) {
             return current;
         }
-        let in_state = |state: BlockState| {
-            self.blocks
-                .iter()
-                .filter(move |b| b.state == state && Family::of(b.cidr.addr()) == family)
-                .map(|b| b.cidr)
-        };
-        let order: Vec<IpNet> = in_state(BlockState::Open)
-            .chain(in_state(BlockState::Leaving))
-            .collect();
-        [avoid, &[]].into_iter().find_map(|avoid| {
-            crate::blocks::walk(&order, family, None, avoid).find(|a| self.holder(*a).is_none())
-        })
+        let open = |b: &&OwnBlock| b.state == BlockState::Open && Family::of(b.cidr.addr()) == family;
+        let order: Vec<IpNet> = self.blocks.iter().filter(open).map(|b| b.cidr).collect();
+        [avoid, &[]]
+            .into_iter()
+            .find_map(|avoid| blocks::walk(&order, family, None, avoid).find(|a| self.holder(*a).is_none()))
     }
 }

@@ -14,15 +14,18 @@
 //! ```
 
 pub mod calico;
+pub mod change;
 pub mod contact;
 mod disk;
 mod error;
+pub mod etcd;
 pub mod file;
 pub mod follow;
 mod handle;
 pub mod kubernetes;
 pub mod last_good;
 mod open;
+mod pause;
 mod publish;
 mod state;
 

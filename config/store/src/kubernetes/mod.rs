@@ -3,13 +3,15 @@
 //!
 //! A key becomes an object by [`kinds`] and [`object`]; a Node is merged by [`node`]; [`list`] and [`watch`] read
 //! whole spaces, [`write`] changes one key over the `resourceVersion` that was seen; [`transport`] bounds each
-//! request in time and attempts, and [`error`] says what went wrong. [`crds`] are the definitions that
+//! request in time and attempts, and [`error`] says what went wrong. [`access`] are the rights that all this needs;
+//! [`crds`] are the definitions that
 //! `deploy/crds` is made from.
 //!
 //! The API server changes one object at a time: [`KubeStore`] is a [`Datastore`] and not
 //! [`datastore::Transactional`]. What is different from etcd else: a space is not one moment but one for each kind,
 //! writing what is there already is no new version, and the core half of a Node cannot be written from here.
 
+pub mod access;
 mod connect;
 pub mod crds;
 mod error;

@@ -18,10 +18,17 @@ use super::transport::{Reply, Transport};
 /// A write without condition goes round this often while others write the same key.
 const ROUNDS: usize = 8;
 
+/// The etcd below takes requests of 1.5 MiB; the server adds to what we send.
+const LARGEST: usize = 1_300_000;
+
 impl Transport {
     /// Writes.
     pub async fn write(&self, write: Write, expect: Expect) -> Result<Outcome, Error> {
         match write {
+            Write::Put(key, text) if text.len() > LARGEST => {
+                let detail = format!("the value of {key} has {} bytes, more than {LARGEST}", text.len());
+                Err(self.says.invalid(detail, "make it smaller"))
+            }
             Write::Put(key, text) => {
                 let new = object::object(&key, &text)
                     .map_err(|what| self.says.invalid(what, "correct the value"))?;

@@ -9,7 +9,7 @@ use crate::problem::{Problem, Problems};
 use crate::reader::{Places, Reader};
 use crate::resources;
 use crate::vocabulary::resource_name;
-use crate::yaml::{self, MAX_VALUES, Value, to_json};
+use crate::yaml::{self, Value, to_json};
 
 /// One resource of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +41,8 @@ pub fn documents(source: &Source) -> Result<Vec<Document>, Vec<Problem>> {
         return Err(vec![too_large(source)]);
     }
     let mut documents = Vec::new();
-    let mut budget = MAX_VALUES;
-    for piece in yaml::pieces(&source.text) {
-        let Some(value) = yaml::document(&source.text, &piece, &mut budget, &mut problems) else {
-            continue;
-        };
+    let mut read = yaml::Documents::new(&source.text);
+    while let Some((piece, value)) = read.next(&mut problems) {
         let (items, is_list) = resources::items(&value, &mut problems);
         for item in items {
             let span = (!is_list).then(|| piece.body.clone());

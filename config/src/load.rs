@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::checks;
 use crate::documents;
 use crate::intent::Intent;
-use crate::problem::{Problem, Problems};
+use crate::problem::{MAX_LISTED, Problem, Problems};
 use crate::resources::{self, Read, Resources};
 use crate::yaml;
 
@@ -50,14 +50,13 @@ pub fn load_with(sources: &[Source], rules: Rules) -> Loaded {
     for source in sources {
         problems.extend(read_source(source, &mut resources));
     }
-    problems.extend(checks::check(&resources, rules));
+    problems.extend(limited(checks::check(&resources, rules)));
     let mut order: HashMap<&str, usize> = HashMap::new();
     for (index, source) in sources.iter().enumerate() {
         order.entry(&source.name).or_insert(index);
     }
     problems.sort_by_key(|problem| {
         let file = order.get(problem.file.as_str()).copied();
-        // What is about a source as a whole has line 0; a note about what is not listed comes last.
         (file.unwrap_or(sources.len()), problem.line, problem.column)
     });
     problems.dedup();
@@ -69,21 +68,36 @@ pub fn load_with(sources: &[Source], rules: Rules) -> Loaded {
     Loaded { intent, problems }
 }
 
+/// The first problems, and how many more there are.
+fn limited(mut problems: Vec<Problem>) -> Vec<Problem> {
+    if problems.len() > MAX_LISTED {
+        // An error is never cut off for warnings before it.
+        problems.sort_by_key(|problem| problem.severity);
+    }
+    let more = problems.split_off(problems.len().min(MAX_LISTED));
+    if let Some(first) = more.first() {
+        let message = format!("{} more problems between resources are not listed", more.len());
+        problems.push(first.note(message, first.severity));
+    }
+    problems
+}
+
 fn read_source(source: &Source, resources: &mut Resources) -> Vec<Problem> {
     let mut problems = Problems::new(&source.name);
     if source.text.len() > MAX_BYTES {
         resources.complete = false;
         return vec![documents::too_large(source)];
     }
-    let documents = yaml::documents(&source.text, &mut problems);
-    resources.complete &= problems.errors() == 0;
-    for document in &documents {
-        if problems.is_full() {
-            resources.complete = false;
-            break;
-        }
-        resources::read(document, &source.name, resources, &mut problems);
+    let mut documents = yaml::Documents::new(&source.text);
+    loop {
+        let errors_before = problems.errors();
+        let next = documents.next(&mut problems);
+        // A document that could not be read leaves a gap.
+        resources.complete &= problems.errors() == errors_before;
+        let Some((_, document)) = next else { break };
+        resources::read(&document, &source.name, resources, &mut problems);
     }
+    resources.complete &= !problems.is_full();
     problems.into_list()
 }
 

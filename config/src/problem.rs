@@ -49,6 +49,17 @@ impl Problem {
         self.severity == Severity::Error
     }
 
+    /// A note about what is not listed after this one, at its place.
+    pub(crate) fn note(&self, message: String, severity: Severity) -> Self {
+        Self {
+            severity,
+            field: String::new(),
+            message,
+            fix: "begin with the first ones".to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// An error about a source as a whole: it cannot be read, it is too large.
     pub fn whole_file(file: &str, message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
@@ -101,6 +112,7 @@ pub struct Problems {
     list: Vec<Problem>,
     errors: usize,
     warnings: usize,
+    stopped: bool,
 }
 
 impl Problems {
@@ -152,17 +164,29 @@ impl Problems {
         self.errors >= MAX_LISTED
     }
 
+    /// Notes that reading ended because there are too many mistakes.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
     /// The list, in the order of finding; where some were only counted, that is said at the end.
     pub fn into_list(self) -> Vec<Problem> {
         let mut list = self.list;
+        if self.stopped {
+            list.extend(list.last().map(|last| {
+                last.note(
+                    "too many mistakes: the rest is not read".to_owned(),
+                    Severity::Error,
+                )
+            }));
+        }
         for (severity, count, what) in [
             (Severity::Error, self.errors, "mistakes"),
             (Severity::Warning, self.warnings, "warnings"),
         ] {
             if let Some(more) = count.checked_sub(MAX_LISTED).filter(|more| *more > 0) {
                 let message = format!("{more} more {what} are not listed");
-                let note = Problem::whole_file(&self.file, message, "begin with the first ones");
-                list.push(Problem { severity, ..note });
+                list.extend(list.last().map(|last| last.note(message, severity)));
             }
         }
         list

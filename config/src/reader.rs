@@ -199,7 +199,8 @@ impl<'v, 's> Reader<'v, 's> {
             .find(|(word, _)| *word == text)
             .map(|(_, choice)| *choice);
         if found.is_none() {
-            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            let words = choices.iter().map(|(word, _)| *word);
+            let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
             let hint = fields::closest(text, words.iter().copied());
             let fix = hint.map_or_else(
                 || format!("write one of {}", words.join(", ")),

@@ -1,12 +1,13 @@
 //! Golden set: YAML files with exactly the problems that they must give.
 //!
-//! Each `golden/*/x.yaml` has an `x.expected` beside it, one problem a line. To rewrite the expectations after
-//! a change of wording, run with `UPDATE_GOLDEN=1` and read the difference.
+//! Each `golden/*/x.yaml` has an `x.expected` beside it, one problem a line, and where it is good an `x.intent`:
+//! what it means. Those in `shared` are read by the rules of a datastore that claims blocks; it may be good or
+//! not. To rewrite the expectations after a change of wording, run with `UPDATE_GOLDEN=1` and read the difference.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use config::{Loaded, Source, load};
+use config::{Loaded, Rules, Source, load, load_with};
 use proptest::prelude::*;
 
 fn cases(folder: &str) -> Vec<PathBuf> {
@@ -30,22 +31,45 @@ fn check(path: &Path) -> Loaded {
         .expect("name")
         .to_owned();
     let text = fs::read_to_string(path).expect("readable");
-    let loaded = load(&[Source {
-        name: name.clone(),
-        text,
-    }]);
-    let actual: String = loaded
-        .problems
-        .iter()
-        .map(|problem| format!("{problem}\n"))
-        .collect();
-    let expected_path = path.with_extension("expected");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&expected_path, &actual).expect("writable");
+    let rules = Rules {
+        shared_out: path.parent().is_some_and(|folder| folder.ends_with("shared")),
+    };
+    let source = Source { name, text };
+    let loaded = load_with(&[source], rules);
+    let problems = loaded.problems.iter().map(|problem| format!("{problem}\n"));
+    expect(&path.with_extension("expected"), &problems.collect::<String>());
+    if let Some(intent) = &loaded.intent {
+        let meaning = serde_json::to_string_pretty(intent).expect("serializes") + "\n";
+        expect(&path.with_extension("intent"), &meaning);
     }
-    let expected = fs::read_to_string(&expected_path).unwrap_or_default();
-    assert_eq!(actual, expected, "{name}");
     loaded
+}
+
+fn expect(path: &Path, actual: &str) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, actual).expect("writable");
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(actual, expected, "{}", path.display());
+}
+
+#[test]
+fn shared_datastores_have_rules_of_their_own() {
+    let good: Vec<bool> = cases("shared")
+        .iter()
+        .map(|path| check(path).intent.is_some())
+        .collect();
+    assert!(good.contains(&true) && good.contains(&false));
+    // By the rules of a file, nodes without subnets are a mistake.
+    for path in cases("shared") {
+        let text = fs::read_to_string(&path).expect("readable");
+        let name = path.display().to_string();
+        assert!(
+            load(&[Source { name, text }]).intent.is_none(),
+            "{}",
+            path.display()
+        );
+    }
 }
 
 #[test]
@@ -97,7 +121,8 @@ fn damaged_files_are_refused_with_reasons() {
             }
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let lines = text.lines().count() + 1;
+        // YAML breaks lines at a lone carriage return too.
+        let lines = text.split(['\n', '\r']).count() + 1;
         let loaded = load(&[Source { name: "f".to_owned(), text }]);
         prop_assert_eq!(loaded.intent.is_none(), loaded.problems.iter().any(config::Problem::is_error));
         for problem in loaded.problems {

@@ -18,7 +18,7 @@ use crate::resources::Resources;
 pub fn check(resources: &Resources, rules: Rules) -> Vec<Problem> {
     let mut problems = Vec::new();
     names::check(resources, &mut problems);
-    pools::check(resources, &mut problems);
+    pools::check(resources, rules, &mut problems);
     nodes::check(resources, rules, &mut problems);
     peers::check(resources, &mut problems);
     references::check(resources, &mut problems);

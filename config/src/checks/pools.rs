@@ -1,11 +1,20 @@
-//! Pools do not overlap.
+//! Pools do not overlap, and what is set on them has an effect.
 
 use super::overlap::{Owned, overlaps};
+use crate::load::Rules;
 use crate::problem::{Problem, Severity};
 use crate::resources::Resources;
 
-pub(super) fn check(resources: &Resources, problems: &mut Vec<Problem>) {
+pub(super) fn check(resources: &Resources, rules: Rules, problems: &mut Vec<Problem>) {
     let pools = &resources.pools;
+    for pool in pools
+        .iter()
+        .filter(|pool| pool.value.aggregate.is_some() && !rules.shared_out)
+    {
+        let message = "has no effect: with kind: file the nodes' subnets are given, not claimed".to_owned();
+        let fix = "choose podCIDRs of a rack from one range";
+        problems.push(pool.problem(Severity::Warning, "spec.aggregate", message, fix));
+    }
     let ranges = pools.iter().enumerate().map(|(owner, read)| Owned {
         net: read.value.cidr,
         owner,

@@ -10,16 +10,50 @@ use crate::problem::{Place, Problems};
 
 /// Reads every document of a source. Mistakes go to `problems`; a document with a syntax error is left out.
 pub fn documents(text: &str, problems: &mut Problems) -> Vec<Value> {
-    let mut budget = MAX_VALUES;
-    pieces(text)
-        .iter()
-        .filter_map(|piece| document(text, piece, &mut budget, problems))
+    let mut documents = Documents::new(text);
+    std::iter::from_fn(|| documents.next(problems))
+        .map(|(_, value)| value)
         .collect()
 }
 
+/// The documents of a source, read one after the other.
+pub struct Documents<'t> {
+    text: &'t str,
+    pieces: std::vec::IntoIter<Piece>,
+    budget: usize,
+}
+
+impl<'t> Documents<'t> {
+    /// Begins to read a source.
+    pub fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            pieces: pieces(text).into_iter(),
+            budget: MAX_VALUES,
+        }
+    }
+
+    /// The next document that can be read, and where it stands. Reading ends early where there are too many
+    /// values, or too many mistakes of whatever kind.
+    pub fn next(&mut self, problems: &mut Problems) -> Option<(Piece, Value)> {
+        loop {
+            let piece = self.pieces.next()?;
+            if problems.is_full() {
+                problems.stop();
+                return None;
+            }
+            match document(self.text, &piece, &mut self.budget, problems) {
+                Some(value) => return Some((piece, value)),
+                None if self.budget == 0 => return None,
+                None => {}
+            }
+        }
+    }
+}
+
 /// Reads one document of a source. `budget` is the number of values that may still be read; none where it holds
-/// nothing, is too large, or has a syntax error.
-pub fn document(text: &str, piece: &Piece, budget: &mut usize, problems: &mut Problems) -> Option<Value> {
+/// nothing, is too large, or has a syntax error; the budget is then 0 if it was overdrawn.
+fn document(text: &str, piece: &Piece, budget: &mut usize, problems: &mut Problems) -> Option<Value> {
     let size = piece.body.len();
     if size > MAX_DOCUMENT {
         let at = Place {
@@ -91,7 +125,12 @@ impl<'p> Builder<'p> {
                         line: marker.line() + self.lines_before,
                         column: marker.col() + 1,
                     };
-                    let message = format!("not valid YAML: {}", error.info());
+                    let message = match error.info() {
+                        info if info.contains("recursion limit") => {
+                            format!("nested deeper than {MAX_DEPTH} levels")
+                        }
+                        info => format!("not valid YAML: {info}"),
+                    };
                     Err(Stop {
                         at,
                         message,
@@ -153,13 +192,16 @@ impl<'p> Builder<'p> {
     }
 
     fn count(&mut self, at: Place, values: usize) -> Result<(), Stop> {
-        let message = || format!("more than {MAX_VALUES} values in one source");
-        *self.budget = self.budget.checked_sub(values).ok_or_else(|| Stop {
-            at,
-            message: message(),
-            fix: "split it into several files, and write aliases out",
-        })?;
-        Ok(())
+        let left = self.budget.checked_sub(values);
+        *self.budget = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(()),
+            None => Err(Stop {
+                at,
+                message: format!("more than {MAX_VALUES} values in one source"),
+                fix: "split it into several files, and write aliases out",
+            }),
+        }
     }
 
     fn open(&mut self, at: Place, anchor: usize, kind: Open) -> Result<(), Stop> {

@@ -4,6 +4,7 @@
 mod bad_config;
 mod cleanup;
 mod cni;
+mod datastore;
 mod dual_stack;
 mod interop_bird;
 mod interop_frr;

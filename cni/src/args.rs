@@ -13,13 +13,18 @@ pub struct Args {
     pub pod: Option<PodRef>,
     /// `IP=`: addresses asked for.
     pub ips: Vec<IpAddr>,
+    /// `ROADBED_POOLS=`: pools to take addresses from.
+    pub pools: Vec<String>,
+    /// `ROADBED_STICKY=`: whether the addresses follow the pod.
+    pub sticky: Option<bool>,
 }
 
 impl Args {
     /// Reads the variable. `MAC=` is an error: a hardware address cannot be asked for, and passing it over
     /// would give the pod another one than its owner thinks.
     pub fn parse(raw: &str) -> Result<Args, CniError> {
-        let (mut namespace, mut name, mut uid, mut ips) = (None, None, None, Vec::new());
+        let (mut namespace, mut name, mut uid) = (None, None, None);
+        let mut args = Args::default();
         for pair in raw.split(';').filter(|pair| !pair.is_empty()) {
             let Some((key, value)) = pair.split_once('=') else {
                 return Err(CniError::env(format!(
@@ -35,9 +40,11 @@ impl Args {
                         let address = address(one).ok_or_else(|| {
                             CniError::env(format!("CNI_ARGS has IP={one:?}, which is no address"))
                         })?;
-                        ips.push(address);
+                        args.ips.push(address);
                     }
                 }
+                "ROADBED_POOLS" => args.pools = list(value),
+                "ROADBED_STICKY" => args.sticky = Some(truth(value)?),
                 "MAC" if !value.is_empty() => {
                     return Err(CniError::env(
                         "CNI_ARGS has MAC=, and Roadbed cannot give a pod a hardware address",
@@ -46,10 +53,25 @@ impl Args {
                 _ => {}
             }
         }
-        let pod = namespace
+        args.pod = namespace
             .zip(name)
             .map(|(namespace, name)| PodRef { namespace, name, uid });
-        Ok(Args { pod, ips })
+        Ok(args)
+    }
+}
+
+fn list(value: &str) -> Vec<String> {
+    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+fn truth(value: &str) -> Result<bool, CniError> {
+    match value {
+        "true" | "1" => Ok(true),
+        "false" | "0" | "" => Ok(false),
+        other => Err(CniError::env(format!(
+            "CNI_ARGS has ROADBED_STICKY={other:?}; it has to be true or false"
+        ))),
     }
 }
 
@@ -89,6 +111,16 @@ mod tests {
     }
 
     #[test]
+    fn pools_and_stickiness_can_be_asked_for() {
+        let args = Args::parse("ROADBED_POOLS=a, b,;ROADBED_STICKY=true").unwrap();
+        assert_eq!(
+            (args.pools, args.sticky),
+            (vec!["a".into(), "b".into()], Some(true))
+        );
+        assert_eq!(Args::parse("ROADBED_STICKY=0").unwrap().sticky, Some(false));
+    }
+
+    #[test]
     fn podman_names_a_pod_without_a_namespace() {
         let args = Args::parse("IgnoreUnknown=1;K8S_POD_NAMESPACE=;K8S_POD_NAME=c").unwrap();
         assert_eq!(args, Args::default());
@@ -97,7 +129,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_granted_is_refused() {
-        for bad in ["IP=ten", "IP=10.0.0.1/40", "MAC=02:00:00:00:00:01", "novalue"] {
+        for bad in [
+            "ROADBED_STICKY=perhaps",
+            "IP=ten",
+            "IP=10.0.0.1/40",
+            "MAC=02:00:00:00:00:01",
+            "novalue",
+        ] {
             assert_eq!(Args::parse(bad).unwrap_err().code as u32, 4, "{bad}");
         }
     }

@@ -26,6 +26,10 @@ pub struct NetConf {
     pub socket: Option<String>,
     /// MTU of the pod's interface in bytes; ours. Without it the agent decides by the path.
     pub mtu: Option<u32>,
+    /// Pools to take addresses from; ours. Without it, those that are for the pod's namespace.
+    pub pools: Vec<String>,
+    /// Whether addresses follow their pods to other nodes; ours.
+    pub sticky: bool,
     /// Resolver settings, passed on into the result.
     pub dns: Option<Value>,
     runtime_config: Option<RuntimeConfig>,

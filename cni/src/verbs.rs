@@ -66,11 +66,22 @@ fn add(env: Lookup<'_>, stdin: &[u8]) -> Outcome {
             ips.push(ip);
         }
     }
+    let sticky = parameters.args.sticky.unwrap_or(conf.sticky);
+    if sticky && parameters.args.pod.is_none() {
+        return Err(CniError::env(
+            "sticky addresses follow a pod by its name, and CNI_ARGS has no K8S_POD_NAMESPACE and K8S_POD_NAME",
+        ));
+    }
     let request = CniAdd {
         container_id: parameters.container_id,
         netns: parameters.netns.clone(),
         ifname: parameters.ifname,
         network: conf.name.clone(),
+        pools: match parameters.args.pools {
+            named if !named.is_empty() => named,
+            _ => conf.pools.clone(),
+        },
+        sticky,
         pod: parameters.args.pod,
         mtu: conf.mtu,
         ips,

@@ -159,6 +159,30 @@ impl DesiredRoute {
             mtu: None,
         }
     }
+
+    /// The route as `ip route` would write it, but for table, metric and protocol.
+    pub fn text(&self, destination: &IpNet) -> String {
+        let hop = |hop: &Hop| {
+            let gateway = hop.gateway.map_or_else(String::new, |g| format!("via {g} "));
+            let onlink = if hop.onlink { " onlink" } else { "" };
+            format!("{gateway}dev {}{onlink}", hop.interface)
+        };
+        let source = self
+            .preferred_source
+            .map_or_else(String::new, |s| format!(" src {s}"));
+        match &self.target {
+            Target::Blackhole => format!("blackhole {destination}"),
+            Target::Forward(hops) => match hops.as_slice() {
+                [only] => format!("{destination} {}{source}", hop(only)),
+                several => {
+                    let ways = several
+                        .iter()
+                        .map(|h| format!("nexthop {} weight {}", hop(h), h.weight));
+                    format!("{destination}{source} {}", ways.collect::<Vec<_>>().join(" "))
+                }
+            },
+        }
+    }
 }
 
 /// The complete wish: whatever is ours in the kernel and not here is to go.

@@ -6,7 +6,8 @@
 //!                          │                                  └──── next hop reachability ────┤
 //!                          └────────────► decide (pure) ◄──── KernelView ◄── routesync        │
 //! CNI ADD ► pods (ledger, veth) ──────────►  │  ▲                                             │
-//!                                            │  └──────────────────────────────────────────────┘
+//!              ▲ blocks                      │  └──────────────────────────────────────────────┘
+//!            keeper ⇄ store (claims, mirror) │
 //!                       desired FIB ► routesync; desired tunnels ► tunnel; sysctls ► hostnet
 //! ```
 //!
@@ -15,6 +16,7 @@
 
 mod api;
 mod host;
+mod ownership;
 mod parts;
 mod pods;
 mod reconcile;

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use config::agent_file::AgentConfig;
+use config::intent::Intent;
+use config::vocabulary::NodeName;
+use ipam::keeper::{self, KeeperInputs, KeeperSettings};
 use tokio::sync::watch;
 
 use super::pods::Pods;
@@ -11,12 +14,18 @@ use super::pods::Pods;
 /// Handles to everything that runs beside the reconciler.
 #[derive(Clone)]
 pub struct Parts {
+    /// This node.
+    pub node: NodeName,
+    /// Blocks are claimed in the datastore.
+    pub shared_out: bool,
     /// Where resources come from.
     pub store: store::Handle,
     /// Owner of our routes in the kernel.
     pub fib: routesync::Handle,
     /// Owner of our tunnel devices.
     pub tunnels: tunnel::Handle,
+    /// Owner of this node's claims in the datastore.
+    pub keeper: Arc<keeper::Handle>,
     /// Pods and their addresses.
     pub pods: Arc<Pods>,
     /// The BGP speaker; it starts with the first good plan.
@@ -27,11 +36,9 @@ pub struct Parts {
 impl Parts {
     /// Starts every part but BGP, which needs a plan first.
     pub async fn start(config: &AgentConfig) -> anyhow::Result<Parts> {
-        let config::Datastore::File { path } = &config.datastore else {
-            anyhow::bail!("datastore.kind: {} is not wired up yet; use kind: file", config.datastore.kind());
-        };
-        let store =
-            store::FileStore::start(path).with_context(|| format!("cannot watch {}", path.display()))?;
+        let store = store::open(&config.datastore, Some(&config.state_dir))
+            .await
+            .context("cannot use the datastore")?;
         let protocol = routesync::Protocol(config.route_protocol);
         let fib = routesync::start(routesync::Settings {
             protocol,
@@ -44,13 +51,25 @@ impl Parts {
             ..Default::default()
         })
         .context("cannot talk to the kernel about tunnels (is this run as root?)")?;
-        let pods = Pods::open(&config.state_dir)?;
+        let shared_out = store::rules_of(&config.datastore).shared_out;
+        let pods = Arc::new(Pods::open(&config.state_dir, shared_out)?);
+        let inputs = KeeperInputs {
+            intent: intents(&store),
+            resources: store.resources(),
+            ownership: store.ownership(),
+        };
+        let settings = KeeperSettings::new(config.node_name.clone(), shared_out);
+        let keeper = keeper::start(pods.ipam(), store.datastore(), inputs, settings);
+        pods.ask_keeper(keeper.status());
         let (bgp_started, bgp) = watch::channel(None);
         Ok(Parts {
+            node: config.node_name.clone(),
+            shared_out,
             store,
             fib,
             tunnels,
-            pods: Arc::new(pods),
+            pods,
+            keeper: Arc::new(keeper),
             bgp,
             bgp_started: Arc::new(bgp_started),
         })
@@ -65,4 +84,26 @@ impl Parts {
     pub fn speaker(&self) -> Option<bgpd::Handle> {
         self.bgp.borrow().clone()
     }
+}
+
+/// The intents of a store, without the rest of its state. Lasts as long as someone listens.
+fn intents(store: &store::Handle) -> watch::Receiver<Option<Arc<Intent>>> {
+    let mut states = store.state();
+    let first = states.borrow_and_update().intent.clone();
+    let (sender, receiver) = watch::channel(first);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                changed = states.changed() => if changed.is_err() { return },
+                () = sender.closed() => return,
+            }
+            let intent = states.borrow_and_update().intent.clone();
+            sender.send_if_modified(|known| {
+                let differs = *known != intent;
+                *known = intent;
+                differs
+            });
+        }
+    });
+    receiver
 }

@@ -14,10 +14,11 @@ use routesync::KernelView;
 use tokio::sync::watch;
 
 use super::host::Host;
+use super::ownership;
 use super::parts::Parts;
 use super::snapshot::Snapshot;
 use crate::decide::{self, Decisions, Inputs, RibSnapshot};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Ownership, Plan};
 
 /// The longest rest between two rounds. A round is followed by a rest as long as itself, so that a full table
 /// that arrives in small pieces is decided on in batches, and a single pod waits for next to nothing.
@@ -30,6 +31,9 @@ pub struct Reconciler {
     parts: Parts,
     node: NodeName,
     intent: Option<Arc<Intent>>,
+    owned: Option<Ownership>,
+    /// The ledger did not take up the resources yet.
+    pods_wait: bool,
     listen_port: u16,
     decisions: Option<Arc<Decisions>>,
     settled: bool,
@@ -46,6 +50,8 @@ impl Reconciler {
             parts,
             node: config.node_name.clone(),
             intent: None,
+            owned: None,
+            pods_wait: false,
             listen_port: 0,
             decisions: None,
             settled: false,
@@ -62,6 +68,7 @@ impl Reconciler {
         let mut view = self.parts.fib.view();
         let mut pods = self.parts.pods.changes();
         let mut bgp = self.parts.bgp.clone();
+        let mut records = self.parts.store.ownership();
         loop {
             let rib = self.parts.speaker().map(|b| b.changes());
             // Seen before the round starts: what changes during the round makes another one.
@@ -70,6 +77,7 @@ impl Reconciler {
             view.mark_unchanged();
             pods.mark_unchanged();
             bgp.mark_unchanged();
+            records.mark_unchanged();
             let started = Instant::now();
             let again = self.round().await;
             self.snapshots.send_replace(self.snapshot.clone());
@@ -79,6 +87,7 @@ impl Reconciler {
                 changed = view.changed() => changed?,
                 changed = pods.changed() => changed?,
                 changed = bgp.changed() => changed?,
+                changed = records.changed() => changed?,
                 () = rib.changed() => {}
                 () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
             }
@@ -96,7 +105,7 @@ impl Reconciler {
     /// One round. Returns when to make another one whatever happens: because something failed that time may
     /// heal, or because the Loc-RIB is to be looked at with the next hops that were resolved just now.
     async fn round(&mut self) -> Option<Duration> {
-        let retry = self.take_intent().await.then_some(RETRY);
+        let retry = self.take_up().await.then_some(RETRY);
         let Some(plan) = self.snapshot.plan.clone() else {
             return retry;
         };
@@ -176,61 +185,76 @@ impl Reconciler {
         bgp.query(question).await.ok()
     }
 
-    /// Takes up new resources; true where the speaker could not be started.
-    async fn take_intent(&mut self) -> bool {
+    /// Takes up new resources and new ownership of blocks; true where that has to be tried again.
+    async fn take_up(&mut self) -> bool {
         let state = self.parts.store.state().borrow().clone();
         let Some(intent) = state.intent.clone() else {
             return false;
         };
-        let known = self
-            .intent
-            .as_ref()
-            .is_some_and(|known| Arc::ptr_eq(known, &intent) || **known == *intent);
-        if known && self.snapshot.start_error.is_none() {
+        let known =
+            (self.intent.as_ref()).is_some_and(|known| Arc::ptr_eq(known, &intent) || **known == *intent);
+        if !known || self.pods_wait {
+            // A node that is not in the resources has no rules; the plan says so.
+            let node = intent.nodes.get(&self.node);
+            let outcome = node.map(|node| self.parts.pods.configure(&intent, node));
+            self.pods_wait = matches!(outcome, Some(Err(_)));
+            if let Some(Err(error)) = outcome {
+                return self.cannot_start(error.to_string());
+            }
+        }
+        let owned = {
+            let records = self.parts.store.ownership();
+            let records = records.borrow();
+            ownership::of(&self.parts.pods.local(), records.as_deref(), &self.node)
+        };
+        if known && self.snapshot.start_error.is_none() && self.owned.as_ref() == Some(&owned) {
             return false;
         }
-        match plan::compile(&intent, &self.node) {
-            Ok(plan) => {
-                self.snapshot.plan_error = None;
-                let plan = Arc::new(plan);
-                if let Err(error) = self.configure(&plan).await {
-                    let last = self.snapshot.start_error.take();
-                    if last.as_ref().is_none_or(|(said, _)| *said != error) {
-                        tracing::error!(%error, "the new resources cannot be applied yet; tried again every {RETRY:?}");
-                    }
-                    let since = last.map_or_else(Instant::now, |(_, since)| since);
-                    self.snapshot.start_error = Some((error, since));
-                    return true;
-                }
-                self.snapshot.start_error = None;
-                if !known {
-                    tracing::info!(
-                        revision = state.revision,
-                        peers = plan.speaker.peers.len(),
-                        "new resources applied"
-                    );
-                    self.snapshot.applied = Some(Instant::now());
-                }
-                self.snapshot.plan = Some(plan);
-                self.intent = Some(intent);
-            }
+        let plan = match plan::compile(&intent, &self.node, &owned) {
+            Ok(plan) => Arc::new(plan),
             Err(error) => {
                 tracing::error!(%error, "the resources make no plan for this node; the last good state is kept");
                 self.snapshot.plan_error = Some((error.to_string(), Instant::now()));
                 // What could not be applied is not wanted any more.
                 self.snapshot.start_error = None;
-                self.intent = Some(intent);
+                (self.intent, self.owned) = (Some(intent), Some(owned));
+                return false;
             }
+        };
+        self.snapshot.plan_error = None;
+        let changed = self.snapshot.plan.as_ref() != Some(&plan);
+        if (changed || self.snapshot.start_error.is_some())
+            && let Err(error) = self.configure(&plan).await
+        {
+            return self.cannot_start(error);
         }
+        self.snapshot.start_error = None;
+        if !known {
+            let peers = plan.speaker.peers.len();
+            tracing::info!(revision = state.revision, peers, "new resources applied");
+            self.snapshot.applied = Some(Instant::now());
+        } else if changed {
+            let blocks: Vec<String> = plan.blocks.iter().map(|b| b.cidr.to_string()).collect();
+            tracing::info!(blocks = blocks.join(", "), "new ownership of blocks applied");
+        }
+        self.snapshot.plan = Some(plan);
+        (self.intent, self.owned) = (Some(intent), Some(owned));
         false
+    }
+
+    /// Says once what stands in the way; it is tried again.
+    fn cannot_start(&mut self, error: String) -> bool {
+        let last = self.snapshot.start_error.take();
+        if last.as_ref().is_none_or(|(said, _)| *said != error) {
+            tracing::error!(%error, "the new resources cannot be applied yet; tried again every {RETRY:?}");
+        }
+        let since = last.map_or_else(Instant::now, |(_, since)| since);
+        self.snapshot.start_error = Some((error, since));
+        true
     }
 
     /// Hands the plan to the parts that read it directly.
     async fn configure(&mut self, plan: &Plan) -> Result<(), String> {
-        self.parts
-            .pods
-            .set_blocks(plan.blocks.iter().map(|b| b.cidr).collect())
-            .map_err(|e| e.to_string())?;
         if let Some(bgp) = self
             .parts
             .speaker()

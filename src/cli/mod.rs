@@ -9,6 +9,7 @@ mod cleanup;
 mod explain;
 mod output;
 mod peers;
+mod plan;
 mod routes;
 mod settings;
 mod status;
@@ -35,6 +36,8 @@ enum Command {
     Agent(agent::Args),
     /// Check resources offline: each mistake with file, line, field and what would be right.
     Validate(validate::Args),
+    /// What the running agent would change if these resources were applied.
+    Plan(plan::Args),
     /// One screen: sessions, routes, tunnels, blocks, datastore, what is wrong and since when.
     Status(Ask),
     /// The BGP sessions, or one of them.
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
     finish(match Cli::parse().command {
         Command::Agent(args) => agent::run(&args),
         Command::Validate(args) => return validate::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Status(ask) => status::run(&ask),
         Command::Peers(args) => peers::run(&args),
         Command::Routes(args) => routes::run(&args),

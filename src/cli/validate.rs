@@ -46,7 +46,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 /// A file, a folder of `*.yaml`, or standard input.
-fn read(file: &Path) -> Result<Vec<Source>, Problem> {
+pub fn read(file: &Path) -> Result<Vec<Source>, Problem> {
     if file.as_os_str() != "-" {
         return store::sources(file);
     }

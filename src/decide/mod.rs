@@ -11,6 +11,7 @@
 //! Nothing here remembers anything: the same inputs give the same decisions, and `explain` runs the same
 //! functions again.
 
+pub mod difference;
 pub mod findings;
 pub mod host;
 pub mod next_hops;

@@ -1,7 +1,8 @@
-//! From the intent for the whole cluster to the plan for one node. Pure: the same intent makes the same
-//! plan, and `Plan` is all that the rest of the agent reads of the resources.
+//! From the intent for the whole cluster, and who owns which block, to the plan for one node. Pure: the same
+//! inputs make the same plan, and `Plan` is all that the rest of the agent reads of the resources.
 
 mod model;
+mod ownership;
 mod peers;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use config::vocabulary::NodeName;
 use tunnel::{Mode, PoolModes};
 
 pub use model::{OwnBlock, OwnNode, Plan, Pool, RemoteNode};
+pub use ownership::Ownership;
 
 /// Why there is no plan for this node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +35,7 @@ pub enum PlanError {
 }
 
 /// The plan for the node of that name.
-pub fn compile(intent: &Intent, name: &NodeName) -> Result<Plan, PlanError> {
+pub fn compile(intent: &Intent, name: &NodeName, owned: &Ownership) -> Result<Plan, PlanError> {
     let node = intent
         .nodes
         .get(name)
@@ -49,20 +51,18 @@ pub fn compile(intent: &Intent, name: &NodeName) -> Result<Plan, PlanError> {
         node: own_node(node),
         listen_port: intent.bgp.listen_port,
         install_routes: intent.bgp.install_routes,
-        speaker: speaker(intent, node),
-        originated: node
-            .pod_cidrs
-            .iter()
-            .map(|cidr| (cidr.trunc(), Originated::default()))
+        speaker: speaker(intent, node, owned),
+        originated: (owned.blocks.iter())
+            .map(|block| (block.cidr, Originated::default()))
             .collect(),
-        blocks: blocks(intent, node),
+        blocks: owned.blocks.clone(),
         pools: pools(intent),
-        remotes: others.map(remote_node).collect(),
+        remotes: others.map(|other| remote_node(other, owned)).collect(),
     })
 }
 
 fn own_node(node: &Node) -> OwnNode {
-    let remote = remote_node(node);
+    let remote = remote_node(node, &Ownership::default());
     OwnNode {
         name: remote.name,
         v4: remote.v4,
@@ -72,8 +72,10 @@ fn own_node(node: &Node) -> OwnNode {
     }
 }
 
-fn remote_node(node: &Node) -> RemoteNode {
+fn remote_node(node: &Node, owned: &Ownership) -> RemoteNode {
     let name = node.name.as_str();
+    let given = node.pod_cidrs.iter().map(ipnet::IpNet::trunc);
+    let claimed = owned.claimed.get(&node.name).into_iter().flatten().copied();
     RemoteNode {
         name: node.name.clone(),
         v4: node.bgp.ipv4_address.map(|net| net.addr()),
@@ -84,27 +86,32 @@ fn remote_node(node: &Node) -> RemoteNode {
         vtep_mac6: node
             .vxlan_mac_v6
             .map_or_else(|| tunnel::vtep_mac(name, tunnel::Family::Ipv6), |mac| mac.0),
-        blocks: node.pod_cidrs.iter().map(ipnet::IpNet::trunc).collect(),
+        blocks: given.chain(claimed).collect(),
     }
 }
 
-fn speaker(intent: &Intent, node: &Node) -> SpeakerConfig {
+fn speaker(intent: &Intent, node: &Node, owned: &Ownership) -> SpeakerConfig {
     let asn = Asn(intent.as_number_of(node).0);
     let mut config = SpeakerConfig::new(asn, RouterId(node.router_id().0));
     config.feed_deferral = intent.bgp.feed_deferral;
     config.peers = peers::of(intent, node);
-    config.import = import_rules(intent, node);
+    config.import = import_rules(intent, owned);
     config
 }
 
-/// What is refused whoever sends it: our own blocks, and in pools of mode `Always` every path whose next
+/// What is refused whoever sends it: our own blocks but for what of them is on loan, and in pools of mode `Always` every path whose next
 /// hop is no node, because nothing would encapsulate it.
-fn import_rules(intent: &Intent, node: &Node) -> ImportRules {
+fn import_rules(intent: &Intent, owned: &Ownership) -> ImportRules {
     let nodes: Arc<BTreeSet<IpAddr>> =
         Arc::new(intent.nodes.values().flat_map(|n| n.bgp.addresses()).collect());
     let always = |p: &&IpPool| p.vxlan_mode == EncapMode::Always || p.ipip_mode == EncapMode::Always;
     ImportRules {
-        own_prefixes: node.pod_cidrs.iter().map(ipnet::IpNet::trunc).collect(),
+        own_prefixes: owned.blocks.iter().map(|block| block.cidr).collect(),
+        on_loan: owned
+            .lent
+            .iter()
+            .map(|address| ipnet::IpNet::from(*address))
+            .collect(),
         node_only: (intent.pools.iter().filter(always))
             .map(|pool| NodeOnly {
                 within: pool.cidr,
@@ -112,14 +119,6 @@ fn import_rules(intent: &Intent, node: &Node) -> ImportRules {
             })
             .collect(),
     }
-}
-
-fn blocks(intent: &Intent, node: &Node) -> Vec<OwnBlock> {
-    let block = |cidr: &ipnet::IpNet| OwnBlock {
-        cidr: cidr.trunc(),
-        pool: intent.pool_of(cidr).map(|pool| pool.name.clone()),
-    };
-    node.pod_cidrs.iter().map(block).collect()
 }
 
 fn pools(intent: &Intent) -> Vec<Pool> {

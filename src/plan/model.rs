@@ -22,7 +22,7 @@ pub struct Plan {
     pub speaker: SpeakerConfig,
     /// What this node originates.
     pub originated: BTreeMap<IpNet, Originated>,
-    /// The pod blocks of this node, in the order of its resource.
+    /// The pod blocks that this node announces, in the order of their taking.
     pub blocks: Vec<OwnBlock>,
     /// The pools, the longest prefix first.
     pub pools: Vec<Pool>,
@@ -89,7 +89,7 @@ pub struct RemoteNode {
     pub vtep_mac: [u8; 6],
     /// MAC of its IPv6 VTEP.
     pub vtep_mac6: [u8; 6],
-    /// The pod blocks that its resource lists.
+    /// Its pod blocks: those that its resource lists, and those that it claimed.
     pub blocks: Vec<IpNet>,
 }
 

@@ -3,9 +3,10 @@ use std::net::IpAddr;
 use bgpd_proto::types::{Asn, PeerId};
 use config::intent::Intent;
 use config::load::{Source, load};
+use config::vocabulary::NodeName;
 use tunnel::Mode;
 
-use super::{Plan, PlanError, compile};
+use super::{OwnBlock, Ownership, Plan, PlanError};
 
 const CLUSTER: &str = "
 apiVersion: roadbed.dev/v1
@@ -50,6 +51,10 @@ fn intent(text: &str) -> Intent {
         text: text.into(),
     }]);
     loaded.intent.unwrap_or_else(|| panic!("{:#?}", loaded.problems))
+}
+
+fn compile(intent: &Intent, name: &NodeName) -> Result<Plan, PlanError> {
+    super::compile(intent, name, &Ownership::of_resources(intent, name))
 }
 
 fn plan(text: &str, node: &str) -> Plan {
@@ -155,4 +160,32 @@ fn without_the_mesh_only_explicit_peers_remain() {
 fn a_node_that_is_not_in_the_resources_has_no_plan() {
     let name = "nobody".parse().unwrap();
     assert_eq!(compile(&intent(CLUSTER), &name), Err(PlanError::NoNode(name)));
+}
+
+#[test]
+fn claimed_blocks_count_as_given_ones_and_loans_are_let_in() {
+    let intent = intent(CLUSTER);
+    let (a, b): (NodeName, NodeName) = ("a".parse().unwrap(), "b".parse().unwrap());
+    let mut owned = Ownership::of_resources(&intent, &a);
+    let claimed: ipnet::IpNet = "10.244.9.0/26".parse().unwrap();
+    owned.blocks.push(OwnBlock {
+        cidr: claimed,
+        pool: Some("pods".into()),
+    });
+    owned.lent.insert("10.244.9.7".parse().unwrap());
+    owned
+        .claimed
+        .insert(b.clone(), vec!["10.244.8.0/26".parse().unwrap()]);
+    let plan = super::compile(&intent, &a, &owned).unwrap();
+    assert!(plan.originated.contains_key(&claimed));
+    assert!(plan.speaker.import.own_prefixes.contains(&claimed));
+    assert!(
+        plan.speaker
+            .import
+            .on_loan
+            .contains(&"10.244.9.7/32".parse().unwrap())
+    );
+    let remote = plan.remotes.iter().find(|n| n.name == b).unwrap();
+    let blocks: Vec<String> = remote.blocks.iter().map(ToString::to_string).collect();
+    assert_eq!(blocks, ["10.244.2.0/24", "10.244.8.0/26"]);
 }

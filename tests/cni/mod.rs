@@ -1,13 +1,12 @@
 //! The real plugin binary, executed as a container runtime does: parameters in the environment, the network
 //! configuration on stdin, a result or an error object on stdout (CNI specification 1.0.0).
 
-use std::io::Write;
-use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Fabric, SOON, check, cni, eventually, kernel, pair, view};
+use crate::support::plugin::{add, address, answer, call, netns, network};
+use crate::support::{Fabric, SOON, check, eventually, kernel, pair, view};
 
 /// "Try again later" of the specification.
 const TRY_LATER: u64 = 11;
@@ -19,68 +18,6 @@ fn fabric() -> Fabric {
         eventually("the session of the nodes", || view::converged(&fabric, node, 1));
     }
     fabric
-}
-
-/// The path of a container's namespace.
-fn netns(fabric: &Fabric, container: &str) -> String {
-    format!("/run/netns/{}-{container}", fabric.name())
-}
-
-/// One call of the plugin on a node.
-fn call(fabric: &Fabric, node: &str, verb: &str, container: &str, netns: &str, config: &Value) -> Output {
-    let plugin = cni();
-    let spawned = fabric.spawn_with(node, &[&plugin], |command| {
-        command
-            .env("CNI_COMMAND", verb)
-            .env("CNI_CONTAINERID", container)
-            .env("CNI_NETNS", netns)
-            .env("CNI_IFNAME", "eth0")
-            .env("CNI_PATH", "/opt/cni/bin")
-            .env(
-                "CNI_ARGS",
-                format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={container}"),
-            )
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-    });
-    let mut child = spawned.unwrap_or_else(|e| panic!("{e}"));
-    let mut stdin = child.stdin.take().expect("its input is piped");
-    stdin
-        .write_all(config.to_string().as_bytes())
-        .expect("the plugin reads its configuration");
-    drop(stdin);
-    child.wait_with_output().expect("the plugin ends")
-}
-
-fn network() -> Value {
-    serde_json::json!({ "cniVersion": "1.0.0", "name": "pods", "type": "roadbed" })
-}
-
-fn answer(done: &Output) -> Value {
-    serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("no JSON on stdout: {e}: {done:?}"))
-}
-
-fn add(fabric: &Fabric, node: &str, container: &str) -> Value {
-    let done = call(
-        fabric,
-        node,
-        "ADD",
-        container,
-        &netns(fabric, container),
-        &network(),
-    );
-    assert!(done.status.success(), "{done:?}");
-    answer(&done)
-}
-
-/// The pod's address in a result, without its length.
-fn address(result: &Value) -> String {
-    let text = result
-        .pointer("/ips/0/address")
-        .and_then(Value::as_str)
-        .expect("the result has an address");
-    text.strip_suffix("/32").expect("a host address").to_owned()
 }
 
 /// Addresses of the node's block that are in use, the node's own included.

@@ -28,6 +28,7 @@ pub struct Builder {
     links: Vec<[String; 2]>,
     resources: String,
     agent_settings: String,
+    datastore: Option<String>,
     files: Vec<(String, String)>,
     without_agents: bool,
 }
@@ -107,6 +108,12 @@ impl Builder {
         self
     }
 
+    /// Where the agents' resources come from, in place of their files: `datastore` of their own file.
+    pub fn datastore(mut self, text: &str) -> Builder {
+        self.datastore = Some(text.to_owned());
+        self
+    }
+
     /// Brings it up without its agents and pods: the scenario starts them in an order of its own.
     pub fn up_without_agents(mut self) -> Fabric {
         self.without_agents = true;
@@ -125,7 +132,8 @@ impl Builder {
         write(
             "agent.yaml",
             &format!(
-                "datastore: {{ kind: file, path: {CLUSTER} }}\n{}",
+                "datastore: {}\n{}",
+                (self.datastore.clone()).unwrap_or_else(|| format!("{{ kind: file, path: {CLUSTER} }}")),
                 self.agent_settings
             ),
         );
@@ -220,6 +228,13 @@ impl Fabric {
     /// The file of resources of an agent, as the test sees it.
     pub fn resources_file(&self, agent: &str) -> PathBuf {
         self.dir.path().join(format!("cluster-{agent}/resources.yaml"))
+    }
+
+    /// Writes a file that every node sees, and returns its path.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).expect("write a file of the scenario");
+        path.display().to_string()
     }
 
     /// Runs a program inside a node, insists on success, returns its output.

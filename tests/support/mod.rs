@@ -5,6 +5,7 @@ pub mod fabric;
 pub mod interop;
 pub mod kernel;
 pub mod pair;
+pub mod plugin;
 pub mod view;
 pub mod watch;
 

@@ -38,7 +38,9 @@ pub async fn ready(Extract(state): Extract<State>) -> (StatusCode, String) {
 pub async fn metrics(Extract(state): Extract<State>) -> String {
     let status = status::of(&state).await;
     let (peers, routes) = (&status.peers, &status.routes);
-    let rows: [(&str, &str, &str, u64); 9] = [
+    let (datastore, keeper) = (&status.datastore, state.parts.keeper.status().borrow().clone());
+    let used = |blocks: &[config::api::status::Block]| blocks.iter().map(|b| b.used).sum();
+    let rows: [(&str, &str, &str, u64); 17] = [
         ("ready", GAUGE, "1 when the node is ready.", status.ready.into()),
         ("peers", GAUGE, "BGP peers configured.", peers.configured as u64),
         (
@@ -82,6 +84,54 @@ pub async fn metrics(Extract(state): Extract<State>) -> String {
             GAUGE,
             "Things that are wrong, as `roadbed status` lists them.",
             status.problems.len() as u64,
+        ),
+        (
+            "datastore_up",
+            GAUGE,
+            "1 while the datastore is in reach.",
+            datastore.away_seconds.is_none().into(),
+        ),
+        (
+            "datastore_away_seconds",
+            GAUGE,
+            "For how long the datastore has been away; 0 while it is in reach.",
+            datastore.away_seconds.unwrap_or(0),
+        ),
+        (
+            "datastore_intent_live",
+            GAUGE,
+            "1 when the resources in force came from the datastore in this run, 0 when from the node's disk.",
+            (datastore.origin == "live").into(),
+        ),
+        (
+            "ipam_blocks",
+            GAUGE,
+            "Pod blocks that this node announces.",
+            status.blocks.len() as u64,
+        ),
+        (
+            "ipam_addresses_used",
+            GAUGE,
+            "Addresses in use in them, the node's own included.",
+            used(&status.blocks),
+        ),
+        (
+            "ipam_commits_total",
+            COUNTER,
+            "Transactions about blocks, loans and sticky addresses that were carried out.",
+            keeper.commits,
+        ),
+        (
+            "ipam_conflicts_total",
+            COUNTER,
+            "Such transactions that were refused because something had moved.",
+            keeper.conflicts,
+        ),
+        (
+            "ipam_mirror_behind",
+            GAUGE,
+            "Records of addresses that the datastore does not have yet.",
+            keeper.mirror.behind as u64,
         ),
     ];
     let mut text = String::new();

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bgpd_proto::speaker::PeerStatus;
 use config::api::status::Issue;
 use config::problem::Severity;
-use store::StoreState;
+use ipam::keeper::KeeperStatus;
+use store::{Contact, Origin, StoreState};
 
 use super::state::State;
 use crate::agent::snapshot::Snapshot;
@@ -54,6 +55,11 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
     for (message, at) in state.parts.pods.problems() {
         issues.push(warning("ipam", message, since(at)));
     }
+    issues.extend(datastore(
+        &state.parts.store.contact().borrow(),
+        &state.parts.store.state().borrow(),
+    ));
+    issues.extend(ownership(&state.parts.keeper.status().borrow()));
     issues
 }
 
@@ -77,6 +83,38 @@ fn resources(store: &StoreState) -> Vec<Issue> {
     store.problems.iter().map(issue).collect()
 }
 
+/// A store that is away costs nothing that is there: the node works on, so this is a warning.
+fn datastore(contact: &Contact, state: &StoreState) -> Option<Issue> {
+    let since = contact.away_since?;
+    let why = contact.problem.as_deref().unwrap_or("it does not answer");
+    let works_on = match (state.origin, &state.intent) {
+        (Origin::LastGood { saved }, _) => {
+            format!(
+                "the node works from the last good intent, saved {} s ago",
+                ago(saved)
+            )
+        }
+        (Origin::Live, Some(_)) => "the node works on with what it knows".to_owned(),
+        (Origin::Live, None) => "this node has no resources yet".to_owned(),
+    };
+    Some(warning("datastore", format!("{why}; {works_on}"), ago(since)))
+}
+
+/// What stands in the way of claims and of the mirror.
+fn ownership(status: &KeeperStatus) -> Vec<Issue> {
+    let mirror = &status.mirror;
+    let waits = status
+        .waiting
+        .iter()
+        .chain(&mirror.problem)
+        .map(|s| ("datastore", s));
+    let troubles = status.troubles.iter().chain(&mirror.doubles).map(|s| ("ipam", s));
+    waits
+        .chain(troubles)
+        .map(|(part, s)| warning(part, s.text.clone(), ago(s.since)))
+        .collect()
+}
+
 fn session(peer: &PeerStatus, now: Instant) -> Option<Issue> {
     let down_for = now.saturating_duration_since(peer.since);
     let quiet = peer.last_error.is_none() && down_for < SESSION_GRACE;
@@ -92,7 +130,7 @@ fn session(peer: &PeerStatus, now: Instant) -> Option<Issue> {
     Some(error("bgp-session", message, down_for.as_secs()))
 }
 
-fn ago(at: SystemTime) -> u64 {
+pub fn ago(at: SystemTime) -> u64 {
     at.elapsed().unwrap_or_default().as_secs()
 }
 

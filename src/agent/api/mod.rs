@@ -9,6 +9,7 @@ mod health;
 mod issues;
 mod limits;
 mod peers;
+mod plan;
 mod routes;
 mod state;
 mod status;
@@ -59,6 +60,7 @@ pub async fn serve(listener: UnixListener, state: State) -> anyhow::Result<()> {
         .route("/v1/peers/{peer}", get(peers::one))
         .route("/v1/routes", get(routes::get))
         .route("/v1/explain", get(explain::get))
+        .route("/v1/plan", post(plan::post))
         .route("/v1/cni/add", post(cni::add))
         .route("/v1/cni/del", post(cni::del))
         .fallback(answer::no_such_path)

@@ -7,7 +7,7 @@ use bgpd_proto::types::PeerId;
 use config::api::ErrorKind;
 use config::api::routes::Route;
 use ipnet::IpNet;
-use routesync::{DesiredRoute, Outcome, RouteKey, Target};
+use routesync::{Outcome, RouteKey};
 use serde::Deserialize;
 
 use super::answer::Failure;
@@ -84,7 +84,7 @@ fn decided_route(state: &State, snapshot: &Snapshot, prefix: &IpNet, decision: &
     route.kernel = decision
         .kernel
         .as_ref()
-        .map_or_else(String::new, |kernel| kernel_text(prefix, kernel));
+        .map_or_else(String::new, |kernel| kernel.text(prefix));
     route.installed =
         decision.kernel.is_some() && installed(state, snapshot, &RouteKey::main(*prefix, METRIC));
     route
@@ -168,30 +168,6 @@ fn blank(prefix: IpNet) -> Route {
 pub fn installed(state: &State, snapshot: &Snapshot, key: &RouteKey) -> bool {
     let sync = state.parts.fib.status().borrow().clone();
     sync.in_sync_with >= snapshot.fib_generation && !sync.failed.iter().any(|(failed, _, _)| failed == key)
-}
-
-/// A route as `ip route` would write it.
-pub fn kernel_text(prefix: &IpNet, route: &DesiredRoute) -> String {
-    let hop = |hop: &routesync::Hop| {
-        let gateway = hop.gateway.map_or_else(String::new, |g| format!("via {g} "));
-        let onlink = if hop.onlink { " onlink" } else { "" };
-        format!("{gateway}dev {}{onlink}", hop.interface)
-    };
-    let source = route
-        .preferred_source
-        .map_or_else(String::new, |s| format!(" src {s}"));
-    match &route.target {
-        Target::Blackhole => format!("blackhole {prefix}"),
-        Target::Forward(hops) => match hops.as_slice() {
-            [only] => format!("{prefix} {}{source}", hop(only)),
-            several => {
-                let ways = several
-                    .iter()
-                    .map(|h| format!("nexthop {} weight {}", hop(h), h.weight));
-                format!("{prefix}{source} {}", ways.collect::<Vec<_>>().join(" "))
-            }
-        },
-    }
 }
 
 /// A resolution in words.

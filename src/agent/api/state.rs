@@ -17,8 +17,6 @@ pub struct State(Arc<Shared>);
 pub struct Shared {
     /// The node's name.
     pub node: String,
-    /// `file` and its path.
-    pub datastore: (String, String),
     /// When the agent started.
     pub started: Instant,
     /// The parts.
@@ -30,14 +28,8 @@ pub struct Shared {
 impl State {
     /// The state of a new agent.
     pub fn new(config: &AgentConfig, parts: Parts, snapshots: watch::Receiver<Snapshot>) -> Self {
-        let location = match &config.datastore {
-            config::Datastore::File { path } => path.display().to_string(),
-            config::Datastore::Etcd(etcd) => etcd.endpoints.join(", "),
-            config::Datastore::Kubernetes(_) => "the API server".to_owned(),
-        };
         State(Arc::new(Shared {
             node: config.node_name.to_string(),
-            datastore: (config.datastore.kind().to_owned(), location),
             started: Instant::now(),
             parts,
             snapshots,

@@ -6,6 +6,8 @@ use axum::Json;
 use axum::extract::State as Extract;
 use config::api::status::{Block, Datastore, NodePath, PeerCounts, RouteCounts, Status, Tunnel};
 
+use store::Origin;
+
 use super::state::State;
 use super::{bgp_text, issues};
 use crate::agent::snapshot::Snapshot;
@@ -51,22 +53,29 @@ pub async fn of(state: &State) -> Status {
 }
 
 fn datastore(state: &State, snapshot: &Snapshot, now: Instant) -> Datastore {
-    let (kind, location) = state.datastore.clone();
+    let contact = state.parts.store.contact().borrow().clone();
+    let keeper = state.parts.keeper.status().borrow().clone();
     let store = state.parts.store.state().borrow().clone();
     let applied = match (&store.intent, store.is_bad()) {
         (None, _) => "empty",
         (Some(_), true) => "stale",
         (Some(_), false) => "ok",
     };
+    let origin = match store.origin {
+        Origin::Live => "live",
+        Origin::LastGood { .. } => "last-good",
+    };
     Datastore {
-        kind,
-        location,
+        kind: contact.kind.into(),
+        location: contact.location,
         state: applied.into(),
+        origin: origin.into(),
+        away_seconds: contact.away_since.map(issues::ago),
+        problem: contact
+            .problem
+            .or_else(|| keeper.waiting.as_ref().map(|s| s.text.clone())),
         revision: store.revision,
         applied_seconds: snapshot.applied.map(|since| now.duration_since(since).as_secs()),
-        origin: "live".to_owned(),
-        away_seconds: None,
-        problem: None,
     }
 }
 

@@ -6,17 +6,21 @@
 //! restart the host routes come from it.
 
 mod answer;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use attach::PodLink as Plug;
 use config::api::cni::{CniAdd, CniAdded, CniDel, CniDeleted};
 use config::api::{ApiError, ErrorKind};
+use config::intent::{Intent, Node};
+use ipam::keeper::KeeperStatus;
+use ipam::local::{LedgerStep, LocalView, Want};
 use ipam::{Family, Ipam, Lease, Owner};
 use ipnet::IpNet;
 use routesync::RouteKey;
@@ -26,9 +30,15 @@ use self::answer::{answer, ledger_error, link_error, try_later};
 use super::snapshot::Snapshot;
 use crate::decide::PodLink;
 use crate::decide::routes::METRIC;
+use crate::plan::Ownership;
 
 /// How long ADD waits for the kernel to have the host route before it gives up and takes everything back.
 const ROUTE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long ADD waits for a block or a loan that it asked for.
+const BLOCK_DEADLINE: Duration = Duration::from_secs(10);
+/// How long what an ADD asked for stays asked for.
+const WANT_LASTS: Duration = Duration::from_secs(60);
 
 /// Whose turn it is with one interface.
 type Turn = Arc<tokio::sync::Mutex<()>>;
@@ -40,17 +50,31 @@ pub struct Pods {
     turns: tokio::sync::Mutex<BTreeMap<String, Turn>>,
     changed: watch::Sender<u64>,
     trouble: Mutex<BTreeMap<String, Instant>>,
+    /// Given blocks that could not be taken, and why.
+    refused: Mutex<Vec<String>>,
+    /// The resources in force, for which pools a pod may have.
+    intent: Mutex<Option<(Arc<Intent>, Node)>>,
+    keeper: OnceLock<watch::Receiver<Arc<KeeperStatus>>>,
+    /// Blocks are claimed in the datastore: what is missing may come.
+    shared_out: bool,
 }
 
 impl Pods {
-    /// Opens the ledger.
-    pub fn open(state_dir: &Path) -> anyhow::Result<Self> {
+    /// Opens the ledger. `shared_out`: blocks are claimed in the datastore.
+    pub fn open(state_dir: &Path, shared_out: bool) -> anyhow::Result<Self> {
         let ipam = Ipam::open(state_dir).context("cannot open the ledger of addresses")?;
+        let changed = watch::channel(0).0;
+        let tell = changed.clone();
+        ipam.on_change(Box::new(move || tell.send_modify(|n| *n += 1)));
         Ok(Pods {
             ipam: Arc::new(ipam),
             turns: Default::default(),
-            changed: watch::channel(0).0,
+            changed,
             trouble: Mutex::default(),
+            refused: Mutex::default(),
+            intent: Mutex::default(),
+            keeper: OnceLock::new(),
+            shared_out,
         })
     }
 
@@ -59,27 +83,35 @@ impl Pods {
         self.changed.subscribe()
     }
 
-    /// Takes up the node's blocks; addresses outside them stay with their pods and are reported.
-    pub fn set_blocks(&self, blocks: Vec<IpNet>) -> Result<(), ipam::Error> {
+    /// Takes up what the resources say about the addresses of this node: rules, and the blocks that they give.
+    /// Addresses outside the node's blocks stay with their pods and are reported.
+    pub fn configure(&self, intent: &Arc<Intent>, node: &Node) -> Result<(), ipam::Error> {
         let now = SystemTime::now();
-        let report = self.ipam.set_given(blocks.into_iter().map(|cidr| (cidr, None)).collect(), now)?;
-        // No datastore remembers what a lost ledger gave out: a new one starts from nothing.
-        self.ipam.apply(&[ipam::local::LedgerStep::Known], now)?;
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let old = std::mem::take(&mut *trouble);
-        for lease in report.outside {
-            let text = format!(
-                "pod interface {} holds {:?}, which is not all inside this node's blocks: announced as host routes; \
-                 move the pod, or give the node that block again",
-                lease.host_ifname, lease.addresses
-            );
-            let since = old.get(&text).copied().unwrap_or(now);
-            trouble.insert(text, since);
+        self.ipam.set_rules(rules::of(intent, node, self.shared_out));
+        let report = self.ipam.set_given(Ownership::given(intent, &node.name), now)?;
+        if !self.shared_out {
+            // No datastore remembers what a lost ledger gave out: a new one starts from nothing.
+            self.ipam.apply(&[LedgerStep::Known], now)?;
         }
-        // No word to the watchers: only the reconciler calls this, in a round that goes on to read the result. A
-        // word would wake it at once, and a speaker that cannot start would be tried again without a pause.
+        *self.intent.lock().unwrap_or_else(PoisonError::into_inner) = Some((intent.clone(), node.clone()));
+        let clash = |cidr: &IpNet| {
+            format!(
+                "{cidr} is given to this node and overlaps a block that it has claimed; release that first"
+            )
+        };
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
+            report.refused.iter().map(clash).collect();
         Ok(())
+    }
+
+    /// The ledger, for those who decide about blocks.
+    pub fn ipam(&self) -> Arc<Ipam> {
+        self.ipam.clone()
+    }
+
+    /// Blocks, loans and what else there is of them.
+    pub fn local(&self) -> LocalView {
+        self.ipam.local(SystemTime::now())
     }
 
     /// Where the host routes of all pods go.
@@ -113,7 +145,27 @@ impl Pods {
 
     /// What is wrong with addresses, and since when.
     pub fn problems(&self) -> Vec<(String, Instant)> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let local = self.local();
+        let inside = |a: &IpAddr| {
+            local.blocks.iter().any(|b| b.block.cidr.contains(a)) || local.borrowed.contains_key(a)
+        };
+        let stray = |lease: &&Lease| lease.addresses.iter().any(|a| !inside(a));
+        let mut texts = self
+            .refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        texts.extend(local.leases.iter().filter(stray).map(|lease| {
+            format!(
+                "pod interface {} holds {:?}, which is not all inside this node's blocks: announced as host routes; \
+                 move the pod, or give the node that block again",
+                lease.host_ifname, lease.addresses
+            )
+        }));
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, old) = (Instant::now(), std::mem::take(&mut *trouble));
+        let since = |text: String| (old.get(&text).copied().unwrap_or(now), text);
+        trouble.extend(texts.into_iter().map(since).map(|(since, text)| (text, since)));
         trouble
             .iter()
             .map(|(text, since)| (text.clone(), *since))
@@ -192,19 +244,72 @@ impl Pods {
         turns.entry(host_ifname.to_owned()).or_default().clone()
     }
 
+    /// An address from the ledger. Where another block or a loan would help, it is asked for, and the ledger is
+    /// asked again when it has changed.
     async fn assign(&self, owner: &Owner, request: &CniAdd) -> Result<Lease, ApiError> {
-        let wanted = ipam::Request {
+        let wanted = self.wanted(owner, request)?;
+        let deadline = Instant::now() + BLOCK_DEADLINE;
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            let asked = wanted.clone();
+            let assigned = self
+                .blocking(move |ipam| Ok(ipam.assign(&asked, SystemTime::now())))
+                .await?;
+            let error = match assigned {
+                Ok(lease) => return Ok(lease),
+                Err(error) => error,
+            };
+            let wants = error.wants();
+            if let Some(why) = self.hopeless(&wants) {
+                return Err(ApiError::new(ErrorKind::TryLater, format!("{error}: {why}"), ""));
+            }
+            let waits = !wants.is_empty() || matches!(error, ipam::Error::Recovering);
+            if !self.shared_out || !waits || Instant::now() >= deadline {
+                return Err(ledger_error(&error));
+            }
+            for want in wants {
+                // Longer than this call: the runtime tries again, and finds the block then.
+                self.ipam.want(want, SystemTime::now() + WANT_LASTS);
+            }
+            let _ = tokio::time::timeout_at(deadline.into(), changes.changed()).await;
+        }
+    }
+
+    /// Why no block and no loan will come, if those who decide about them said so.
+    fn hopeless(&self, wants: &[Want]) -> Option<String> {
+        let status = self.keeper.get()?.borrow().clone();
+        let known = status.hopeless.iter().find(|h| wants.contains(&h.want))?;
+        Some(known.why.clone())
+    }
+
+    /// Makes known where it is said which waiting is in vain.
+    pub fn ask_keeper(&self, status: watch::Receiver<Arc<KeeperStatus>>) {
+        // Only the first one counts; there is one keeper in the life of an agent.
+        let _ = self.keeper.set(status);
+    }
+
+    fn wanted(&self, owner: &Owner, request: &CniAdd) -> Result<ipam::Request, ApiError> {
+        let namespace = request.pod.as_ref().map(|pod| pod.namespace.as_str());
+        let known = self.intent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pools = match known {
+            Some((intent, node)) if request.pools.is_empty() => rules::pools_for(&intent, &node, namespace)
+                .map_err(|e| {
+                ApiError::new(ErrorKind::Invalid, e, "see the namespaceSelectors of the pools")
+            })?,
+            _ => request.pools.clone(),
+        };
+        let workload = (request.pod.as_ref()).map(|pod| format!("{}.{}", pod.namespace, pod.name));
+        Ok(ipam::Request {
             owner: owner.clone(),
             network: request.network.clone(),
             pod: request.pod.clone(),
             netns: request.netns.clone(),
             host_ifname: attach::host_ifname(&request.container_id, &request.ifname),
             wanted: request.ips.clone(),
-            pools: Vec::new(),
-            sticky: None,
-        };
-        self.blocking(move |ipam| ipam.assign(&wanted, SystemTime::now()))
-            .await
+            pools,
+            sticky: workload.filter(|_| request.sticky),
+        })
     }
 
     async fn release(&self, owner: &Owner) -> Result<Option<Lease>, ApiError> {

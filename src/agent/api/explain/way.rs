@@ -41,7 +41,7 @@ impl Question<'_> {
         } else {
             "NOT in the kernel (see `roadbed status`)"
         };
-        let text = routes_text::kernel_text(&prefix, kernel);
+        let text = kernel.text(&prefix);
         let mut steps = vec![step("kernel route", format!("{text}: {state}"), Vec::new())];
         let Target::Forward(hops) = &kernel.target else {
             return (steps, format!("dropped here: {}", decision.reason));

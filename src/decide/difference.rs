@@ -1,0 +1,188 @@
+//! What a change would do: two plans with what follows from them, side by side. Pure; `roadbed plan` shows it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use bgpd_proto::speaker::PeerConfig;
+
+use super::Decisions;
+use crate::plan::Plan;
+
+/// What a difference is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// A BGP session.
+    Peer,
+    /// A prefix that this node announces.
+    Announcement,
+    /// A route in the kernel.
+    Route,
+    /// How a node is reached for a pool.
+    Encapsulation,
+    /// A tunnel device.
+    Device,
+}
+
+/// What happens to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// It is new.
+    Add,
+    /// It goes.
+    Remove,
+    /// It becomes something else.
+    Change,
+}
+
+/// One thing that would be different.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What it is about.
+    pub part: Part,
+    /// Which one: the address of a peer, a prefix, `NODE/POOL`, a device.
+    pub subject: String,
+    /// What happens to it.
+    pub change: Change,
+    /// From what to what, in words.
+    pub detail: String,
+}
+
+/// A plan and what was decided from it.
+pub type Side<'a> = (&'a Plan, &'a Decisions);
+
+/// Everything that differs, sorted by part and subject.
+pub fn between(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
+    let mut all = peers(old.0, new.0);
+    all.extend(differences(
+        Part::Announcement,
+        announced(old.1),
+        announced(new.1),
+    ));
+    all.extend(differences(Part::Route, routes(old.1), routes(new.1)));
+    all.extend(differences(Part::Encapsulation, paths(old.1), paths(new.1)));
+    all.extend(differences(Part::Device, devices(old.1), devices(new.1)));
+    all
+}
+
+/// Differences of two sets of named texts.
+fn differences(part: Part, old: BTreeMap<String, String>, new: BTreeMap<String, String>) -> Vec<Difference> {
+    let gone = old.iter().filter(|(subject, _)| !new.contains_key(*subject));
+    let gone = gone.map(|(subject, was)| (subject, Change::Remove, was.clone()));
+    let here = new.iter().filter_map(|(subject, is)| match old.get(subject) {
+        None => Some((subject, Change::Add, is.clone())),
+        Some(was) if was != is => Some((subject, Change::Change, format!("{was} -> {is}"))),
+        Some(_) => None,
+    });
+    let mut all: Vec<Difference> = gone
+        .chain(here)
+        .map(|(subject, change, detail)| Difference {
+            part,
+            subject: subject.clone(),
+            change,
+            detail,
+        })
+        .collect();
+    all.sort_by(|a, b| a.subject.cmp(&b.subject));
+    all
+}
+
+fn peers(old: &Plan, new: &Plan) -> Vec<Difference> {
+    let (before, after) = (&old.speaker, &new.speaker);
+    let text = |p: &PeerConfig| format!("{}, AS {}", p.name, p.remote_asn.0);
+    let all: std::collections::BTreeSet<_> = before.peers.keys().chain(after.peers.keys()).collect();
+    let identity = before.asn != after.asn || before.router_id != after.router_id;
+    let difference = |id: &bgpd_proto::types::PeerId| {
+        let (change, detail) = match (before.peers.get(id), after.peers.get(id)) {
+            (Some(was), None) => (Change::Remove, text(was)),
+            (None, Some(is)) => (Change::Add, text(is)),
+            (Some(_), Some(is)) if identity => {
+                let why = "the session starts anew: this node's AS or identifier changes";
+                (Change::Change, format!("{}; {why}", text(is)))
+            }
+            (Some(was), Some(is)) if was != is => (Change::Change, changed(was, is)),
+            _ => return None,
+        };
+        Some(Difference {
+            part: Part::Peer,
+            subject: id.0.to_string(),
+            change,
+            detail,
+        })
+    };
+    all.into_iter().filter_map(difference).collect()
+}
+
+/// The settings of a peer that differ, and whether its session survives that.
+fn changed(was: &PeerConfig, is: &PeerConfig) -> String {
+    let mut fields: Vec<String> = Vec::new();
+    let mut note = |name: &str, was: &dyn Debug, is: &dyn Debug| {
+        let (was, is) = (format!("{was:?}"), format!("{is:?}"));
+        if was != is {
+            fields.push(format!("{name} {was} -> {is}"));
+        }
+    };
+    note("name", &was.name, &is.name);
+    note("AS", &was.remote_asn.0, &is.remote_asn.0);
+    note("source address", &was.local_address, &is.local_address);
+    note("port", &was.remote_port, &is.remote_port);
+    note("passive", &was.passive, &is.passive);
+    note("transit", &was.transit, &is.transit);
+    note("hold time", &was.hold_time, &is.hold_time);
+    note("IPv4 next hop", &was.next_hop_v4, &is.next_hop_v4);
+    note("IPv6 next hop", &was.next_hop_v6, &is.next_hop_v6);
+    note("multihop", &was.multihop, &is.multihop);
+    let anew =
+        is.needs_new_connection(was) || is.remote_asn != was.remote_asn || is.hold_time != was.hold_time;
+    let session = if anew {
+        "the session starts anew"
+    } else {
+        "the session stays"
+    };
+    format!("{}; {session}", fields.join(", "))
+}
+
+fn announced(decisions: &Decisions) -> BTreeMap<String, String> {
+    let announced = decisions.originated.keys();
+    announced
+        .map(|prefix| (prefix.to_string(), "originated here".to_owned()))
+        .collect()
+}
+
+fn routes(decisions: &Decisions) -> BTreeMap<String, String> {
+    let routes = decisions.fib.routes.iter();
+    routes
+        .map(|(key, route)| (key.destination.to_string(), route.text(&key.destination)))
+        .collect()
+}
+
+fn paths(decisions: &Decisions) -> BTreeMap<String, String> {
+    let paths = decisions.paths.iter();
+    paths
+        .map(|path| {
+            let subject = format!("{}/{}", path.node, path.pool);
+            (
+                subject,
+                format!("{} ({})", path.choice.encapsulation, path.choice.reason),
+            )
+        })
+        .collect()
+}
+
+fn devices(decisions: &Decisions) -> BTreeMap<String, String> {
+    let tunnels = &decisions.tunnels;
+    let vxlan = |name: &str, device: &Option<tunnel::VxlanDevice>| {
+        device.as_ref().map(|d| {
+            let text = format!("VNI {}, port {}, local {}, MTU {}", d.vni, d.port, d.local, d.mtu);
+            (name.to_owned(), text)
+        })
+    };
+    let ipip = tunnels.ipip.as_ref();
+    [
+        vxlan("rb-vxlan", &tunnels.vxlan),
+        vxlan("rb-vxlan6", &tunnels.vxlan6),
+        ipip.map(|d| ("rb-ipip".to_owned(), format!("local {}, MTU {}", d.local, d.mtu))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,6 @@
+//! The whole agent on a real etcd: blocks are claimed and announced, pods get addresses, and whatever happens to
+//! etcd, the data plane does not move.
+
+mod cluster;
+mod outage;
+mod sharing;

@@ -7,6 +7,7 @@ use config::Rules;
 use datastore::Datastore;
 
 use crate::error::Error;
+use crate::etcd::EtcdStore;
 use crate::file::{self, FileStore};
 use crate::follow;
 use crate::handle::Handle;
@@ -55,12 +56,7 @@ pub async fn open(settings: &config::Datastore, state_dir: Option<&Path>) -> Res
 pub async fn connect(settings: &config::Datastore) -> Result<Arc<dyn Datastore>, Error> {
     match settings {
         config::Datastore::File { path } => Ok(Arc::new(FileStore::new(path)?)),
-        config::Datastore::Etcd(_) => todo_store("etcd"),
+        config::Datastore::Etcd(settings) => Ok(Arc::new(EtcdStore::connect(settings)?)),
         config::Datastore::Kubernetes(settings) => Ok(Arc::new(KubeStore::connect(settings).await?)),
     }
-}
-
-fn todo_store(kind: &str) -> Result<Arc<dyn Datastore>, Error> {
-    let (path, why) = (kind.to_owned(), "this store is not part of this build".to_owned());
-    Err(Error::Path { path, why })
 }

@@ -1,37 +1,43 @@
 //! The path as a datastore: its documents by key.
 //!
 //! A file has no history and no transactions, and the types say so: this store is neither `Transactional` nor does
-//! it hold presence; it has resources and nothing else. What it gave out last is remembered, so that a watch
-//! from there tells what changed since; from anywhere else it is [`Error::Compacted`].
+//! it hold presence; it has resources and nothing else. What this process saw is remembered, so that a watch
+//! tells what changed since a revision of it; from any other it is [`Error::Compacted`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datastore::{
-    Answer, Change, Changes, Datastore, Error, Expect, Item, Key, Listing, Outcome, Revision, Space, Write,
+    Answer, Changes, Datastore, Error, Expect, Item, Key, Listing, Outcome, Revision, Space, Write,
 };
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use tokio::sync::Notify;
 
 use super::eyes::{Eyes, Seen, Timing};
+use super::history::History;
 use super::read;
 use super::texts::Texts;
 use super::write;
 use crate::handle::Handle;
 use crate::last_good::Memory;
 
-/// How many of the wholes that were given out are remembered.
-const REMEMBERED: usize = 32;
-
-type Whole = Arc<BTreeMap<Key, Item>>;
+/// What the clones of a store have in common.
+struct Shared {
+    history: Mutex<History>,
+    changed: Notify,
+}
 
 /// A file, or a folder of `*.yaml`, as a datastore. Cheap to clone.
 #[derive(Clone)]
 pub struct FileStore {
     path: PathBuf,
     timing: Timing,
-    given: Arc<Mutex<VecDeque<(Revision, Whole)>>>,
+    seen: Arc<Shared>,
 }
 
 impl FileStore {
@@ -59,7 +65,10 @@ impl FileStore {
         Ok(FileStore {
             path,
             timing,
-            given: Arc::default(),
+            seen: Arc::new(Shared {
+                history: Mutex::new(History::new(RandomState::new().build_hasher().finish())),
+                changed: Notify::new(),
+            }),
         })
     }
 
@@ -93,6 +102,13 @@ impl FileStore {
         }
     }
 
+    fn compacted(&self, revision: &Revision) -> Error {
+        Error::Compacted {
+            store: self.describe(),
+            revision: revision.to_string(),
+        }
+    }
+
     /// The documents of what was seen.
     fn take_apart(&self, seen: &Seen) -> Result<Texts, Error> {
         let sources = seen.as_ref().map_err(|problem| Error::Unavailable {
@@ -108,35 +124,34 @@ impl FileStore {
         })
     }
 
-    /// Remembers what is given out.
-    fn give(&self, texts: &Texts) -> Whole {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, whole)) = given.iter().find(|(revision, _)| *revision == texts.revision) {
-            return Arc::clone(whole);
-        }
-        let whole: Whole = Arc::new(texts.view().items);
-        given.push_back((texts.revision.clone(), Arc::clone(&whole)));
-        while given.len() > REMEMBERED {
-            given.pop_front();
-        }
-        whole
+    /// Does something with everything as it is now. Where there is no file yet there is nothing in it. Reading and
+    /// remembering is one step, so that the order of what is remembered is that of the file.
+    async fn look<T: Send + 'static>(
+        &self,
+        then: impl FnOnce(&History) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let store = self.clone();
+        self.blocking(move || {
+            let mut history = store.history();
+            store.observe(&mut history)?;
+            Ok(then(&history))
+        })
+        .await
     }
 
-    /// Everything as it is now. Where there is no file yet there is nothing in it.
-    async fn now(&self) -> Result<Texts, Error> {
-        let store = self.clone();
-        let read = move || {
-            let absent = !store.path.exists() && store.path.symlink_metadata().is_err();
-            let seen = if absent {
-                Ok(Vec::new())
-            } else {
-                read::sources(&store.path)
-            };
-            let texts = store.take_apart(&seen)?;
-            store.give(&texts);
-            Ok(texts)
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.seen.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn observe(&self, history: &mut History) -> Result<(), Error> {
+        let absent = !self.path.exists() && self.path.symlink_metadata().is_err();
+        let seen = if absent {
+            Ok(Vec::new())
+        } else {
+            read::sources(&self.path)
         };
-        self.blocking(read).await
+        history.observe(&self.take_apart(&seen)?);
+        Ok(())
     }
 
     async fn blocking<T: Send + 'static>(
@@ -153,18 +168,6 @@ impl FileStore {
     }
 }
 
-/// What turns one whole into the other.
-fn difference(before: &BTreeMap<Key, Item>, after: &BTreeMap<Key, Item>) -> Vec<Change> {
-    let gone = (before.keys()).filter(|key| !after.contains_key(*key));
-    let put = (after.values()).filter(|item| {
-        let old = before.get(&item.key);
-        old.is_none_or(|old| old.version != item.version)
-    });
-    let mut changes: Vec<Change> = gone.cloned().map(Change::Deleted).collect();
-    changes.extend(put.cloned().map(Change::Put));
-    changes
-}
-
 impl Datastore for FileStore {
     fn describe(&self) -> String {
         format!("file {}", self.path.display())
@@ -172,13 +175,13 @@ impl Datastore for FileStore {
 
     fn get(&self, key: &Key) -> Answer<'_, Option<Item>> {
         let key = key.clone();
-        Box::pin(async move { Ok(self.now().await?.item(&key)) })
+        Box::pin(async move { self.look(move |history| history.get(&key)).await })
     }
 
     fn list(&self, space: Space) -> Answer<'_, Listing> {
         Box::pin(async move {
             match space {
-                Space::Resources => Ok(self.now().await?.listing()),
+                Space::Resources => self.look(History::listing).await,
                 // Nobody claims anything in a file.
                 Space::Ownership | Space::Addresses => Ok(Listing {
                     items: Vec::new(),
@@ -193,22 +196,18 @@ impl Datastore for FileStore {
             if space != Space::Resources {
                 return Ok(stream::pending().boxed());
             }
-            let from = {
-                let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-                let found = given.iter().find(|(revision, _)| *revision == after);
-                found.map(|(_, whole)| Arc::clone(whole))
-            };
-            let from = from.ok_or_else(|| Error::Compacted {
-                store: self.describe(),
-                revision: after.to_string(),
-            })?;
             let (path, timing) = (self.path.clone(), self.timing);
             let eyes = self.blocking(move || Ok(Eyes::open(&path, timing))).await?;
+            let known = after.clone();
+            if self.look(move |history| history.after(&known)).await?.is_none() {
+                return Err(self.compacted(&after));
+            }
             let watch = Watch {
                 store: self.clone(),
                 eyes,
-                last: from,
-                state: State::Fresh,
+                after,
+                ready: VecDeque::new(),
+                ended: false,
             };
             Ok(stream::unfold(watch, Watch::step).boxed())
         })
@@ -224,52 +223,64 @@ impl Datastore for FileStore {
                 ));
             }
             let (path, name) = (self.path.clone(), self.describe());
-            self.blocking(move || write::write(&path, &name, &write, &expect))
-                .await
+            let store = self.clone();
+            self.blocking(move || {
+                let mut history = store.history();
+                let outcome = write::write(&path, &name, &write, &expect, &mut history);
+                drop(history);
+                store.seen.changed.notify_waiters();
+                outcome
+            })
+            .await
         })
     }
-}
-
-enum State {
-    /// What was there when the eyes opened has not been compared yet.
-    Fresh,
-    Following,
-    Ended,
 }
 
 struct Watch {
     store: FileStore,
     eyes: Eyes,
-    last: Whole,
-    state: State,
+    after: Revision,
+    ready: VecDeque<Changes>,
+    ended: bool,
 }
 
 impl Watch {
     /// The next changes, or the error that ends it.
     async fn step(mut self) -> Option<(Result<Changes, Error>, Watch)> {
-        loop {
-            let seen = match self.state {
-                State::Ended => return None,
-                State::Fresh => {
-                    self.state = State::Following;
-                    self.eyes.seen().clone()
-                }
-                State::Following => self.eyes.next().await.clone(),
+        while !self.ended {
+            if let Some(changes) = self.ready.pop_front() {
+                self.after = changes.revision.clone();
+                return Some((Ok(changes), self));
+            }
+            let seen = Arc::clone(&self.store.seen);
+            let mut told = pin!(seen.changed.notified());
+            // From here on no notice is missed.
+            told.as_mut().enable();
+            let known = self.after.clone();
+            let absent = self.eyes.seen().as_ref().err().cloned();
+            let found = match absent {
+                Some(problem) => self.store.take_apart(&Err(problem)).map(|_| None),
+                None => self.store.look(move |history| history.after(&known)).await,
             };
-            let texts = match self.store.take_apart(&seen) {
-                Ok(texts) => texts,
-                Err(error) => {
-                    self.state = State::Ended;
+            match found {
+                Ok(Some(changes)) if changes.is_empty() => {
+                    tokio::select! {
+                        () = told => {}
+                        _ = self.eyes.next() => {}
+                    }
+                }
+                Ok(Some(changes)) => self.ready.extend(changes),
+                Ok(None) => {
+                    self.ended = true;
+                    let error = self.store.compacted(&self.after);
                     return Some((Err(error), self));
                 }
-            };
-            let whole = self.store.give(&texts);
-            let changes = difference(&self.last, &whole);
-            self.last = whole;
-            if !changes.is_empty() {
-                let revision = texts.revision;
-                return Some((Ok(Changes { changes, revision }), self));
+                Err(error) => {
+                    self.ended = true;
+                    return Some((Err(error), self));
+                }
             }
         }
+        None
     }
 }

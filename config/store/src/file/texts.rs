@@ -62,7 +62,7 @@ impl Texts {
     }
 
     /// One document as an item.
-    pub(crate) fn item(&self, key: &Key) -> Option<Item> {
+    fn item(&self, key: &Key) -> Option<Item> {
         let core = core_of(self.documents.get(key)?);
         Some(Item {
             key: key.clone(),
@@ -73,15 +73,15 @@ impl Texts {
     }
 
     /// All of them.
-    pub(crate) fn listing(&self) -> Listing {
-        Listing {
-            items: self.documents.keys().filter_map(|key| self.item(key)).collect(),
-            revision: self.revision.clone(),
-        }
+    pub(crate) fn items(&self) -> impl Iterator<Item = Item> {
+        self.documents.keys().filter_map(|key| self.item(key))
     }
 
     /// The same as a view.
     pub(crate) fn view(&self) -> SpaceView {
-        SpaceView::from(self.listing())
+        SpaceView::from(Listing {
+            items: self.items().collect(),
+            revision: self.revision.clone(),
+        })
     }
 }

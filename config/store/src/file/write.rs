@@ -7,6 +7,7 @@ use config::{Document, Problem, Source, documents, load};
 use datastore::{Error, Expect, Key, Outcome, Write};
 
 use super::edit;
+use super::history::History;
 use super::lock::Lock;
 use super::read;
 use super::texts::{Texts, version_of};
@@ -15,14 +16,21 @@ use crate::disk;
 /// A new file of resources can be read by all: it holds no secrets.
 const MODE: u32 = 0o644;
 
-/// Carries out one write.
-pub(crate) fn write(path: &Path, store: &str, write: &Write, expect: &Expect) -> Result<Outcome, Error> {
+/// Carries out one write. What is read on the way, and what it leads to, goes into the history.
+pub(crate) fn write(
+    path: &Path,
+    store: &str,
+    write: &Write,
+    expect: &Expect,
+    history: &mut History,
+) -> Result<Outcome, Error> {
     let work = Work { path, store };
     // Links are followed: what is replaced is the file that they lead to.
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let _lock = Lock::take(&real).map_err(|error| work.io(&error))?;
     let sources = work.sources()?;
     let texts = Texts::read(&sources, path).map_err(|problems| work.unreadable(&problems))?;
+    history.observe(&texts);
     let key = write.key();
     let old = texts.documents.get(key);
     let holds = match expect {
@@ -56,12 +64,23 @@ pub(crate) fn write(path: &Path, store: &str, write: &Write, expect: &Expect) ->
     let after = edited.into(&sources);
     work.check_whole(&sources, &after.sources)?;
     work.store(&after)?;
-    let revision = || {
-        let texts = Texts::read(&after.sources, path).ok()?;
-        Some(version_of(texts.revision.as_str()))
-    };
-    let version = done.or_else(revision).unwrap_or_else(|| version_of(""));
+    let texts = Texts::read(&after.sources, path).map_err(|problems| work.unreadable(&problems))?;
+    history.observe(&texts);
+    let version = done.unwrap_or_else(|| version_of(texts.revision.as_str()));
     Ok(Outcome::Done(version))
+}
+
+/// The name of a new file in a folder. A file system takes 255 bytes; the longest names of resources are cut and told
+/// apart by their hash.
+fn file_name(new: &Document) -> String {
+    let mut name = format!("{}-{}", new.kind.name().to_lowercase(), new.name);
+    if name.len() > 200 {
+        let hash = disk::digest(name.as_bytes());
+        name = [name.get(..160), hash.get(..16)]
+            .map(Option::unwrap_or_default)
+            .join("-");
+    }
+    name + ".yaml"
 }
 
 /// A source that is to be written.
@@ -181,8 +200,7 @@ impl Work<'_> {
             return Ok(Edited(Source { name, text }));
         }
         let file = if self.path.is_dir() {
-            let name = format!("{}-{}.yaml", new.kind.name().to_lowercase(), new.name);
-            self.path.join(name)
+            self.path.join(file_name(new))
         } else {
             self.path.to_owned()
         };

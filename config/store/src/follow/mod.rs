@@ -2,7 +2,7 @@
 //!
 //! Each space has a task of its own (`space`) that keeps a `SpaceView` up to date and tells whether the store
 //! answers; a silent watch is not trusted, small reads check on it (`doubt`). `load` turns every new view of the
-//! resources into a state. Errors are met with pauses that grow and differ from node to node (`pause`).
+//! resources into a state. Errors are met with pauses that grow and differ from node to node.
 //!
 //! ```text
 //! list ─► SpaceView ◄─ watch ─► watch<SpaceView> ─► load_with ─► StoreState
@@ -11,7 +11,6 @@
 
 mod doubt;
 mod load;
-mod pause;
 mod space;
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::doubt::{Doubt, Verdict};
-use super::pause::{Pause, seed};
 use super::{Shared, Timing};
+use crate::pause::{Pause, seed};
 
 /// Follows one space and publishes every view of it.
 pub(super) struct Follower {

@@ -9,14 +9,14 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 /// Pauses that double from `min` to `max`, each with up to as much again by chance: nodes that lost their store
 /// together do not come back together.
 #[derive(Debug)]
-pub(super) struct Pause {
+pub(crate) struct Pause {
     builder: ExponentialBuilder,
     max: Duration,
     pauses: ExponentialBackoff,
 }
 
 impl Pause {
-    pub(super) fn new(min: Duration, max: Duration, seed: u64) -> Pause {
+    pub(crate) fn new(min: Duration, max: Duration, seed: u64) -> Pause {
         let builder = ExponentialBuilder::new()
             .with_min_delay(min)
             .with_max_delay(max)
@@ -31,12 +31,12 @@ impl Pause {
     }
 
     /// The next one.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         self.pauses.next().unwrap_or(self.max)
     }
 
     /// Things went well: begin with the shortest again.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         // The seed moves on, so that the pauses of two outages are not the same ones.
         let spread = self.pauses.next().unwrap_or_default().subsec_nanos();
         self.pauses = self.builder.with_jitter_seed(u64::from(spread)).build();
@@ -44,7 +44,7 @@ impl Pause {
 }
 
 /// A number that differs from process to process.
-pub(super) fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

@@ -108,3 +108,25 @@ fn one_document_becomes_json() {
     assert_eq!(json("f", "a: [1, x]\n").as_deref(), Ok(r#"{"a":[1,"x"]}"#));
     assert!(json("f", "").is_err() && json("f", "a: 1\n---\nb: 1\n").is_err() && json("f", "a: [").is_err());
 }
+
+/// Writing a cluster document by document and joining them again loses nothing.
+#[test]
+fn texts_and_what_is_between_them_give_the_source_back() {
+    for text in [
+        TWO,
+        &format!("%YAML 1.2\n---\n{}", TWO.trim_end_matches("...\n")),
+        "\u{feff}--- {apiVersion: roadbed.dev/v1, kind: Node, metadata: {name: a}} # x\n--- # y\napiVersion: roadbed.dev/v1\r\nkind: Node\r\nmetadata: {name: b}",
+    ] {
+        let found = documents(&source(text)).expect("good");
+        assert_eq!(found.len(), 2);
+        let mut joined = String::new();
+        let mut at = 0;
+        for document in &found {
+            let span = document.span.clone().expect("a document of its own");
+            joined += &text[at..span.start];
+            joined += &document.text;
+            at = span.end;
+        }
+        assert_eq!(joined + &text[at..], text);
+    }
+}

@@ -218,3 +218,46 @@ pub struct IpamReleased {
     /// What happened, or happens next, in a sentence.
     pub message: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_json_are_the_contract() {
+        let check = IpamCheck {
+            findings: vec![IpamFinding {
+                kind: "leak".to_owned(),
+                severity: "warning".to_owned(),
+                subject: "10.244.1.7".to_owned(),
+                message: "no pod has it".to_owned(),
+                fix: Some("release it".to_owned()),
+                fixed: false,
+            }],
+            complete: true,
+            missing: Vec::new(),
+        };
+        assert_eq!(
+            serde_json::to_value(&check).expect("serializes"),
+            serde_json::json!({
+                "findings": [{
+                    "kind": "leak", "severity": "warning", "subject": "10.244.1.7", "message": "no pod has it",
+                    "fix": "release it", "fixed": false,
+                }],
+                "complete": true,
+            })
+        );
+        let show = r#"{
+            "pools": [{"name": "pods", "cidr": "10.244.0.0/16", "blockSize": 26, "disabled": false, "assignment": "automatic",
+                       "blocksTotal": 1024, "blocksOwned": 1, "size": 65536, "sizeOwned": 64, "used": 3}],
+            "blocks": [{"cidr": "10.244.1.0/26", "pool": "pods", "owner": "node-a", "origin": "claimed", "state": "open",
+                        "used": 3, "size": 64, "aggregate": "10.244.0.0/22", "aggregateOf": "r1"}],
+            "nodes": [{"node": "node-a", "blocks": 1, "size": 64, "used": 3, "known": true, "alive": true}],
+            "local": {"node": "node-a", "addresses": ["10.244.1.0"], "blocks": [], "leases": 2, "cooling": 0},
+            "added": "by a newer agent"
+        }"#;
+        let show: IpamShow = serde_json::from_str(show).expect("reads");
+        assert_eq!((show.pools[0].reserved, show.nodes[0].alive), (0, Some(true)));
+        assert_eq!(show.blocks[0].aggregate_of.as_deref(), Some("r1"));
+    }
+}

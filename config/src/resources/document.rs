@@ -15,10 +15,12 @@ const IGNORED_KINDS: &[&str] = &[
     "BlockAffinity",
     "CalicoNodeStatus",
     "ClusterInformation",
+    "DatastoreMigration",
     "FelixConfiguration",
     "IPAMBlock",
     "IPAMHandle",
     "KubeControllersConfiguration",
+    "LiveMigration",
     "Profile",
     "Tier",
     "WorkloadEndpoint",
@@ -32,6 +34,11 @@ const REFUSED_KINDS: &[(&str, &str)] = &[
     ("NetworkPolicy", "network policy is not enforced here"),
     ("NetworkSet", "network policy is not enforced here"),
     ("StagedGlobalNetworkPolicy", "network policy is not enforced here"),
+    ("QoSPolicy", "the quality of service of pods is not managed here"),
+    (
+        "StagedKubernetesNetworkPolicy",
+        "network policy is not enforced here",
+    ),
     ("StagedNetworkPolicy", "network policy is not enforced here"),
 ];
 

@@ -395,3 +395,42 @@ fn measure(value: &Value) -> (usize, usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::yaml::to_json;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Where the parser finds nothing wrong with a source as a whole, cutting it into documents first changes
+        /// nothing: the same values. And what is cut lies in the source, in order.
+        #[test]
+        fn cutting_first_changes_nothing(parts in prop::collection::vec(prop::sample::select(vec![
+            "a", "b: ", "- ", "\n", "\n", "\n  ", "\n---\n", "\n--- ", "---", "...", "\n...\n", "[a]", "{a: b}", ": ", "&x ",
+            "*x", "!!str ", "'", "\"", "|\n", "|\n ---\n", ">\n", "# c\n", "\n%YAML 1.2\n---\n", "? ", "é", "\r\n", "\r", "\u{feff}",
+        ]), 0..24)) {
+            let text = parts.concat();
+            let (mut whole, mut apart) = (Problems::new("f"), Problems::new("f"));
+            let (mut wanted, mut budget) = (Vec::new(), MAX_VALUES);
+            // Our own cutting takes the mark at the very beginning away, and only there.
+            let rest = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            Builder::new(0, &mut budget, &mut whole).run(rest, &mut wanted);
+            let found = documents(&text, &mut apart);
+            if whole.errors() == 0 {
+                let json = |values: &[Value]| values.iter().map(to_json).collect::<Vec<_>>();
+                prop_assert_eq!(json(&found), json(&wanted), "{:?}: {:?}", text, apart.into_list());
+            }
+            let mut end = 0;
+            for piece in pieces(&text) {
+                prop_assert!(piece.whole.start >= end && piece.body.start >= piece.whole.start);
+                prop_assert!(text.get(piece.body.clone()).is_some() && text.get(piece.whole.clone()).is_some());
+                prop_assert_eq!(piece.body.end, piece.whole.end);
+                end = piece.whole.end;
+            }
+        }
+    }
+}

@@ -125,8 +125,9 @@ fn json_of(value: yaml::Value) -> Value {
         Yaml::Scalar { text, plain: true } => plain(text),
         Yaml::List(items) => items.into_iter().map(json_of).collect(),
         Yaml::Map(entries) => {
-            let fields = entries.into_iter().map(|entry| (entry.key, json_of(entry.value)));
-            Value::Object(fields.collect())
+            // A field without a value says the same as no field; the schema knows only the latter.
+            let fields = entries.into_iter().filter(|entry| entry.value.kind != Yaml::Null);
+            Value::Object(fields.map(|entry| (entry.key, json_of(entry.value))).collect())
         }
     }
 }

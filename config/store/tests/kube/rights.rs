@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use datastore::{Datastore, Error, Expect, Key, Space, Write};
+use futures::StreamExt;
 use kube_standin::{Right, Rights, Standin};
 use serde_json::json;
 use store::kubernetes::access::{Rule, agent, operator};
 use store::kubernetes::{KubeStore, kinds::Kind};
 
-use crate::support::{TOKEN, node, standin, store};
+use crate::support::{TOKEN, node, standin, store, until};
 
 fn rights_of(rules: &[Rule]) -> BTreeSet<Right> {
     let each = rules.iter().flat_map(|rule| {
@@ -80,37 +81,19 @@ async fn write_each(store: &KubeStore, keys: &[Key]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads each space, and waits until each of its watches was asked for.
+/// Reads each space, and waits until the server has taken every one of its watches.
 async fn read_all(standin: &Standin, store: &KubeStore, spaces: &[Space]) -> Result<(), Error> {
     for space in spaces {
+        until("the watches of before are closed", || standin.watches() == 0).await;
         let listing = store.list(*space).await?;
-        standin.requests();
         let mut watch = store.watch(*space, listing.revision).await?;
-        let wanted = if *space == Space::Resources {
-            8
-        } else if *space == Space::Ownership {
-            4
-        } else {
-            1
-        };
-        let mut asked = 0;
-        while asked < wanted {
-            let soon = std::time::Duration::from_millis(20);
-            match tokio::time::timeout(soon, futures::StreamExt::next(&mut watch)).await {
+        while standin.watches() < Kind::of_space(*space).len() {
+            let soon = tokio::time::timeout(std::time::Duration::from_millis(5), watch.next());
+            match soon.await {
                 Ok(Some(Err(error))) => return Err(error),
                 Ok(None) => panic!("the watch ended without an error"),
                 _ => {}
             }
-            asked += standin
-                .requests()
-                .iter()
-                .filter(|request| request.contains("watch=true"))
-                .count();
-        }
-        // The answers to the last of them.
-        let soon = std::time::Duration::from_millis(100);
-        if let Ok(Some(Err(error))) = tokio::time::timeout(soon, futures::StreamExt::next(&mut watch)).await {
-            return Err(error);
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! authority with a client certificate that the members do not know.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -49,7 +49,9 @@ pub(crate) fn make(dir: &Path, addresses: &[IpAddr]) -> (ServerFiles, ClientFile
         other_key: dir.join("other-client.key"),
     };
     let ca = authority("testbed", &client.ca);
-    leaf("members", addresses, &ca, &server.cert, &server.key);
+    // Members on loopback connect to each other from 127.0.0.1, and etcd checks where a peer comes from.
+    let addresses = [addresses, &[IpAddr::V4(Ipv4Addr::LOCALHOST)]].concat();
+    leaf("members", &addresses, &ca, &server.cert, &server.key);
     leaf("client", &[], &ca, &client.cert, &client.key);
     let other = authority("somebody else", &client.other_ca);
     leaf("client", &[], &other, &client.other_cert, &client.other_key);

@@ -25,4 +25,5 @@ mod probe;
 
 pub use certificates::ClientFiles;
 pub use cluster::Cluster;
+pub use network::inside as in_namespace;
 pub use options::{AutoCompaction, Options, Place};

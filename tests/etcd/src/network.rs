@@ -130,8 +130,9 @@ impl Network {
     }
 }
 
-/// Runs `f` on a thread of its own, inside a namespace if one is named. What it starts stays there.
-pub(crate) fn inside<T: Send>(namespace: Option<&str>, f: impl FnOnce() -> T + Send) -> T {
+/// Runs `f` just so, or on a thread of its own inside a namespace if one is named. Processes that it starts and
+/// sockets that it opens stay there.
+pub fn inside<T: Send>(namespace: Option<&str>, f: impl FnOnce() -> T + Send) -> T {
     let Some(name) = namespace else { return f() };
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {

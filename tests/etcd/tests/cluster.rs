@@ -27,6 +27,16 @@ fn one_plain_member_answers() {
 }
 
 #[test]
+fn three_members_on_loopback_trust_each_other() {
+    let cluster = Cluster::start(Options {
+        members: 3,
+        tls: true,
+        ..Options::default()
+    });
+    cluster.must(&["put", "/a", "1"]);
+}
+
+#[test]
 fn two_clusters_at_once_know_nothing_of_each_other() {
     let (one, two) = (
         Cluster::start(Options::default()),

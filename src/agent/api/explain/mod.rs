@@ -136,7 +136,7 @@ impl Question<'_> {
         }
         let text = self
             .owner()
-            .unwrap_or_else(|| "no Node lists a block that holds it".into());
+            .unwrap_or_else(|| "no node owns a block that holds it".into());
         steps.push(step("block", text, Vec::new()));
         steps
     }

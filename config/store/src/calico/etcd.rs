@@ -13,6 +13,7 @@ use etcd_client::{
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tonic::Code;
 
 use super::block;
 use super::convert;
@@ -44,7 +45,7 @@ pub async fn read(settings: &EtcdSettings) -> Result<Snapshot, Error> {
     let mut attempt = 1;
     loop {
         match read_once(&settings.endpoints, options.clone(), &location).await {
-            Ok(snapshot) => return found(snapshot),
+            Ok((snapshot, old)) => return found(snapshot, old),
             Err(Failure::Worth(_)) if attempt < ATTEMPTS => attempt += 1,
             Err(Failure::Worth(error) | Failure::Final(error)) => {
                 let (detail, fix) = explain(&settings.endpoints, &error).await;
@@ -70,11 +71,11 @@ fn location(endpoints: &[String]) -> String {
     )
 }
 
-fn found(snapshot: Snapshot) -> Result<Snapshot, Error> {
+/// Refuses a datastore that has nothing; `old` says that it has the data of a Calico before version 3.
+fn found(snapshot: Snapshot, old: bool) -> Result<Snapshot, Error> {
     if !snapshot.is_empty() || snapshot.documents.iter().any(|document| document.kind == "Node") {
         return Ok(snapshot);
     }
-    let old = snapshot.counted.contains_key(keys::OLD);
     Err(Error::Nothing {
         location: snapshot.location,
         looked: "keys under /calico/",
@@ -130,15 +131,13 @@ enum Failure {
     Final(etcd_client::Error),
 }
 
-/// gRPC's `OUT_OF_RANGE` (compacted) and `UNAVAILABLE`.
-const AGAIN: [i32; 2] = [11, 14];
+/// The revision was compacted, or the member went away.
+const AGAIN: [Code; 2] = [Code::OutOfRange, Code::Unavailable];
 
 impl From<etcd_client::Error> for Failure {
     fn from(error: etcd_client::Error) -> Self {
         match &error {
-            etcd_client::Error::GRpcStatus(status) if AGAIN.contains(&(status.code() as i32)) => {
-                Failure::Worth(error)
-            }
+            etcd_client::Error::GRpcStatus(status) if AGAIN.contains(&status.code()) => Failure::Worth(error),
             _ => Failure::Final(error),
         }
     }
@@ -148,7 +147,7 @@ async fn read_once(
     endpoints: &[String],
     options: ConnectOptions,
     location: &str,
-) -> Result<Snapshot, Failure> {
+) -> Result<(Snapshot, bool), Failure> {
     let client = Client::connect(endpoints, Some(options)).await?;
     let mut reader = Reader {
         kv: client.kv_client().max_decoding_message_size(LARGEST),
@@ -160,10 +159,8 @@ async fn read_once(
     };
     reader.resources(&mut snapshot).await?;
     reader.ipam(&mut snapshot).await?;
-    if snapshot.is_empty() && reader.count(keys::OLD).await? > 0 {
-        snapshot.counted.entry(keys::OLD.to_owned()).or_default().count = 0;
-    }
-    Ok(snapshot)
+    let old = snapshot.is_empty() && reader.count(keys::OLD).await? > 0;
+    Ok((snapshot, old))
 }
 
 struct Reader {
@@ -317,14 +314,20 @@ fn after(prefix: &[u8]) -> Vec<u8> {
 /// endpoint is tried once by itself.
 async fn explain(endpoints: &[String], error: &etcd_client::Error) -> (String, String) {
     let code = match error {
-        etcd_client::Error::GRpcStatus(status) => Some((status.code() as i32, status.message().to_owned())),
+        etcd_client::Error::GRpcStatus(status) => Some((status.code(), status.message().to_owned())),
         _ => None,
     };
     match code {
-        // PERMISSION_DENIED, and what etcd says to wrong users and passwords: INVALID_ARGUMENT, UNAUTHENTICATED.
-        Some((7, said)) => return (said, "the user needs the right to read /calico/".to_owned()),
-        Some((3 | 16, said)) => return (said, "give the right --username and --password-file".to_owned()),
-        Some((11, said)) => return (said, "its history is compacted too fast: try again".to_owned()),
+        Some((Code::PermissionDenied, said)) => {
+            return (said, "the user needs the right to read /calico/".to_owned());
+        }
+        // What etcd says to wrong users and passwords, and to their absence.
+        Some((Code::InvalidArgument | Code::Unauthenticated, said)) => {
+            return (said, "give the right --username and --password-file".to_owned());
+        }
+        Some((Code::OutOfRange, said)) => {
+            return (said, "its history is compacted too fast: try again".to_owned());
+        }
         _ => {}
     }
     let mut seen = Vec::new();

@@ -89,7 +89,7 @@ impl Memory {
         self.change(&Call::Commit(transaction), |state| state.commit(transaction))
     }
 
-    /// Forgets the history up to the present revision: watches from before it end with [`Error::Compacted`].
+    /// Forgets the history before the present revision: watches that still need it end with [`Error::Compacted`].
     pub fn compact(&self) {
         self.lock().compact();
     }

@@ -16,7 +16,7 @@ use crate::value::{Change, Changes, Incarnation, Item, Listing, Revision, Versio
 /// All that the store knows.
 pub(super) struct State {
     revision: u64,
-    /// History up to and including this revision is gone.
+    /// History before this revision is gone.
     compacted: u64,
     values: BTreeMap<Key, Value>,
     history: BTreeMap<u64, Vec<Change>>,
@@ -69,7 +69,7 @@ impl State {
 
     /// One [`Changes`] for each revision after `after` that touched the space.
     pub fn changes(&self, space: Space, after: u64) -> Result<Vec<Changes>, Error> {
-        if after < self.compacted {
+        if after.saturating_add(1) < self.compacted {
             return Err(Error::Compacted {
                 store: NAME.into(),
                 revision: after.to_string(),
@@ -155,7 +155,7 @@ impl State {
 
     pub fn compact(&mut self) {
         self.compacted = self.revision;
-        self.history.clear();
+        self.history = self.history.split_off(&self.revision);
         self.wake();
     }
 

@@ -118,7 +118,8 @@ fn of_status(status: &Status) -> Trouble {
     let says = |what: &str| text.contains(what);
     match status.code() {
         Code::Unauthenticated => Trouble::Token,
-        _ if says("revision of auth store is old") => Trouble::Token,
+        // Why etcd ends a watch is said in the text alone.
+        _ if says("invalid auth token") || says("revision of auth store is old") => Trouble::Token,
         _ if says("database space exceeded") => Trouble::Full("its space is used up (alarm NOSPACE)".into()),
         _ if says("revision has been compacted") => Trouble::Compacted,
         _ if says("no leader") && !says("timed out") => Trouble::away("it has no leader"),
@@ -131,7 +132,7 @@ fn of_status(status: &Status) -> Trouble {
             "it does not take this user with this password",
             "check datastore.username and the file of datastore.passwordFile",
         ),
-        Code::PermissionDenied => Trouble::denied(
+        _ if says("permission denied") => Trouble::denied(
             "the user may not do that",
             "grant its role readwrite on the prefix (etcdctl role grant-permission ROLE readwrite PREFIX/ --prefix)",
         ),

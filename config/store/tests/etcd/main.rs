@@ -1,0 +1,9 @@
+//! The etcd store against real etcd: the conformance suite, members that die, pause and are cut off, certificates
+//! and users, space that is used up, presence.
+
+mod access;
+mod conforms;
+mod failover;
+mod presence;
+mod space;
+mod support;

@@ -6,26 +6,22 @@
 //! error and stays so until the operator acts: a ledger that forgot a lease would give an address twice.
 
 mod book;
+mod file;
 mod format;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{Database, DatabaseError};
+use redb::Database;
 
 pub(crate) use self::book::{Book, Cooling, Holder, Op, Turn};
+pub(crate) use self::file::{FILE, OpenFile, plain_file};
+use self::file::{damaged, io_error};
 use self::tables::ReadError;
 use crate::error::Error;
-
-/// The name of the file in the agent's state folder.
-pub(crate) const FILE: &str = "ipam.redb";
-
-/// How the file is opened; tests put a failing disk under it.
-pub(crate) type OpenFile = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send + Sync>;
 
 /// The open file.
 pub(crate) struct Ledger {
@@ -72,34 +68,9 @@ impl Ledger {
     }
 }
 
-/// The file as it is on every node.
-pub(crate) fn plain_file() -> OpenFile {
-    Box::new(|path| Database::builder().open(path))
-}
-
 fn storage_error(path: &Path, error: redb::Error) -> Error {
     match error {
         redb::Error::Io(e) if e.kind() != std::io::ErrorKind::InvalidData => io_error(path, e),
         other => damaged(path, other),
     }
-}
-
-fn io_error(path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::Io {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    }
-}
-
-fn damaged(path: &Path, detail: impl std::fmt::Display) -> Error {
-    Error::Damaged {
-        path: path.to_owned(),
-        detail: detail.to_string(),
-    }
-}
-
-/// Copies a file whole, and syncs the copy.
-fn copy_synced(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::copy(from, to)?;
-    fs::File::open(to)?.sync_all()
 }

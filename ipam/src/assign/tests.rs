@@ -1,11 +1,12 @@
 //! The rules one by one, on books made by hand.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::lease::{Lease, Owner};
-use crate::ledger::{Cooling, Op};
-use crate::local::{Borrowed, Lent};
+use crate::ledger::{Book, Cooling, Op};
+use crate::local::{BlockState, Borrowed, Lent, Origin, OwnBlock, Want};
+use crate::rules::{LocalRules, PoolRule};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

@@ -146,10 +146,10 @@ impl State {
         self.changes += 1;
     }
 
-    /// Takes back everything that was decided on top of a write that failed.
+    /// Takes back everything that was decided on top of a write that failed. The book of what was decided is
+    /// read anew with the file, before anybody decides on it.
     fn give_up(&mut self, result: &Result<(), Error>) {
         self.disk = Disk::Failed;
-        self.next.clone_from(&self.shown);
         self.queue.clear();
         let waiting: Arc<Batch> = std::mem::take(&mut self.waiting);
         let _ = waiting.outcome.set(result.clone());

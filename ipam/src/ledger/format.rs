@@ -11,8 +11,8 @@ use std::path::Path;
 use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableError};
 
 use super::book::Op;
+use super::file::{FILE, OpenFile, copy_synced, damaged, io_error};
 use super::tables::{self, META, META_DAMAGED, META_FORMAT};
-use super::{FILE, OpenFile, copy_synced, damaged, io_error};
 use crate::error::Error;
 
 /// The format that this version writes.

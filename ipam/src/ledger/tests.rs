@@ -1,6 +1,7 @@
 //! The file: formats, damage, and starts that were cut short.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
@@ -172,6 +173,30 @@ fn damage_is_never_taken_for_the_truth() {
         }
     }
     assert!(caught > 0, "no damage was ever noticed");
+}
+
+/// A file that was cut short (a full disk, a copy that broke off) is an error or whole, at the next start too.
+#[test]
+fn a_file_that_was_cut_is_never_taken_for_the_truth() {
+    let dir = folder();
+    let (ledger, mut truth) = open(dir.path()).unwrap();
+    let op = Op::PutLease(lease("a", &["10.0.0.1"]));
+    truth.apply(&op);
+    ledger.commit(&[op]).unwrap();
+    drop(ledger);
+    let good = fs::read(dir.path().join(FILE)).unwrap();
+    let mut refused = 0;
+    for part in 0..64 {
+        let cut_dir = folder();
+        fs::write(cut_dir.path().join(FILE), &good[..good.len() * part / 64]).unwrap();
+        for start in ["first", "second"] {
+            match open(cut_dir.path()) {
+                Ok((_, book)) => assert_eq!(book, truth, "{part} of 64, {start} start"),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 0, "no cut was ever noticed");
 }
 
 #[test]

@@ -11,6 +11,10 @@ use super::kinds::{Kind, LEASE_NAMESPACE};
 const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["create", "update", "delete"];
 
+/// Leases are not watched, and end by themselves.
+const LISTED: &[&str] = &["get", "list"];
+const HELD: &[&str] = &["create", "update"];
+
 /// Some verbs on one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -47,6 +51,7 @@ pub fn agent() -> Vec<Rule> {
     rules.extend(ResourceKind::ALL.map(|kind| rule(Kind::Resource(kind), &[READ])));
     rules.push(status(Kind::Resource(ResourceKind::Node)));
     rules.extend(Kind::RECORDS.map(|kind| rule(kind, &[READ, WRITE])));
+    rules.push(rule(Kind::Lease, &[LISTED, HELD]));
     rules
 }
 
@@ -55,25 +60,39 @@ pub fn operator() -> Vec<Rule> {
     let mut rules = vec![rule(Kind::CoreNode, &[READ])];
     rules.extend(ResourceKind::ALL.map(|kind| rule(Kind::Resource(kind), &[READ, WRITE])));
     rules.extend(Kind::RECORDS.map(|kind| rule(kind, &[READ])));
+    rules.push(rule(Kind::Lease, &[LISTED]));
     rules
 }
 
-/// The objects of RBAC: a service account for the agents, its role and binding, and a role for operators.
+const API: &str = "rbac.authorization.k8s.io";
+
+/// The objects of RBAC: a service account for the agents with its roles and bindings, and roles for operators. What
+/// is needed in one namespace only is granted there only.
 pub fn manifest() -> Vec<Value> {
     let account = json!({"kind": "ServiceAccount", "name": "roadbed", "namespace": LEASE_NAMESPACE});
-    let named = |api: &str, kind: &str, name: &str| json!({"apiVersion": api, "kind": kind, "metadata": {"name": name}});
-    let rbac = "rbac.authorization.k8s.io/v1";
-    let mut service_account = named("v1", "ServiceAccount", "roadbed");
-    service_account["metadata"]["namespace"] = json!(LEASE_NAMESPACE);
-    let mut agents = named(rbac, "ClusterRole", "roadbed-agent");
-    agents["rules"] = rules(&agent(), None);
-    let mut binding = named(rbac, "ClusterRoleBinding", "roadbed-agent");
-    binding["roleRef"] =
-        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "roadbed-agent"});
-    binding["subjects"] = json!([account]);
-    let mut operators = named(rbac, "ClusterRole", "roadbed-operator");
-    operators["rules"] = rules(&operator(), None);
-    vec![service_account, agents, binding, operators]
+    let mut objects = vec![json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "roadbed", "namespace": LEASE_NAMESPACE},
+    })];
+    for (name, needed) in [("roadbed-agent", agent()), ("roadbed-operator", operator())] {
+        for (kind, namespace) in [("ClusterRole", None), ("Role", Some(LEASE_NAMESPACE))] {
+            let mut metadata = json!({"name": name});
+            if let Some(namespace) = namespace {
+                metadata["namespace"] = json!(namespace);
+            }
+            let object =
+                |kind: String| json!({"apiVersion": format!("{API}/v1"), "kind": kind, "metadata": metadata});
+            let mut role = object(kind.to_owned());
+            role["rules"] = rules(&needed, namespace);
+            objects.push(role);
+            if name == "roadbed-agent" {
+                let mut binding = object(format!("{kind}Binding"));
+                binding["roleRef"] = json!({"apiGroup": API, "kind": kind, "name": name});
+                binding["subjects"] = json!([account]);
+                objects.push(binding);
+            }
+        }
+    }
+    objects
 }
 
 /// Rules as RBAC writes them: what has the same group and verbs is one.

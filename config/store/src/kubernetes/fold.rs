@@ -9,7 +9,7 @@ use datastore::{Change, Changes, Item};
 use serde_json::Value;
 
 use super::kinds::Kind;
-use super::list::{OUR_NODE, known, node_item};
+use super::list::{OUR_NODE, known, node_item, warn};
 use super::node::{CoreNode, Halves};
 use super::object::{item, text_of};
 use super::revision::Marks;
@@ -23,6 +23,8 @@ pub enum Seen {
     Gone(Kind, String, Value),
     /// Nothing happened.
     Mark(Kind, String),
+    /// Agents came and went.
+    Present(Vec<Change>),
 }
 
 /// What was folded so far.
@@ -59,6 +61,10 @@ impl Fold {
     /// One step.
     pub fn fold(&mut self, seen: Seen) -> Changes {
         let (kind, mark, change) = match seen {
+            Seen::Present(changes) => {
+                let revision = self.marks.revision();
+                return Changes { changes, revision };
+            }
             Seen::Mark(kind, mark) => (kind, mark, None),
             Seen::Put(kind, mark, object) => (kind, mark, self.change(kind, &object, true)),
             Seen::Gone(kind, mark, object) => (kind, mark, self.change(kind, &object, false)),
@@ -101,6 +107,9 @@ impl Fold {
         let last = self.told.insert(name.to_owned(), now.clone());
         if last.as_ref() == Some(&now) {
             return None;
+        }
+        if let Some(halves) = self.nodes.get(name) {
+            warn(name, halves);
         }
         Some(now.map_or(Change::Deleted(key), Change::Put))
     }

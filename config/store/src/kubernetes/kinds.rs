@@ -12,6 +12,9 @@ pub const VERSION: &str = "v1";
 /// The namespace of the leases in which agents show that they live: the same for every agent, wherever it runs.
 pub const LEASE_NAMESPACE: &str = "kube-system";
 
+/// Names of our leases begin with this: their namespace belongs to others as well.
+const LEASE_PREFIX: &str = "roadbed.";
+
 /// A type of objects that this store reads or writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -139,6 +142,14 @@ impl Kind {
         }
     }
 
+    /// The name of the object of a key.
+    pub fn object_name(key: &Key) -> String {
+        match key {
+            Key::Presence(node) => format!("{LEASE_PREFIX}{node}"),
+            other => other.name(),
+        }
+    }
+
     /// The key of an object of this type.
     ///
     /// # Errors
@@ -153,6 +164,12 @@ impl Kind {
             Kind::Sticky => "sticky",
             Kind::Address => "addresses",
             Kind::Lease => "presence",
+        };
+        let name = match self {
+            Kind::Lease => name
+                .strip_prefix(LEASE_PREFIX)
+                .ok_or_else(|| KeyError(name.to_owned()))?,
+            _ => name,
         };
         Key::parse(group, name)
     }
@@ -203,7 +220,7 @@ mod tests {
             Key::Address("fd00::1".parse().expect("valid")),
         ];
         for key in keys {
-            assert_eq!(Kind::of(&key).key(&key.name()), Ok(key));
+            assert_eq!(Kind::of(&key).key(&Kind::object_name(&key)), Ok(key));
         }
     }
 }

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use config::fields::ResourceKind;
 use datastore::{Error, Item, Key, Listing, Space};
 use futures::future::try_join_all;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{GetParams, ListParams, VersionMatch};
 use kube::core::Request;
 use serde_json::Value;
 
 use super::error::Call;
 use super::kinds::Kind;
+use super::lease;
 use super::node::{CoreNode, Halves};
 use super::object::{item, text_of};
 use super::revision::Marks;
@@ -52,6 +54,9 @@ impl Transport {
         let (mut objects, mut token) = (Vec::new(), String::new());
         loop {
             let mut params = ListParams::default().limit(self.timing.page);
+            if kind == Kind::Lease {
+                params = params.labels(lease::LABEL);
+            }
             if !token.is_empty() {
                 params = params.continue_token(&token);
             } else if let Some(at) = at {
@@ -95,8 +100,11 @@ impl Transport {
         if kind == OUR_NODE {
             return Ok(node_item(&name, &self.halves(&name).await?));
         }
-        let found = self.object(kind, &name).await?;
-        Ok(found.map(|object| item(kind, key.clone(), &object)))
+        let found = self.object(kind, &Kind::object_name(key)).await?;
+        Ok(match kind {
+            Kind::Lease => found.and_then(|object| lease::item(&object, Timestamp::now())),
+            _ => found.map(|object| item(kind, key.clone(), &object)),
+        })
     }
 
     /// A whole space. Each kind is a moment of its own.
@@ -106,6 +114,9 @@ impl Transport {
             Ok::<_, Error>((kind, objects, mark))
         });
         let (mut marks, mut items) = (Marks::default(), Vec::new());
+        if space == Space::Ownership {
+            items = self.present().await?;
+        }
         let mut nodes: BTreeMap<String, Halves> = BTreeMap::new();
         for (kind, objects, mark) in try_join_all(lists).await? {
             marks.set(kind.resource(), mark);
@@ -118,7 +129,10 @@ impl Transport {
                 }
             }
         }
-        items.extend(nodes.iter().filter_map(|(name, halves)| node_item(name, halves)));
+        for (name, halves) in &nodes {
+            items.extend(node_item(name, halves));
+            warn(name, halves);
+        }
         items.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(Listing {
             items,
@@ -130,13 +144,6 @@ impl Transport {
 /// The item of a node; none where it has no half.
 pub fn node_item(name: &str, halves: &Halves) -> Option<Item> {
     let (key, incarnation) = (known(OUR_NODE, name)?, halves.incarnation()?);
-    for annotation in halves.core.iter().flat_map(|core| &core.odd) {
-        tracing::warn!(
-            node = name,
-            annotation,
-            "this annotation of the Node says nothing usable and is left out"
-        );
-    }
     let value = halves.document(name).to_string().into();
     Some(Item {
         key,
@@ -144,6 +151,17 @@ pub fn node_item(name: &str, halves: &Halves) -> Option<Item> {
         version: halves.version(),
         incarnation,
     })
+}
+
+/// Says what of a Node was not usable.
+pub fn warn(name: &str, halves: &Halves) {
+    for annotation in halves.core.iter().flat_map(|core| &core.odd) {
+        tracing::warn!(
+            node = name,
+            annotation,
+            "this annotation of the Node says nothing usable and is left out"
+        );
+    }
 }
 
 /// The key of a name; objects with names that are none of ours are somebody else's mistake, and left out.

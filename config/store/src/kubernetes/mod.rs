@@ -3,7 +3,8 @@
 //!
 //! A key becomes an object by [`kinds`] and [`object`]; a Node is merged by [`node`]; [`list`] and [`watch`] read
 //! whole spaces, [`write`] changes one key over the `resourceVersion` that was seen; [`transport`] bounds each
-//! request in time and attempts, and [`error`] says what went wrong. [`access`] are the rights that all this needs;
+//! request in time and attempts, and [`error`] says what went wrong. [`lease`] and [`presence`] are
+//! who is alive; [`access`] are the rights that all this needs;
 //! [`crds`] are the definitions that
 //! `deploy/crds` is made from.
 //!
@@ -17,9 +18,11 @@ pub mod crds;
 mod error;
 mod fold;
 pub mod kinds;
+mod lease;
 mod list;
 mod node;
 mod object;
+mod presence;
 mod revision;
 mod transport;
 mod watch;
@@ -29,7 +32,7 @@ pub use transport::Timing;
 
 use config::KubernetesSettings;
 use datastore::{
-    Answer, Changes, Datastore, Error, Expect, Item, Key, Listing, Outcome, Revision, Space, Write,
+    Answer, Changes, Datastore, Error, Expect, Item, Key, Listing, Outcome, Presence, Revision, Space, Write,
 };
 use futures::FutureExt;
 use futures::stream::BoxStream;
@@ -92,5 +95,9 @@ impl Datastore for KubeStore {
 
     fn write(&self, write: Write, expect: Expect) -> Answer<'_, Outcome> {
         self.transport.write(write, expect).boxed()
+    }
+
+    fn presence(&self) -> Option<&dyn Presence> {
+        Some(self)
     }
 }

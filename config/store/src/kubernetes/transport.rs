@@ -31,6 +31,8 @@ pub struct Timing {
     /// A watch without event or bookmark for this long counts as lost. API servers send bookmarks about once a
     /// minute.
     pub watch_idle: Duration,
+    /// Leases are looked at this often.
+    pub presence: Duration,
     /// Objects in one page of a list.
     pub page: u32,
 }
@@ -44,6 +46,7 @@ impl Default for Timing {
             longest_wait: Duration::from_secs(2),
             watch: Duration::from_secs(290),
             watch_idle: Duration::from_secs(150),
+            presence: Duration::from_secs(15),
             page: 500,
         }
     }

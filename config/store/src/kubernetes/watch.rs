@@ -7,6 +7,7 @@
 use datastore::{Changes, Error, Revision, Space};
 use futures::future::try_join;
 use futures::stream::{self, BoxStream, StreamExt};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{WatchEvent, WatchParams};
 use kube::core::Request;
 use serde_json::Value;
@@ -17,6 +18,7 @@ use super::fold::{Fold, Seen};
 use super::kinds::Kind;
 use super::list::OUR_NODE;
 use super::object::text_of;
+use super::presence::Told;
 use super::revision::Marks;
 use super::transport::Transport;
 
@@ -79,6 +81,10 @@ pub async fn watch(
         })
         .boxed()
     });
+    let mut feeds: Vec<_> = feeds.collect();
+    if space == Space::Ownership {
+        feeds.push(presence(transport.clone()));
+    }
     let events = stream::select_all(feeds);
     let changes = stream::unfold((events, fold, false), |(mut events, mut fold, over)| async move {
         if over {
@@ -92,6 +98,27 @@ pub async fn watch(
         Some((changes, (events, fold, over)))
     });
     Ok(changes.boxed())
+}
+
+/// Who came and went, looked at from time to time. What fails in passing is looked at again: the watches beside it
+/// notice a server that is away.
+fn presence(transport: Transport) -> BoxStream<'static, Result<Seen, Error>> {
+    let begin = (transport, Told::default(), Duration::ZERO);
+    stream::unfold(begin, |(transport, mut told, mut wait)| async move {
+        loop {
+            sleep(wait).await;
+            wait = transport.timing.presence;
+            let news = match transport.objects(Kind::Lease, None).await {
+                Ok((leases, _)) => told.news(&leases, Timestamp::now()),
+                Err(error) if error.is_transient() => continue,
+                Err(error) => return Some((Err(error), (transport, told, wait))),
+            };
+            if !news.is_empty() {
+                return Some((Ok(Seen::Present(news)), (transport, told, wait)));
+            }
+        }
+    })
+    .boxed()
 }
 
 impl Feed {

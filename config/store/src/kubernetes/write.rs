@@ -24,6 +24,12 @@ const LARGEST: usize = 1_300_000;
 impl Transport {
     /// Writes.
     pub async fn write(&self, write: Write, expect: Expect) -> Result<Outcome, Error> {
+        if let Key::Presence(_) = write.key() {
+            let detail = format!("{} is a lease", write.key());
+            return Err(self
+                .says
+                .invalid(detail, "hold it; one that is not held ends by itself"));
+        }
         match write {
             Write::Put(key, text) if text.len() > LARGEST => {
                 let detail = format!("the value of {key} has {} bytes, more than {LARGEST}", text.len());

@@ -24,6 +24,7 @@ async fn the_store_conforms() {
         server.compact(false);
         Box::pin(async {})
     }));
+    capabilities.presence_ttl = Some(Duration::from_secs(5));
     capabilities.refuses = Some(2_000_000);
     capabilities.many = 1_100;
     check(&store, &capabilities).await;

@@ -6,6 +6,7 @@ mod definitions;
 mod gone;
 mod nodes;
 mod outage;
+mod presence;
 mod rights;
 mod secrets;
 mod support;

@@ -1,8 +1,9 @@
 //! Exactly the rights of `deploy/rbac.yaml` are enough, and each is needed.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use datastore::{Datastore, Error, Expect, Key, Space, Write};
+use datastore::{Datastore, Error, Expect, Key, Presence, Space, Write};
 use futures::StreamExt;
 use kube_standin::{Right, Rights, Standin};
 use serde_json::json;
@@ -88,7 +89,7 @@ async fn read_all(standin: &Standin, store: &KubeStore, spaces: &[Space]) -> Res
         let listing = store.list(*space).await?;
         let mut watch = store.watch(*space, listing.revision).await?;
         while standin.watches() < Kind::of_space(*space).len() {
-            let soon = tokio::time::timeout(std::time::Duration::from_millis(5), watch.next());
+            let soon = tokio::time::timeout(Duration::from_millis(5), watch.next());
             match soon.await {
                 Ok(Some(Err(error))) => return Err(error),
                 Ok(None) => panic!("the watch ended without an error"),
@@ -106,6 +107,15 @@ async fn agents_work(standin: &Standin, store: &KubeStore) -> Result<(), Error> 
     for key in resources() {
         store.get(&key).await?;
     }
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/roadbed.a";
+    let name = "a".parse().expect("a name");
+    standin.remove(lease);
+    for _ in 0..2 {
+        store
+            .hold(&name, "{}".to_owned(), Duration::from_secs(30))
+            .await?;
+    }
+    store.get(&Key::Presence("a".to_owned())).await?;
     store
         .write_status(&node("default"), &json!({"sessions": 1}))
         .await?;
@@ -116,7 +126,7 @@ async fn agents_work(standin: &Standin, store: &KubeStore) -> Result<(), Error> 
 async fn operators_work(standin: &Standin, store: &KubeStore) -> Result<(), Error> {
     let all = [Space::Resources, Space::Ownership, Space::Addresses];
     read_all(standin, store, &all).await?;
-    for key in records() {
+    for key in records().into_iter().chain([Key::Presence("a".to_owned())]) {
         store.get(&key).await?;
     }
     write_each(store, &resources()).await

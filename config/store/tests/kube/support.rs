@@ -35,6 +35,7 @@ pub fn timing() -> Timing {
         request: Duration::from_secs(5),
         first_wait: Duration::from_millis(10),
         longest_wait: Duration::from_millis(300),
+        presence: Duration::from_millis(50),
         ..Timing::default()
     }
 }

@@ -5,7 +5,10 @@
 //! API server that dropped it in silence would hide it from them. What the schema does know is checked when it is
 //! written: types, bounds, choices, and in CEL the rules between fields. `deploy/crds` is written from here.
 
-#![allow(clippy::duplicated_attributes, reason = "columns of one kind may have the same type")]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "columns of one kind may have the same type"
+)]
 
 mod bgp;
 mod filter;

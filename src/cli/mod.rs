@@ -1,12 +1,19 @@
 //! The command line. `roadbed agent` runs the daemon; every other command is a client of a running
-//! agent's socket, works on files alone (`validate`), or makes a laboratory fabric (`lab`).
+//! agent's socket, works on files alone (`validate`) or on the datastore (`apply`, `get`, `delete`), or makes a
+//! laboratory fabric (`lab`).
 //!
 //! Errors go to stderr as one clear line with what to do, exit 1; usage errors exit 2 (clap's rule).
 
 mod agent;
+mod apply;
 mod ask;
 mod cleanup;
+mod delete;
 mod explain;
+mod ipam;
+mod get;
+mod import;
+mod kinds;
 mod output;
 mod peers;
 mod plan;
@@ -38,6 +45,12 @@ enum Command {
     Validate(validate::Args),
     /// What the running agent would change if these resources were applied.
     Plan(plan::Args),
+    /// Put resources into the datastore: all of them or none.
+    Apply(apply::Args),
+    /// Resources as the datastore has them.
+    Get(get::Args),
+    /// Take resources out of the datastore.
+    Delete(delete::Args),
     /// One screen: sessions, routes, tunnels, blocks, datastore, what is wrong and since when.
     Status(Ask),
     /// The BGP sessions, or one of them.
@@ -46,6 +59,12 @@ enum Command {
     Routes(routes::Args),
     /// Why an address or a prefix is reached as it is, step by step.
     Explain(explain::Args),
+    /// Read the datastore of another program: what would carry over. Changes nothing.
+    #[command(subcommand)]
+    Import(import::Import),
+    /// Blocks and addresses: how full they are, what is wrong with them.
+    #[command(subcommand)]
+    Ipam(ipam::Command),
     /// Remove all that is ours from the kernel (pod links only with --pods); refuses while an agent runs.
     Cleanup(cleanup::Args),
     /// A fabric of network namespaces from a containerlab file.
@@ -59,10 +78,15 @@ pub fn main() -> ExitCode {
         Command::Agent(args) => agent::run(&args),
         Command::Validate(args) => return validate::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Apply(args) => apply::run(&args),
+        Command::Get(args) => get::run(&args),
+        Command::Delete(args) => delete::run(&args),
         Command::Status(ask) => status::run(&ask),
         Command::Peers(args) => peers::run(&args),
         Command::Routes(args) => routes::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Import(import) => import::run(&import),
+        Command::Ipam(command) => ipam::run(&command),
         Command::Cleanup(args) => cleanup::run(&args),
         Command::Lab(command) => lab::cli::run(command).map_err(|error| anyhow::anyhow!("{error}")),
     })

@@ -4,7 +4,8 @@ use ipnet::IpNet;
 
 use crate::intent::IpPool;
 
-/// Whether a pool may become another one, given the blocks of the cluster that somebody owns.
+/// Whether a pool may become another one, given the claimed blocks of the cluster. Subnets that nodes are given
+/// (`podCIDRs`) are not among them: they may have any size, and the checks across resources keep them in pools.
 ///
 /// `old` is what is there, `new` what is wanted; none of either stands for a pool that is not there. A pool may
 /// always grow, be disabled, or change whom it serves and how it is carried. While blocks of it are owned its range

@@ -259,8 +259,11 @@ fn endpoint(text: &str) -> Result<String, String> {
         return Err(wrong("is neither https nor http"));
     }
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    if rest.contains(['/', '?', '#']) {
-        return Err(wrong("has more than host and port"));
+    if let Some(end) = rest.find(['/', '?', '#']) {
+        let (known, _) = rest.split_at(end);
+        return Err(format!(
+            "`{scheme}://{known}` has more than host and port behind it: {FORM}"
+        ));
     }
     let (host, port) = match rest.strip_prefix('[') {
         Some(v6) => {

@@ -347,6 +347,7 @@ fn unknown_hint(path: &str) -> String {
     let keys = || KEYS.iter().map(|(key, _)| *key);
     let name = path.rsplit('.').next().unwrap_or(path);
     closest(path, keys())
+        .or_else(|| keys().find(|key| key.starts_with(path)))
         .or_else(|| {
             keys().find(|key| {
                 key.rsplit('.')

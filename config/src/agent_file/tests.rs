@@ -139,7 +139,10 @@ fn mistakes_about_etcd_are_named() {
         ("https://a b:1", "`https://a b:1` has no host"),
         ("https://a:0", "`https://a:0` has no port from 1 to 65535"),
         ("https://a:99999", "`https://a:99999` has no port from 1 to 65535"),
-        ("https://a/v3", "`https://a/v3` has more than host and port"),
+        (
+            "https://a/v3?token=secret",
+            "`https://a` has more than host and port behind it",
+        ),
         ("https://[::1", "`https://[::1` has no `]`"),
         ("https://[x]:1", "`https://[x]:1` has no IPv6 address in [ ]"),
         ("https://[::1]x", "`https://[::1]x` is not a URL"),
@@ -149,6 +152,13 @@ fn mistakes_about_etcd_are_named() {
     }
     let secret = etcd("  endpoints: ['https://root:secret@a:2379']\n").expect_err("a password");
     assert!(secret[0].contains("username and passwordFile") && !secret[0].contains("secret"));
+    let secret = etcd("  endpoints: ['https://a']\n  password: secret\n").expect_err("a password");
+    assert_eq!(
+        secret,
+        ["agent.yaml:4:3: datastore.password: unknown key; did you mean datastore.passwordFile?"]
+    );
+    let env = [("ROADBED_DATASTORE_PASSWORD", "secret")];
+    assert!(!read("", &env).expect_err("no such variable")[0].contains("secret"));
 
     for prefix in ["", "roadbed", "/", "/a/", "/a//b", "/a b", "/é"] {
         let problems = etcd(&format!("  endpoints: [https://a]\n  prefix: '{prefix}'\n")).expect_err(prefix);

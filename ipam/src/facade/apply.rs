@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use ipnet::IpNet;
 
-use super::{Draft, Ipam};
+use super::state::{Draft, Ipam};
 use crate::blocks::overlap;
 use crate::error::Error;
 use crate::lease::{Lease, whole_millis};

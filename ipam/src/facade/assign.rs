@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use super::{Draft, Ipam};
+use super::state::{Draft, Ipam};
 use crate::assign::choose;
 use crate::error::Error;
 use crate::lease::{Lease, Owner, Request, whole_millis};

@@ -5,16 +5,23 @@ mod disk;
 mod model;
 mod steps;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::time::{Duration, UNIX_EPOCH};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ipnet::IpNet;
 use tempfile::TempDir;
 
 use super::*;
-use crate::lease::Request;
-use crate::ledger::FILE;
-use crate::local::{BlockState, LedgerStep, Origin};
-use crate::rules::PoolRule;
+use crate::blocks::Family;
+use crate::error::Error;
+use crate::lease::{Lease, Owner, Request};
+use crate::ledger::{FILE, Op};
+use crate::local::{BlockState, LedgerStep, Origin, OwnBlock};
+use crate::rules::{LocalRules, PoolRule};
 
 /// A folder in memory: the histories sync thousands of times, and the disk is not what they are about.
 fn folder() -> TempDir {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use ipnet::IpNet;
 
-use super::{Ipam, State};
+use super::state::{Ipam, State};
 use crate::assign::Situation;
 use crate::blocks;
 use crate::local::{BlockState, BlockUse, LocalView, OwnBlock};

@@ -6,28 +6,12 @@
 //! found after a crash is the ledger at one moment. Where a write fails, everything that was decided on top of
 //! it fails as well, and the ledger is opened again before anything else is decided.
 
-use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::{Draft, Ipam, State};
+use super::state::{Batch, Disk, Draft, Ipam, State};
 use crate::error::Error;
 use crate::ledger::{Ledger, Op};
-
-/// What becomes of one transaction.
-#[derive(Default)]
-pub(super) struct Batch {
-    outcome: OnceLock<Result<(), Error>>,
-}
-
-pub(super) enum Disk {
-    Idle(Ledger),
-    /// Somebody is writing.
-    Writing,
-    /// Somebody is opening it again.
-    Opening,
-    /// The last write or opening failed.
-    Failed,
-}
 
 impl Ipam {
     /// Decides a change and returns when it is on disk, with everything that it rests on. `decide` must not

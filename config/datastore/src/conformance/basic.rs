@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use super::suite::{Suite, ensure, key, number};
+use super::suite::{Suite, breathe, ensure, key, number};
 use crate::key::Space;
 use crate::transaction::{Expect, Outcome};
 use crate::value::Version;
@@ -205,6 +205,7 @@ pub(super) async fn increments(suite: &Suite<'_>) -> Result<(), String> {
         for _ in 0..EACH {
             loop {
                 let item = suite.must_get(&key).await?;
+                breathe().await;
                 let next = number(&item).ok_or_else(|| format!("the value is {}", item.value))? + 1;
                 if suite
                     .put(&key, next, Expect::Version(item.version))

@@ -8,6 +8,8 @@
 mod basic;
 mod limits;
 mod suite;
+#[cfg(test)]
+mod tests;
 mod transactions;
 mod watches;
 

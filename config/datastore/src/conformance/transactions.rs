@@ -162,7 +162,10 @@ pub(super) async fn never_split(suite: &Suite<'_>) -> Result<(), String> {
     let mut seen = 0;
     while seen < 2 * COUNT {
         let changes = suite.next(&mut watch).await?.changes.len() as u64;
-        ensure!(changes.is_multiple_of(2), "the past comes in a step of {changes} changes");
+        ensure!(
+            changes.is_multiple_of(2),
+            "the past comes in a step of {changes} changes"
+        );
         seen += changes;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use futures::future::{join, join_all};
 
 use super::basic::contents;
-use super::suite::{Suite, Watch, ensure, key, number};
+use super::suite::{Suite, Watch, breathe, ensure, key, number};
 use crate::error::Error;
 use crate::key::{Key, Space};
 use crate::transaction::Expect;
@@ -117,6 +117,7 @@ pub(super) async fn misses_nothing(suite: &Suite<'_>) -> Result<(), String> {
         let writer = |w: usize| async move {
             let (mine, turns) = (key(*space, "busy", w), key(*space, "busy", w + WRITERS));
             for number in 0..EACH {
+                breathe().await;
                 suite.must_put(&mine, number).await?;
                 match number % 2 {
                     0 => drop(suite.must_put(&turns, number).await?),
@@ -127,7 +128,9 @@ pub(super) async fn misses_nothing(suite: &Suite<'_>) -> Result<(), String> {
         };
         let watcher = async {
             // In the middle of it all.
-            while suite.ours(*space).await?.is_empty() {}
+            while suite.ours(*space).await?.is_empty() {
+                breathe().await;
+            }
             let listing = suite.list(*space).await?;
             let mut watch = suite.watch(*space, listing.revision.clone()).await?;
             let mut view = SpaceView::from(listing);

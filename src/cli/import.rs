@@ -1,5 +1,5 @@
 //! `roadbed import calico`: an existing Calico datastore is read, and what would carry over is printed. Nothing is
-//! changed there or here; `--write` makes a file of resources that `roadbed validate` takes.
+//! changed there or here; `--write` makes a file of resources that `roadbed apply` takes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -333,7 +333,7 @@ fn end(text: &mut String, report: &Report, written: Option<&Path>) {
         line(
             text,
             &format!(
-                "{carried} documents are in {}; `roadbed validate` takes them.",
+                "{carried} documents are in {}, for `roadbed apply` to etcd or Kubernetes.",
                 path.display()
             ),
         );

@@ -109,7 +109,7 @@ impl Report {
         }
     }
 
-    /// The documents that carry over as YAML, fit for `roadbed validate` and `roadbed apply`.
+    /// The documents that carry over as YAML, fit for `roadbed apply` to a datastore that shares out blocks.
     pub fn yaml(&self) -> String {
         write::yaml(&self.source, &self.carried)
     }

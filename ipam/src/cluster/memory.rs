@@ -26,9 +26,9 @@ pub struct Memory {
     pub(super) ending: BTreeMap<IpAddr, Version>,
     /// Loans that the ledger was asked to set aside: asked again, it has said no.
     pub(super) tried: BTreeMap<IpAddr, Version>,
-    /// Whose lease last had its place written down, by workload: each lease writes it once, so that two pods of
-    /// one workload do not take turns for ever.
-    pub(super) placed: BTreeMap<String, Owner>,
+    /// Whose lease last wrote its place down, by workload, and over which writing: each lease writes it once, so that
+    /// two pods of one workload do not take turns for ever.
+    pub(super) placed: BTreeMap<String, (Owner, Option<Version>)>,
 }
 
 impl Memory {

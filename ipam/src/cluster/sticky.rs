@@ -1,11 +1,14 @@
 //! Addresses that follow a workload: where they are is written down, so that the next node knows whom to ask.
 
+use std::collections::BTreeMap;
+
 use datastore::{Compare, Key, Transaction, Write};
 
 use super::memory::Memory;
 use super::purpose::Purpose;
 use super::records::StickyRecord;
 use super::situation::Situation;
+use crate::lease::Lease;
 use crate::local::LedgerStep;
 
 /// Addresses that are kept for workloads which have others by now.
@@ -19,23 +22,25 @@ pub(super) fn ledger(here: Situation<'_>) -> Vec<LedgerStep> {
 
 /// Writes down where a workload has its addresses now.
 pub(super) fn commit(here: Situation<'_>, memory: &mut Memory) -> Option<(Purpose, Transaction)> {
-    let sticky = here
-        .local
-        .leases
-        .iter()
-        .filter_map(|lease| Some((lease.sticky.as_ref()?, lease)));
     let mut found = None;
-    for (workload, lease) in sticky {
+    for (workload, lease) in newest(here) {
         let stored = here.view.sticky.get(workload);
         if stored.is_some_and(|stored| stored.read().is_none()) {
             continue;
         }
         let known = stored.and_then(|stored| stored.read());
         let there = known.is_some_and(|k| k.node == *here.me() && k.addresses == lease.addresses);
-        if there {
-            memory.placed.insert(workload.clone(), lease.owner.clone());
-        } else if memory.placed.get(workload) != Some(&lease.owner) && found.is_none() {
-            let record = StickyRecord::new(workload.as_str(), lease.addresses.clone(), here.me().clone());
+        // Once the record is another one than that which this lease wrote over, its turn is over.
+        let over = stored.map(|stored| stored.version.clone());
+        let had_its_turn = memory
+            .placed
+            .get(workload)
+            .is_some_and(|(owner, was)| *owner == lease.owner && *was != over);
+        if !there && !had_its_turn && found.is_none() {
+            let record = StickyRecord::new(workload, lease.addresses.clone(), here.me().clone());
+            memory
+                .placed
+                .insert(workload.to_owned(), (lease.owner.clone(), over));
             found = Some(written(here, record));
         }
     }
@@ -47,6 +52,21 @@ pub(super) fn commit(here: Situation<'_>, memory: &mut Memory) -> Option<(Purpos
     };
     memory.placed.retain(|workload, _| here_still(workload));
     found.or_else(|| unwritten(here))
+}
+
+/// The lease of each workload; of two pods of one workload the younger one counts.
+fn newest<'a>(here: Situation<'a>) -> BTreeMap<&'a str, &'a Lease> {
+    let mut newest: BTreeMap<&str, &Lease> = BTreeMap::new();
+    for lease in &here.local.leases {
+        let Some(workload) = lease.sticky.as_deref() else {
+            continue;
+        };
+        let other = newest.entry(workload).or_insert(lease);
+        if (lease.created_at, &lease.owner) > (other.created_at, &other.owner) {
+            *other = lease;
+        }
+    }
+    newest
 }
 
 /// A workload whose pod went before its address was written down.

@@ -9,6 +9,18 @@ use serde_json::Value;
 
 use super::kinds::Kind;
 
+/// What a server's TLS says about our certificate (RFC 8446, section 6.2), as rustls spells it.
+const CERTIFICATE_ALERTS: [&str; 8] = [
+    "BadCertificate",
+    "UnsupportedCertificate",
+    "CertificateRevoked",
+    "CertificateExpired",
+    "CertificateUnknown",
+    "UnknownCA",
+    "CertificateRequired",
+    "DecryptError",
+];
+
 const INSTALL: &str = "install the definitions: kubectl apply -k deploy/crds";
 
 /// What is being done, for messages.
@@ -76,21 +88,33 @@ impl Says {
 
     /// An error on the way.
     pub fn transport(&self, call: &Call, error: &kube::Error) -> Error {
-        let store = self.store.clone();
-        match error {
-            kube::Error::Auth(_) => Error::Refused {
-                store,
-                detail: "no credentials could be had".into(),
-                fix:
-                    "look at the user of the kubeconfig: its token file, or the program that prints the token"
-                        .into(),
-            },
-            error if not_sent(error) => Error::Unavailable {
-                store,
-                detail: format!("{}: {}", call.words(), connection(error)),
-            },
-            error => self.lost(call, &connection(error)),
+        let refused = |detail: String, fix: &str| Error::Refused {
+            store: self.store.clone(),
+            detail,
+            fix: fix.to_owned(),
+        };
+        if matches!(error, kube::Error::Auth(_)) {
+            let fix =
+                "look at the user of the kubeconfig: its token file, or the program that prints the token";
+            return refused("no credentials could be had".into(), fix);
         }
+        let said = connection(error);
+        if said.contains("invalid peer certificate") {
+            let fix =
+                "give the authority that signed it as certificate-authority of the cluster in the kubeconfig";
+            return refused(format!("its certificate is not trusted: {said}"), fix);
+        }
+        if said.contains("received fatal alert")
+            && CERTIFICATE_ALERTS.iter().any(|alert| said.contains(alert))
+        {
+            let fix = "look at client-certificate and client-key of the user in the kubeconfig";
+            return refused(format!("it does not take our certificate: {said}"), fix);
+        }
+        if not_sent(error) {
+            let (store, detail) = (self.store.clone(), format!("{}: {said}", call.words()));
+            return Error::Unavailable { store, detail };
+        }
+        self.lost(call, &said)
     }
 
     /// 429, too often.

@@ -26,7 +26,7 @@ async fn the_store_conforms() {
     }));
     capabilities.presence_ttl = Some(Duration::from_secs(5));
     capabilities.refuses = Some(2_000_000);
-    capabilities.many = 1_100;
+    capabilities.many = 600;
     check(&store, &capabilities).await;
 }
 

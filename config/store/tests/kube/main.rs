@@ -10,4 +10,5 @@ mod presence;
 mod rights;
 mod secrets;
 mod support;
+mod tls;
 mod writes;

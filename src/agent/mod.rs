@@ -35,6 +35,9 @@ pub use running::refuse_if_running;
 pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let socket = api::bind(&config.socket)?;
     let parts = Parts::start(&config).await?;
     let (mut reconciler, snapshots) = reconcile::Reconciler::new(parts.clone(), &config);

@@ -60,7 +60,7 @@ impl Parts {
         };
         let settings = KeeperSettings::new(config.node_name.clone(), shared_out);
         let keeper = keeper::start(pods.ipam(), store.datastore(), inputs, settings);
-        pods.ask_keeper(keeper.status());
+        pods.ask_cluster(keeper.status(), store.ownership());
         let (bgp_started, bgp) = watch::channel(None);
         Ok(Parts {
             node: config.node_name.clone(),

@@ -33,6 +33,18 @@ fn screen(s: &Status) -> String {
         "datastore  {} {}: {}, revision {}, {applied}",
         d.kind, d.location, d.state, d.revision
     );
+    if let Some(away) = d.away_seconds {
+        let from = if d.origin == "live" {
+            "what it knows"
+        } else {
+            "the last good intent on disk"
+        };
+        let _ = writeln!(
+            out,
+            "           away for {}; the node works from {from}",
+            span(away)
+        );
+    }
     let fed = if s.peers.fully_fed {
         "fully fed"
     } else {

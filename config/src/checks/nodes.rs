@@ -16,7 +16,7 @@ pub(super) fn check(resources: &Resources, rules: Rules, problems: &mut Vec<Prob
     let pools = Ranges::new(resources.pools.iter().map(|pool| (pool.value.cidr, pool)));
     for read in &resources.nodes {
         check_addresses(read, &pools, &mut addresses, problems);
-        check_pod_cidrs(read, resources, &pools, problems);
+        check_pod_cidrs(read, resources, &pools, rules, problems);
         if !rules.shared_out {
             check_given(read, resources, problems);
         }
@@ -76,6 +76,7 @@ fn check_pod_cidrs(
     read: &Read<Node>,
     resources: &Resources,
     pools: &Ranges<&Read<IpPool>>,
+    rules: Rules,
     problems: &mut Vec<Problem>,
 ) {
     if !resources.complete {
@@ -91,7 +92,9 @@ fn check_pod_cidrs(
                 ),
                 None => "write an IPPool around it, or a subnet of a pool".to_owned(),
             };
-            problems.push(read.problem(Severity::Error, &format!("spec.podCIDRs[{index}]"), message, fix));
+            // Where blocks are shared out, Kubernetes may hand out subnets that nobody asked it for.
+            let severity = if rules.shared_out { Severity::Warning } else { Severity::Error };
+            problems.push(read.problem(severity, &format!("spec.podCIDRs[{index}]"), message, fix));
         }
     }
 }

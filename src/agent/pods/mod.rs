@@ -5,6 +5,7 @@
 //! What fails on the way is taken back in the opposite order. The ledger is the truth about pods: after a
 //! restart the host routes come from it.
 
+mod addresses;
 mod answer;
 mod rules;
 
@@ -19,14 +20,15 @@ use attach::PodLink as Plug;
 use config::api::cni::{CniAdd, CniAdded, CniDel, CniDeleted};
 use config::api::{ApiError, ErrorKind};
 use config::intent::{Intent, Node};
+use datastore::SpaceView;
 use ipam::keeper::KeeperStatus;
-use ipam::local::{LedgerStep, LocalView, Want};
+use ipam::local::{LedgerStep, LocalView};
 use ipam::{Family, Ipam, Lease, Owner};
 use ipnet::IpNet;
 use routesync::RouteKey;
 use tokio::sync::watch;
 
-use self::answer::{answer, ledger_error, link_error, try_later};
+use self::answer::{answer, link_error, try_later};
 use super::snapshot::Snapshot;
 use crate::decide::PodLink;
 use crate::decide::routes::METRIC;
@@ -35,13 +37,11 @@ use crate::plan::Ownership;
 /// How long ADD waits for the kernel to have the host route before it gives up and takes everything back.
 const ROUTE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long ADD waits for a block or a loan that it asked for.
-const BLOCK_DEADLINE: Duration = Duration::from_secs(10);
-/// How long what an ADD asked for stays asked for.
-const WANT_LASTS: Duration = Duration::from_secs(60);
-
 /// Whose turn it is with one interface.
 type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// Who owns what, as the datastore has it.
+type Records = watch::Receiver<Option<Arc<SpaceView>>>;
 
 /// The pods of this node.
 pub struct Pods {
@@ -55,6 +55,7 @@ pub struct Pods {
     /// The resources in force, for which pools a pod may have.
     intent: Mutex<Option<(Arc<Intent>, Node)>>,
     keeper: OnceLock<watch::Receiver<Arc<KeeperStatus>>>,
+    records: OnceLock<Records>,
     /// Blocks are claimed in the datastore: what is missing may come.
     shared_out: bool,
 }
@@ -74,6 +75,7 @@ impl Pods {
             refused: Mutex::default(),
             intent: Mutex::default(),
             keeper: OnceLock::new(),
+            records: OnceLock::new(),
             shared_out,
         })
     }
@@ -112,6 +114,13 @@ impl Pods {
     /// Blocks, loans and what else there is of them.
     pub fn local(&self) -> LocalView {
         self.ipam.local(SystemTime::now())
+    }
+
+    /// Makes known where it is said which waiting is in vain, and which addresses follow which workload.
+    pub fn ask_cluster(&self, keeper: watch::Receiver<Arc<KeeperStatus>>, records: Records) {
+        // Only the first ones count; there is one keeper and one datastore in the life of an agent.
+        let _ = self.keeper.set(keeper);
+        let _ = self.records.set(records);
     }
 
     /// Where the host routes of all pods go.
@@ -242,96 +251,6 @@ impl Pods {
         let mut turns = self.turns.lock().await;
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         turns.entry(host_ifname.to_owned()).or_default().clone()
-    }
-
-    /// An address from the ledger. Where another block or a loan would help, it is asked for, and the ledger is
-    /// asked again when it has changed.
-    async fn assign(&self, owner: &Owner, request: &CniAdd) -> Result<Lease, ApiError> {
-        let wanted = self.wanted(owner, request)?;
-        let deadline = Instant::now() + BLOCK_DEADLINE;
-        let mut changes = self.changes();
-        loop {
-            changes.mark_unchanged();
-            let asked = wanted.clone();
-            let assigned = self
-                .blocking(move |ipam| Ok(ipam.assign(&asked, SystemTime::now())))
-                .await?;
-            let error = match assigned {
-                Ok(lease) => return Ok(lease),
-                Err(error) => error,
-            };
-            let wants = error.wants();
-            if let Some(why) = self.hopeless(&wants) {
-                return Err(ApiError::new(ErrorKind::TryLater, format!("{error}: {why}"), ""));
-            }
-            let waits = !wants.is_empty() || matches!(error, ipam::Error::Recovering);
-            if !self.shared_out || !waits || Instant::now() >= deadline {
-                return Err(ledger_error(&error));
-            }
-            for want in wants {
-                // Longer than this call: the runtime tries again, and finds the block then.
-                self.ipam.want(want, SystemTime::now() + WANT_LASTS);
-            }
-            let _ = tokio::time::timeout_at(deadline.into(), changes.changed()).await;
-        }
-    }
-
-    /// Why no block and no loan will come, if those who decide about them said so.
-    fn hopeless(&self, wants: &[Want]) -> Option<String> {
-        let status = self.keeper.get()?.borrow().clone();
-        let known = status.hopeless.iter().find(|h| wants.contains(&h.want))?;
-        Some(known.why.clone())
-    }
-
-    /// Makes known where it is said which waiting is in vain.
-    pub fn ask_keeper(&self, status: watch::Receiver<Arc<KeeperStatus>>) {
-        // Only the first one counts; there is one keeper in the life of an agent.
-        let _ = self.keeper.set(status);
-    }
-
-    fn wanted(&self, owner: &Owner, request: &CniAdd) -> Result<ipam::Request, ApiError> {
-        let namespace = request.pod.as_ref().map(|pod| pod.namespace.as_str());
-        let known = self.intent.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let pools = match known {
-            Some((intent, node)) if request.pools.is_empty() => rules::pools_for(&intent, &node, namespace)
-                .map_err(|e| {
-                ApiError::new(ErrorKind::Invalid, e, "see the namespaceSelectors of the pools")
-            })?,
-            _ => request.pools.clone(),
-        };
-        let workload = (request.pod.as_ref()).map(|pod| format!("{}.{}", pod.namespace, pod.name));
-        Ok(ipam::Request {
-            owner: owner.clone(),
-            network: request.network.clone(),
-            pod: request.pod.clone(),
-            netns: request.netns.clone(),
-            host_ifname: attach::host_ifname(&request.container_id, &request.ifname),
-            wanted: request.ips.clone(),
-            pools,
-            sticky: workload.filter(|_| request.sticky),
-        })
-    }
-
-    async fn release(&self, owner: &Owner) -> Result<Option<Lease>, ApiError> {
-        let owner = owner.clone();
-        self.blocking(move |ipam| ipam.release(&owner, SystemTime::now()))
-            .await
-    }
-
-    /// Ledger writes wait for the disk: they run on a thread for such work.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Ipam) -> Result<T, ipam::Error> + Send + 'static,
-    ) -> Result<T, ApiError> {
-        let ipam = self.ipam.clone();
-        match tokio::task::spawn_blocking(move || work(&ipam)).await {
-            Ok(outcome) => outcome.map_err(|e| ledger_error(&e)),
-            Err(error) => Err(ApiError::new(
-                ErrorKind::Internal,
-                format!("the ledger failed inside: {error}"),
-                "",
-            )),
-        }
     }
 
     fn touch(&self) {

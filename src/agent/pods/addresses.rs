@@ -1,0 +1,126 @@
+//! An address for a pod: from the ledger, and where its blocks have none, by waiting for a block or a loan.
+
+use std::net::IpAddr;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant, SystemTime};
+
+use config::api::cni::CniAdd;
+use config::api::{ApiError, ErrorKind};
+use datastore::Key;
+use ipam::cluster::StickyRecord;
+use ipam::local::Want;
+use ipam::{Ipam, Lease, Owner};
+
+use super::answer::ledger_error;
+use super::{Pods, rules};
+
+/// How long ADD waits for a block or a loan that it asked for.
+const BLOCK_DEADLINE: Duration = Duration::from_secs(10);
+/// How long what an ADD asked for stays asked for.
+const WANT_LASTS: Duration = Duration::from_secs(60);
+
+impl Pods {
+    /// An address from the ledger. Where another block or a loan would help, it is asked for, and the ledger is
+    /// asked again when it has changed.
+    pub(super) async fn assign(&self, owner: &Owner, request: &CniAdd) -> Result<Lease, ApiError> {
+        let mut wanted = self.wanted(owner, request)?;
+        if let (Some(workload), true) = (&wanted.sticky, wanted.wanted.is_empty()) {
+            wanted.wanted = self.following(workload);
+        }
+        let deadline = Instant::now() + BLOCK_DEADLINE;
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            let asked = wanted.clone();
+            let assigned = self
+                .blocking(move |ipam| Ok(ipam.assign(&asked, SystemTime::now())))
+                .await?;
+            let error = match assigned {
+                Ok(lease) => return Ok(lease),
+                Err(error) => error,
+            };
+            let wants = error.wants();
+            if let Some(why) = self.hopeless(&wants) {
+                if request.ips.is_empty() && !wanted.wanted.is_empty() {
+                    // The pod asked for the address that it had, whichever that was: it works with a new one as well.
+                    tracing::warn!(workload = wanted.sticky, %error, why, "the pod's address does not follow it");
+                    wanted.wanted.clear();
+                    continue;
+                }
+                return Err(ApiError::new(ErrorKind::TryLater, format!("{error}: {why}"), ""));
+            }
+            let waits = !wants.is_empty() || matches!(error, ipam::Error::Recovering);
+            if !self.shared_out || !waits || Instant::now() >= deadline {
+                return Err(ledger_error(&error));
+            }
+            for want in wants {
+                // Longer than this call: the runtime tries again, and finds the block then.
+                self.ipam.want(want, SystemTime::now() + WANT_LASTS);
+            }
+            let _ = tokio::time::timeout_at(deadline.into(), changes.changed()).await;
+        }
+    }
+
+    /// Why no block and no loan will come, if those who decide about them said so.
+    fn hopeless(&self, wants: &[Want]) -> Option<String> {
+        let status = self.keeper.get()?.borrow().clone();
+        let known = status.hopeless.iter().find(|h| wants.contains(&h.want))?;
+        Some(known.why.clone())
+    }
+
+    /// The addresses that follow a workload, as the datastore remembers them.
+    fn following(&self, workload: &str) -> Vec<IpAddr> {
+        let records = self.records.get().map(|records| records.borrow().clone());
+        let Some(view) = records.flatten() else {
+            return Vec::new();
+        };
+        let item = view.items.get(&Key::Sticky(workload.to_owned()));
+        item.and_then(|item| StickyRecord::parse(&item.value).ok())
+            .map_or_else(Vec::new, |record| record.addresses)
+    }
+
+    fn wanted(&self, owner: &Owner, request: &CniAdd) -> Result<ipam::Request, ApiError> {
+        let namespace = request.pod.as_ref().map(|pod| pod.namespace.as_str());
+        let known = self.intent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pools = match known {
+            Some((intent, node)) if request.pools.is_empty() => rules::pools_for(&intent, &node, namespace)
+                .map_err(|e| {
+                ApiError::new(ErrorKind::Invalid, e, "see the namespaceSelectors of the pools")
+            })?,
+            _ => request.pools.clone(),
+        };
+        let workload = (request.pod.as_ref()).map(|pod| format!("{}.{}", pod.namespace, pod.name));
+        Ok(ipam::Request {
+            owner: owner.clone(),
+            network: request.network.clone(),
+            pod: request.pod.clone(),
+            netns: request.netns.clone(),
+            host_ifname: attach::host_ifname(&request.container_id, &request.ifname),
+            wanted: request.ips.clone(),
+            pools,
+            sticky: workload.filter(|_| request.sticky),
+        })
+    }
+
+    pub(super) async fn release(&self, owner: &Owner) -> Result<Option<Lease>, ApiError> {
+        let owner = owner.clone();
+        self.blocking(move |ipam| ipam.release(&owner, SystemTime::now()))
+            .await
+    }
+
+    /// Ledger writes wait for the disk: they run on a thread for such work.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ipam) -> Result<T, ipam::Error> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let ipam = self.ipam.clone();
+        match tokio::task::spawn_blocking(move || work(&ipam)).await {
+            Ok(outcome) => outcome.map_err(|e| ledger_error(&e)),
+            Err(error) => Err(ApiError::new(
+                ErrorKind::Internal,
+                format!("the ledger failed inside: {error}"),
+                "",
+            )),
+        }
+    }
+}

@@ -1,6 +1,5 @@
 //! Writing a request, over what others write meanwhile.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use config::Rules;
@@ -10,7 +9,7 @@ use datastore::{
 use tokio::time::sleep;
 
 use super::plan::{Plan, Spelling, Step, There, plan};
-use super::{Changed, Done, Refusal, Request};
+use super::{Action, Changed, Done, Refusal, Request};
 use crate::pause::{Pause, seed};
 
 /// How often others may be in the way.
@@ -43,7 +42,7 @@ pub async fn carry_out(target: &Target<'_>, request: &Request, dry_run: bool) ->
     let mut run = Run {
         target,
         request,
-        first: BTreeMap::new(),
+        first: Vec::new(),
         written: 0,
     };
     let mut pause = Pause::new(Duration::from_millis(20), Duration::from_secs(1), seed());
@@ -71,7 +70,7 @@ struct Run<'r> {
     target: &'r Target<'r>,
     request: &'r Request,
     /// What was found to be done with each resource at first: later looks see our own writes.
-    first: BTreeMap<Key, Changed>,
+    first: Vec<(Key, Changed)>,
     written: usize,
 }
 
@@ -94,7 +93,7 @@ impl Run<'_> {
         let mut request = self.request.clone();
         request
             .delete
-            .retain(|key| resources.items.contains_key(key) || !self.first.contains_key(key));
+            .retain(|key| resources.items.contains_key(key) || !self.knows(key));
         let name = store.describe();
         let spelling = match self.target.kind {
             "file" => Spelling::Text,
@@ -114,21 +113,20 @@ impl Run<'_> {
             Err(refusal) => return Err(refusal),
         };
         for step in &plan.steps {
-            let first = || step.changed.clone();
-            self.first.entry(step.key.clone()).or_insert_with(first);
+            if !self.knows(&step.key) {
+                self.first.push((step.key.clone(), step.changed.clone()));
+            }
         }
         Ok((plan, ownership))
     }
 
+    fn knows(&self, key: &Key) -> bool {
+        self.first.iter().any(|(known, _)| known == key)
+    }
+
     fn done(&self, plan: Plan) -> Done {
-        let mut resources: Vec<Changed> = (plan.steps.iter())
-            .map(|step| self.first.get(&step.key).unwrap_or(&step.changed).clone())
-            .collect();
-        let gone =
-            (self.request.delete.iter()).filter(|key| !plan.steps.iter().any(|step| step.key == **key));
-        resources.extend(gone.filter_map(|key| self.first.get(key).cloned()));
         Done {
-            resources,
+            resources: self.first.iter().map(|(_, changed)| changed.clone()).collect(),
             warnings: plan.warnings,
         }
     }
@@ -202,8 +200,8 @@ impl Run<'_> {
         }
         let of = self
             .first
-            .values()
-            .filter(|changed| changed.action != super::Action::Unchanged);
+            .iter()
+            .filter(|(_, changed)| changed.action != Action::Unchanged);
         Refusal::Partly {
             done: self.written,
             of: of.count(),
@@ -218,12 +216,11 @@ impl Run<'_> {
 
     /// Where a look fails after something was written: which part is left is not known exactly.
     fn stopped_by(&self, why: Refusal) -> Refusal {
-        match self
+        let to_do = self
             .first
-            .keys()
-            .nth(self.written)
-            .or(self.first.keys().next_back())
-        {
+            .iter()
+            .filter(|(_, changed)| changed.action != Action::Unchanged);
+        match to_do.skip(self.written).map(|(key, _)| key).next() {
             Some(left) => self.partly_at(left.clone(), why),
             None => why,
         }

@@ -60,6 +60,7 @@ impl Cluster {
                 process: None,
                 paused: false,
                 cut: false,
+                isolated: false,
             });
         }
         for i in 0..cluster.members.len() {

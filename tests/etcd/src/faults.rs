@@ -40,6 +40,38 @@ impl Cluster {
         self.members[member].cut = false;
     }
 
+    /// Cuts a member off from the other members, while clients still reach it: it loses its leader and does not
+    /// know what the others decide.
+    ///
+    /// # Panics
+    /// Without namespaces.
+    pub fn isolate(&mut self, member: usize) {
+        self.network.peers(member, "add");
+        self.members[member].isolated = true;
+    }
+
+    /// Joins an isolated member again.
+    pub fn rejoin(&mut self, member: usize) {
+        self.network.peers(member, "del");
+        self.members[member].isolated = false;
+    }
+
+    /// Takes back whatever was done to a member: it runs, unpaused, and reaches everybody.
+    pub fn mend(&mut self, member: usize) {
+        if self.members[member].isolated {
+            self.rejoin(member);
+        }
+        if self.members[member].cut {
+            self.heal(member);
+        }
+        if self.members[member].paused {
+            self.resume(member);
+        }
+        if self.members[member].process.is_none() {
+            self.launch(member);
+        }
+    }
+
     /// The leader among the members that are up; none while there is none.
     pub fn leader(&self) -> Option<usize> {
         let mut members = self.members.iter();

@@ -17,6 +17,7 @@ pub(crate) struct Member {
     pub process: Option<Child>,
     pub paused: bool,
     pub cut: bool,
+    pub isolated: bool,
 }
 
 impl Member {
@@ -70,7 +71,7 @@ impl Member {
 
     /// Whether it runs and can be talked to.
     pub fn is_up(&self) -> bool {
-        self.process.is_some() && !self.paused && !self.cut
+        self.process.is_some() && !self.paused && !self.cut && !self.isolated
     }
 
     /// The end of the process that nobody asked for, if there was one.

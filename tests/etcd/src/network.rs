@@ -128,6 +128,24 @@ impl Network {
         };
         ip(&["-n", hub, "link", "set", &format!("m{member}"), state]);
     }
+
+    /// Lets a member talk with clients but not with the other members (`add`), or with all again (`del`).
+    pub fn peers(&self, member: usize, verb: &str) {
+        let Some(space) = &self.sites[member].namespace else {
+            panic!("only members in namespaces (Place::Namespaces) can be isolated");
+        };
+        let others = self.sites.iter().enumerate().filter(|(i, _)| *i != member);
+        for (_, other) in others {
+            ip(&[
+                "-n",
+                space,
+                "route",
+                verb,
+                "blackhole",
+                &format!("{}/32", other.address),
+            ]);
+        }
+    }
 }
 
 /// Runs `f` just so, or on a thread of its own inside a namespace if one is named. Processes that it starts and

@@ -79,6 +79,13 @@ fn three_members_with_tls_and_a_user_survive_their_leader_and_leave_nothing() {
     cluster.must(&["put", "/a", "3"]);
     cluster.heal(second);
     cluster.await_healthy();
+    cluster.isolate(third);
+    let fourth = cluster.await_leader();
+    assert_ne!(fourth, third);
+    cluster.must(&["put", "/a", "3"]);
+    cluster.rejoin(third);
+    cluster.await_healthy();
+    let third = cluster.await_leader();
     cluster.pause(third);
     assert_ne!(cluster.await_leader(), third);
     cluster.resume(third);

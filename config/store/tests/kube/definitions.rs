@@ -70,3 +70,178 @@ fn the_rights_are_those_of_the_code() {
     let text = yaml("config/store/src/kubernetes/access.rs", &access::manifest());
     golden(&deploy().join("rbac.yaml"), &text);
 }
+
+/// The schema of a kind's specification.
+fn schema(kind: &str) -> Value {
+    let found = crds::all()
+        .into_iter()
+        .find(|definition| definition.spec.names.kind == kind);
+    let definition = serde_json::to_value(found.expect("a definition")).expect("JSON");
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+}
+
+/// The rules between fields, as CEL reads them: what each lets pass and what it refuses.
+#[test]
+fn the_rules_between_fields() {
+    let rule = |more: Value| {
+        let mut rule = json!({"action": "Accept"});
+        rule.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
+        json!({"importV6": [rule]})
+    };
+    let prepend = json!([{"prependASPath": {"prefix": [65001]}}]);
+    for (kind, name, spec, refused) in [
+        ("IPPool", "a", json!({"cidr": "10.0.0.0/16"}), None),
+        (
+            "IPPool",
+            "a",
+            json!({"cidr": "10.0.0.0/16", "blockSize": 26, "vxlanMode": "Always", "ipipMode": "Never"}),
+            None,
+        ),
+        (
+            "IPPool",
+            "a",
+            json!({"cidr": "10.0.0.0/26", "blockSize": 26}),
+            None,
+        ),
+        (
+            "IPPool",
+            "a",
+            json!({"cidr": "fd00::/48", "blockSize": 122, "vxlanMode": "CrossSubnet"}),
+            None,
+        ),
+        (
+            "IPPool",
+            "a",
+            json!({"cidr": "10.0.0.0/16", "blockSize": 122}),
+            Some("blockSize is 20 to 32"),
+        ),
+        (
+            "IPPool",
+            "a",
+            json!({"cidr": "fd00::/48", "blockSize": 26}),
+            Some("IPv6 116 to 128"),
+        ),
+        (
+            "IPPool",
+            "a",
+            json!({"cidr": "10.0.0.0/28", "blockSize": 26}),
+            Some("does not fit into cidr"),
+        ),
+        (
+            "IPPool",
+            "a",
+            json!({"cidr": "10.0.0.0/16", "vxlanMode": "Always", "ipipMode": "Always"}),
+            Some("both on"),
+        ),
+        (
+            "IPPool",
+            "a",
+            json!({"cidr": "fd00::/48", "ipipMode": "Always"}),
+            Some("IPIP carries IPv4 only"),
+        ),
+        (
+            "BGPPeer",
+            "a",
+            json!({"peerIP": "192.0.2.1", "asNumber": 65001}),
+            None,
+        ),
+        (
+            "BGPPeer",
+            "a",
+            json!({"peerIP": "192.0.2.1", "asNumber": "1.10", "nodeSelector": "all()"}),
+            None,
+        ),
+        (
+            "BGPPeer",
+            "a",
+            json!({"peerSelector": "has(rr)", "node": "", "nodeSelector": "all()"}),
+            None,
+        ),
+        (
+            "BGPPeer",
+            "a",
+            json!({"peerIP": "192.0.2.1"}),
+            Some("asNumber is required"),
+        ),
+        ("BGPPeer", "a", json!({}), Some("one of peerIP and peerSelector")),
+        (
+            "BGPPeer",
+            "a",
+            json!({"peerIP": "192.0.2.1", "asNumber": 1, "peerSelector": "all()"}),
+            Some("one of peerIP"),
+        ),
+        (
+            "BGPPeer",
+            "a",
+            json!({"peerSelector": "all()", "node": "a", "nodeSelector": "all()"}),
+            Some("both set"),
+        ),
+        ("BGPConfiguration", "default", json!({"asNumber": 64512}), None),
+        (
+            "BGPConfiguration",
+            "node.a",
+            json!({"asNumber": 64512}),
+            Some("only the one named default"),
+        ),
+        (
+            "IPAMConfiguration",
+            "default",
+            json!({"autoAllocateBlocks": false}),
+            None,
+        ),
+        (
+            "IPAMConfiguration",
+            "default",
+            json!({"autoAllocateBlocks": false, "strictAffinity": false}),
+            Some("strictAffinity: true only"),
+        ),
+        ("BGPFilter", "a", rule(json!({})), None),
+        (
+            "BGPFilter",
+            "a",
+            rule(json!({"cidr": "fd00::/8", "matchOperator": "In", "prefixLength": {"min": 48}})),
+            None,
+        ),
+        ("BGPFilter", "a", rule(json!({"operations": prepend})), None),
+        (
+            "BGPFilter",
+            "a",
+            rule(json!({"cidr": "fd00::/8"})),
+            Some("cidr and matchOperator"),
+        ),
+        (
+            "BGPFilter",
+            "a",
+            rule(json!({"prefixLength": {"min": 48}})),
+            Some("prefixLength goes with cidr"),
+        ),
+        (
+            "BGPFilter",
+            "a",
+            rule(json!({"action": "Reject", "operations": prepend})),
+            Some("operations go with"),
+        ),
+        (
+            "Node",
+            "a",
+            json!({"bgp": {"asNumber": "1.10"}, "podCIDRs": []}),
+            None,
+        ),
+        ("IPReservation", "a", json!({"reservedCIDRs": ["10.0.0.1"]}), None),
+    ] {
+        let object = json!({
+            "apiVersion": "roadbed.dev/v1", "kind": kind, "metadata": {"name": name}, "spec": spec,
+        });
+        let said = match kube_cel::Validator::new().validate(&schema(kind), &object, None) {
+            Ok(()) => None,
+            Err(errors) => Some(errors.to_string()),
+        };
+        match (refused, said) {
+            (None, said) => assert_eq!(said, None, "{kind} {spec}"),
+            (Some(part), Some(said)) => assert!(said.contains(part), "{kind} {spec}: {said}"),
+            (Some(part), None) => panic!("{kind} {spec} passes and should not: {part}"),
+        }
+    }
+}

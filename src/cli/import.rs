@@ -314,14 +314,14 @@ fn blocks(text: &mut String, report: &Report) {
     if !ipam.troubles.is_empty() {
         line(text, "");
         let rows = ipam.troubles.iter().map(|trouble| {
-            let kept = if trouble.stops { "no" } else { "yes" };
+            let in_the_way = if trouble.stops { "yes" } else { "no" };
             vec![
                 trouble.block.to_string(),
-                kept.to_owned(),
+                in_the_way.to_owned(),
                 with_advice(&trouble.message, &trouble.advice),
             ]
         });
-        line(text, &table(&["block", "kept", "what is so"], rows));
+        line(text, &table(&["block", "in the way", "what is so"], rows));
     }
 }
 
@@ -352,12 +352,12 @@ fn end(text: &mut String, report: &Report, written: Option<&Path>) {
     let parts: Vec<String> = parts
         .iter()
         .filter(|(n, _)| *n > 0)
-        .map(|(n, what)| format!("{n} {what}"))
+        .map(|(n, what)| format!("{what}: {n}"))
         .collect();
     line(
         text,
         &format!(
-            "Not everything carries over: {carried} documents do; what does not: {}.",
+            "Not everything carries over: {carried} documents do. What does not: {}.",
             parts.join(", ")
         ),
     );

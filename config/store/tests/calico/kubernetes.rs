@@ -42,7 +42,6 @@ fn read(standin: &Standin) -> Result<Snapshot, Error> {
     std::fs::write(file.path(), standin.kubeconfig("reader")).expect("written");
     let settings = KubernetesSettings {
         kubeconfig: Some(file.path().into()),
-        ..KubernetesSettings::default()
     };
     runtime().block_on(read_kubernetes(&settings))
 }

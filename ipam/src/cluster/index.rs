@@ -101,6 +101,16 @@ impl Intervals {
         Intervals { merged }
     }
 
+    /// How many addresses of a prefix are in it.
+    pub fn inside(&self, net: IpNet) -> u128 {
+        let (first, last) = bounds(net);
+        let list = &self.merged[usize::from(matches!(net, IpNet::V6(_)))];
+        let parts = list.iter().filter(|(start, end)| *start <= last && *end >= first);
+        parts.fold(0u128, |sum, (start, end)| {
+            sum.saturating_add((end.min(&last) - start.max(&first)).saturating_add(1))
+        })
+    }
+
     /// The end of the interval that covers a prefix as a whole.
     pub fn covering(&self, net: IpNet) -> Option<u128> {
         let (first, last) = bounds(net);

@@ -14,6 +14,7 @@
 
 mod aggregates;
 mod candidates;
+pub mod check;
 mod choose;
 mod decide;
 mod decision;
@@ -25,12 +26,14 @@ mod memory;
 mod purpose;
 mod reason;
 mod records;
+mod release;
 mod returning;
 mod settings;
 mod situation;
 mod span;
 mod sticky;
 mod trouble;
+mod usage;
 mod view;
 
 pub use candidates::Choice;
@@ -43,7 +46,9 @@ pub use records::{
     AddressRecord, AggregateRecord, BlockRecord, FORMAT, LoanRecord, LoanState, PresenceRecord, RecordError,
     StickyRecord,
 };
+pub use release::{Release, release_address, release_block};
 pub use settings::{ClaimAhead, Settings};
 pub use span::size;
 pub use trouble::{Hopeless, Trouble};
+pub use usage::{in_use, show};
 pub use view::{ClusterView, NodeFacts, Pool, Stored};

@@ -37,17 +37,27 @@ pub enum Purpose {
         /// How many records.
         records: usize,
     },
-    /// To write down how a pool is laid out.
-    Layout {
-        /// The pool.
-        pool: String,
-    },
     /// To bring a loan one step further, or to end it.
     Loan {
         /// The address.
         address: IpAddr,
         /// What is done.
         act: LoanAct,
+    },
+    /// To take an address out of the mirror that nobody has.
+    Forget {
+        /// The address.
+        address: IpAddr,
+    },
+    /// To give an aggregate without blocks back.
+    ForgetAggregate {
+        /// The aggregate.
+        range: IpNet,
+    },
+    /// To let a workload's sticky addresses go.
+    ForgetSticky {
+        /// `namespace.name`.
+        workload: String,
     },
     /// To write down where the sticky addresses of a workload are.
     Sticky {
@@ -81,9 +91,11 @@ impl Purpose {
             Purpose::Reclaim { .. } => "reclaim",
             Purpose::Release { .. } => "release",
             Purpose::Collect { .. } => "collect",
-            Purpose::Layout { .. } => "layout",
             Purpose::Loan { .. } => "loan",
             Purpose::Sticky { .. } => "sticky",
+            Purpose::Forget { .. } | Purpose::ForgetAggregate { .. } | Purpose::ForgetSticky { .. } => {
+                "repair"
+            }
         }
     }
 }
@@ -97,7 +109,6 @@ impl fmt::Display for Purpose {
             Purpose::Collect { node, records } => {
                 write!(f, "take back {records} records of node {node}, which is gone")
             }
-            Purpose::Layout { pool } => write!(f, "write down the block size of pool {pool}"),
             Purpose::Loan { address, act } => {
                 let what = match act {
                     LoanAct::Ask => "ask for",
@@ -109,6 +120,9 @@ impl fmt::Display for Purpose {
                 };
                 write!(f, "{what} {address}")
             }
+            Purpose::Forget { address } => write!(f, "take {address} out of the mirror"),
+            Purpose::ForgetAggregate { range } => write!(f, "give the aggregate {range} back"),
+            Purpose::ForgetSticky { workload } => write!(f, "keep no address for {workload} any more"),
             Purpose::Sticky { workload } => write!(f, "write down where {workload} has its addresses"),
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn lost(here: Situation<'_>, troubles: &mut Vec<Trouble>) -> Vec<Ledg
 
 /// Leases in no block of this node, though in a pool: they go on as single routes, and another node may give the
 /// same address to a pod.
-fn stranded(here: Situation<'_>, troubles: &mut Vec<Trouble>) {
+pub(super) fn stranded(here: Situation<'_>, troubles: &mut Vec<Trouble>) {
     for lease in &here.local.leases {
         for address in lease.addresses.iter().filter(|address| !holds(here, **address)) {
             let owner = here

@@ -209,6 +209,10 @@ pub(super) fn room_for_more(here: Situation<'_>, family: Family) -> Result<(), T
 pub(super) fn superfluous(here: Situation<'_>) -> (Vec<&BlockUse>, Option<Duration>) {
     let mut leaving: Vec<&BlockUse> = Vec::new();
     let mut next: Option<Duration> = None;
+    // Without a resource nothing can be said about pools: what there is stays.
+    if here.facts().is_none() {
+        return (leaving, next);
+    }
     // The last one taken goes first.
     let idle = |block: &&BlockUse| block.block.state == BlockState::Open && block.used == 0;
     let empty: Vec<&BlockUse> = here.claimed().filter(idle).collect();

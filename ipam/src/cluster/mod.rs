@@ -36,6 +36,11 @@ mod trouble;
 mod usage;
 mod view;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use candidates::Choice;
 pub use decide::decide;
 pub use decision::{Decision, Step};

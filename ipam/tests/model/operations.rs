@@ -31,8 +31,8 @@ pub fn one(world: &mut World) {
         152..=166 => world.start(i),
         167 => machine_dies(world, i),
         168..=170 => world.nodes[i].machine = true,
-        171 => node_resource_goes(world, i),
-        172..=174 => node_resource_comes(world, i),
+        171..=172 => node_resource_goes(world, i),
+        173..=174 => node_resource_comes(world, i),
         175 => pool_changes(world),
         176..=182 => pass(world),
         183 => clock_jumps(world, i),
@@ -114,7 +114,7 @@ fn pool_changes(world: &mut World) {
 }
 
 fn pass(world: &mut World) {
-    let seconds = 1 + world.rng.below(90) as u64;
+    let seconds = 1 + world.rng.below(150) as u64;
     world.now += Duration::from_secs(seconds);
 }
 

@@ -220,7 +220,7 @@ impl World {
         assert!(commits <= 1, "{:?}", decision.steps);
         let any = !decision.steps.is_empty();
         for step in decision.steps {
-            if !calm && self.rng.one_in(20) {
+            if !calm && self.rng.one_in(6) {
                 self.pod_comes_or_goes(i);
             }
             if !calm && self.rng.one_in(60) {
@@ -491,7 +491,7 @@ impl World {
             }
             1 => request(number, vec!["named".into()], Vec::new(), None),
             2 => request(number, vec!["more".into(), "six".into()], Vec::new(), None),
-            3 | 4 => {
+            3..=5 => {
                 let workload = format!("default.db-{}", self.rng.below(4));
                 // One pod of a workload at a time, as a StatefulSet has it.
                 let elsewhere: Vec<(usize, Owner)> = (self.nodes.iter().enumerate())

@@ -26,3 +26,6 @@ pub use faults::Fail;
 pub use rights::{Right, Rights};
 pub use server::Standin;
 pub use state::Resource;
+
+#[cfg(test)]
+mod tests;

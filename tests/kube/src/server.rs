@@ -183,18 +183,30 @@ impl Standin {
         });
     }
 
-    /// Makes or replaces an object as an administrator would, at its path: `/api/v1/nodes/a`.
+    /// Makes or replaces an object at its path (`/api/v1/nodes/a`), as an administrator would, and its status, as the
+    /// controller would whose it is.
     ///
     /// # Panics
     /// Where the object is refused.
     pub fn put(&self, path: &str, object: Value) -> Value {
         let target = Target::parse(path).expect("a path of the API");
         let done = self.shared.with(|inner| {
+            let status = object.get("status").is_some().then(|| object.clone());
             let there = inner.state.objects.contains_key(&State::key(&target));
-            if there {
+            let done = if there {
                 inner.state.replace(&target, object)
             } else {
                 inner.state.create(&target, object)
+            };
+            let of = Target {
+                status: true,
+                ..target.clone()
+            };
+            match status {
+                Some(status) if inner.state.resource(&of).is_some() => {
+                    done.and_then(|_| inner.state.replace(&of, status))
+                }
+                _ => done,
             }
         });
         self.shared.announce();

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod definitions;
+mod followed;
 mod gone;
 mod nodes;
 mod outage;

@@ -9,6 +9,9 @@ use super::output::{self, Format};
 use super::settings::{Settings, block_on};
 use super::validate;
 
+/// So many warnings are printed: what is more hides what became of the resources.
+const SHOWN: usize = 20;
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -57,8 +60,12 @@ pub(super) fn carry(settings: &Settings, request: &Request, dry_run: bool) -> an
 /// Prints what became of it; warnings go to standard error.
 pub(super) fn print(format: Format, done: &Done, dry_run: bool) -> anyhow::Result<()> {
     if format == Format::Table {
-        for problem in &done.warnings {
+        for problem in done.warnings.iter().take(SHOWN) {
             eprintln!("{problem}");
+        }
+        match done.warnings.len().saturating_sub(SHOWN) {
+            0 => {}
+            more => eprintln!("and {more} warnings more; `roadbed validate` shows all"),
         }
     }
     output::print(format, done, |done| lines(&done.resources, dry_run))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use config::Rules;
 use datastore::{
-    Compare, Datastore, Error, Expect, Key, Outcome, Space, SpaceView, Transaction, Transactional,
+    Compare, Datastore, Error, Expect, Key, Outcome, Space, SpaceView, Transaction, Transactional, Write,
 };
 use tokio::time::sleep;
 
@@ -18,6 +18,28 @@ const ATTEMPTS: usize = 12;
 /// So many writes go into one transaction: etcd takes 128 operations. More of them are several transactions, each
 /// good in itself.
 const TOGETHER: usize = 100;
+
+/// And so many bytes: etcd takes requests of 1.5 MiB.
+const TOGETHER_BYTES: usize = 1 << 20;
+
+/// The steps that go into the next transaction: at least one.
+fn together(plan: &Plan) -> Vec<&Step> {
+    let size = |step: &Step| match &step.write {
+        Some(Write::Put(_, value)) => value.len() + 200,
+        _ => 200,
+    };
+    let mut bytes = 0;
+    let open = plan.steps.iter().filter(|step| step.write.is_some());
+    let mut part: Vec<&Step> = Vec::new();
+    for step in open.take(TOGETHER) {
+        bytes += size(step);
+        if bytes > TOGETHER_BYTES && !part.is_empty() {
+            break;
+        }
+        part.push(step);
+    }
+    part
+}
 
 /// The store that is to be changed.
 pub struct Target<'s> {
@@ -138,12 +160,7 @@ impl Run<'_> {
         plan: &Plan,
         ownership: Option<&SpaceView>,
     ) -> Result<bool, Refusal> {
-        let part: Vec<&Step> = plan
-            .steps
-            .iter()
-            .filter(|step| step.write.is_some())
-            .take(TOGETHER)
-            .collect();
+        let part = together(plan);
         let mut transaction =
             Transaction::default().when(Compare::Unwritten(Space::Resources, plan.revision.clone()));
         if let Some(ownership) = ownership.filter(|_| plan.rests_on_ownership) {

@@ -22,7 +22,7 @@ pub enum Refusal {
         store: String,
     },
     /// The store did not take it.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] datastore::Error),
     /// Others wrote in between, again and again.
     #[error(

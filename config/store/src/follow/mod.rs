@@ -16,7 +16,7 @@ mod space;
 mod tests;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use config::Rules;
 use datastore::{Datastore, Space};
@@ -149,7 +149,10 @@ pub(crate) async fn start(
     let mut states = handle.state();
     let first = states.wait_for(|state| publisher.heard() || state.is_bad());
     if tokio::time::timeout(timing.first_look, first).await.is_err() {
-        publisher.away("has not answered yet");
+        // Its own answer, good or bad, will tell more.
+        let why = format!("{name} has not answered within {} s", timing.first_look.as_secs());
+        shared.tell(|reach| reach.lost(Space::Resources, why.clone(), SystemTime::now()));
+        publisher.away(&why);
     }
     handle
 }

@@ -39,6 +39,11 @@ impl Pool {
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
         let deadline = Instant::now() + self.timing.total;
+        // An attempt cut short would leave a write in doubt for nothing: the last one begins while there is time.
+        let last_start = match kind {
+            Kind::Once => deadline.checked_sub(self.timing.attempt).unwrap_or(deadline),
+            Kind::Repeatable => deadline,
+        };
         let mut pauses = pauses(self.timing.pause);
         let mut said: Vec<Option<Trouble>> = vec![None; self.size()];
         let mut tokens = 0;
@@ -56,14 +61,14 @@ impl Pool {
                     _ => return Err(trouble),
                 }
                 said[slot] = Some(trouble);
-                if Instant::now() >= deadline {
+                if Instant::now() >= last_start {
                     return Err(self.summary(&said));
                 }
             }
             if let Some(refused) = all_refuse(&said) {
                 return Err(refused);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = last_start.saturating_duration_since(Instant::now());
             sleep(pauses.next().unwrap_or_default().min(left)).await;
         }
     }
@@ -77,12 +82,16 @@ impl Pool {
     where
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
-        let live = self.live(slot).await?;
+        let live = self
+            .live(slot)
+            .await
+            .map_err(|trouble| self.hint(slot, trouble))?;
         let left = deadline.saturating_duration_since(Instant::now());
-        let limit = self.timing.attempt.min(left.max(self.timing.pause));
+        // The last one gets a moment even so: connecting may have used up the time.
+        let limit = self.timing.attempt.min(left.max(self.timing.attempt / 3));
         match timeout(limit, operation(live.clone())).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.failure(&live, &error)),
+            Ok(Err(error)) => Err(self.hint(slot, self.failure(&live, &error))),
             Err(_) => {
                 self.failed(&live);
                 Err(Trouble::Lost(format!(
@@ -111,6 +120,26 @@ impl Pool {
                 trouble
             }
             _ => trouble,
+        }
+    }
+
+    /// What the end of a connection may mean where one side speaks TLS and the other does not.
+    fn hint(&self, slot: usize, trouble: Trouble) -> Trouble {
+        let detail = trouble.detail();
+        let said = |words: &[&str]| words.iter().any(|word| detail.contains(word));
+        let fix = match self.url(slot).starts_with("https:") {
+            true if said(&["handshake eof"]) => {
+                "if it does not speak TLS, write http:// in datastore.endpoints"
+            }
+            false if said(&["broken pipe", "reset", "closed"]) => {
+                "if it speaks TLS, write https:// in datastore.endpoints"
+            }
+            _ => return trouble,
+        };
+        match trouble {
+            Trouble::Away(_) => Trouble::Away(format!("{detail}; {fix}")),
+            Trouble::Lost(_) => Trouble::Lost(format!("{detail}; {fix}")),
+            trouble => trouble,
         }
     }
 

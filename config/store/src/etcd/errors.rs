@@ -32,7 +32,8 @@ pub(super) enum Trouble {
         /// What to do.
         fix: String,
     },
-    /// No space for writes. Reads go on.
+    /// No space for writes. Reads go on. The one write that raises the alarm is sometimes carried out all the same
+    /// (etcd applies it and reports the alarm); a later look tells.
     Full(String),
     /// The revision is gone.
     Compacted,

@@ -17,6 +17,7 @@ mod tls;
 mod translate;
 mod watch;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -61,15 +62,22 @@ struct Shared {
 }
 
 impl EtcdStore {
-    /// A store that connects when it is first asked, so that one that is away is no error here.
+    /// A store that connects when it is first asked, so that one that is away is no error here. It begins with
+    /// any of the members, so that the nodes of a cluster are spread over them.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the settings name no endpoint.
     pub fn connect(settings: &EtcdSettings) -> Result<EtcdStore, Error> {
-        EtcdStore::with_timing(settings, Timing::default())
+        let store = EtcdStore::with_timing(settings, Timing::default())?;
+        // The standard library's hash keys are the one source of chance that is needed here.
+        store
+            .shared
+            .pool
+            .begin_at(RandomState::new().build_hasher().finish());
+        Ok(store)
     }
 
-    /// [`EtcdStore::connect`] with other limits.
+    /// [`EtcdStore::connect`] with other limits; it begins with the first member.
     pub fn with_timing(settings: &EtcdSettings, timing: Timing) -> Result<EtcdStore, Error> {
         let name = name(settings);
         if settings.endpoints.is_empty() {

@@ -71,6 +71,13 @@ impl Pool {
         self.current.load(Ordering::Relaxed) % self.slots.len().max(1)
     }
 
+    /// Sends calls to one of the members from now on, whatever the number.
+    pub fn begin_at(&self, number: u64) {
+        let slot = number.checked_rem(self.slots.len() as u64).unwrap_or(0);
+        self.current
+            .store(usize::try_from(slot).unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// The URL of a member.
     pub fn url(&self, slot: usize) -> &str {
         &self.slots[slot].url

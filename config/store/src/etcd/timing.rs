@@ -23,9 +23,9 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Timing {
-            connect: Duration::from_secs(3),
+            connect: Duration::from_secs(2),
             attempt: Duration::from_secs(3),
-            total: Duration::from_secs(10),
+            total: Duration::from_secs(8),
             pause: Duration::from_millis(50),
             ping: Duration::from_secs(6),
             ping_answer: Duration::from_secs(3),

@@ -6,7 +6,7 @@ use config::EtcdSettings;
 use datastore::{Datastore, Error, Expect, Key, Space, Write};
 use etcd_testbed::{Cluster, Options};
 use futures::StreamExt;
-use store::etcd::EtcdStore;
+use store::etcd::{EtcdStore, Timing};
 
 use super::support::{password_file, run, settings, soon};
 
@@ -40,6 +40,7 @@ fn certificates_that_do_not_fit_are_refused_with_the_reason_and_taken_up_once_th
         tls: true,
         ..Options::default()
     });
+    let plain = Cluster::start(Options::default());
     let files = cluster.client_paths().unwrap();
     let good = settings(&cluster, dir.path());
     let with = |change: &dyn Fn(&mut EtcdSettings)| {
@@ -63,12 +64,29 @@ fn certificates_that_do_not_fit_are_refused_with_the_reason_and_taken_up_once_th
             text.contains("client certificate") && text.contains("certFile"),
             "{text}"
         );
-        let plain = with(&|s| s.endpoints = vec![s.endpoints[0].replace("https:", "http:")]);
-        let text = soon("an answer", plain.list(Space::Resources))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(text.contains("cannot be reached"), "{text}");
+        let mismatch = |url: String| {
+            let settings = EtcdSettings {
+                endpoints: vec![url],
+                ..good.clone()
+            };
+            let timing = Timing {
+                total: Duration::from_secs(1),
+                ..Timing::default()
+            };
+            EtcdStore::with_timing(&settings, timing).unwrap()
+        };
+        let tls_as_plain = mismatch(cluster.endpoint(0).replace("https:", "http:"));
+        let plain_as_tls = mismatch(plain.endpoint(0).replace("http:", "https:"));
+        for (store, hint) in [(tls_as_plain, "write https://"), (plain_as_tls, "write http://")] {
+            let text = soon("an answer", store.list(Space::Resources))
+                .await
+                .unwrap_err()
+                .to_string();
+            assert!(
+                text.contains("cannot be reached") && text.contains(hint),
+                "{text}"
+            );
+        }
 
         // A store with files that are rotated under it.
         let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));

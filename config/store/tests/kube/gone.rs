@@ -78,7 +78,8 @@ async fn a_list_that_expires_is_begun_again() {
         paged.list(Space::Ownership).await.expect("a listing").items.len(),
         9
     );
-    standin.delay(std::time::Duration::from_millis(30));
+    standin.requests();
+    standin.delay(std::time::Duration::from_millis(200));
     let listing = tokio::spawn(async move { paged.list(Space::Ownership).await });
     // Between two pages.
     until("the second page is asked for", || {
@@ -92,6 +93,8 @@ async fn a_list_that_expires_is_begun_again() {
     standin.compact(true);
     let listing = listing.await.expect("no panic").expect("a listing");
     assert_eq!(listing.items.len(), 9);
+    let first_page = |request: &String| request.contains("/ipamblocks?") && !request.contains("continue=");
+    assert!(standin.requests().iter().any(first_page), "it was begun again");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ fn key() -> Key {
 
 #[tokio::test]
 async fn a_hold_renews_itself_through_outages_and_ends_when_dropped() {
-    let mut standin = standin();
+    let standin = standin();
     let store = store(&standin).await;
     let hold = store
         .hold(&"a".parse().expect("a name"), "1".into(), TTL)
@@ -29,11 +29,13 @@ async fn a_hold_renews_itself_through_outages_and_ends_when_dropped() {
             .object(LEASE)
             .is_some_and(|lease| lease["spec"]["renewTime"] != first["spec"]["renewTime"])
     };
-    // The first renewal meets a server that is away, and what was there is lost.
-    standin.stop();
+    // The first renewal meets a server that is broken, and what was there is lost.
+    standin.fail(Fail::next(500, usize::MAX));
     standin.remove(LEASE);
-    tokio::time::sleep(TTL / 2).await;
-    standin.restart();
+    standin.requests();
+    until("a renewal is tried", || !standin.requests().is_empty()).await;
+    assert_eq!(standin.object(LEASE), None);
+    standin.fail(Fail::next(500, 0));
     until("it is written again", || renewed(&standin)).await;
     assert_eq!(
         standin.object(LEASE).expect("a lease")["spec"]["acquireTime"],

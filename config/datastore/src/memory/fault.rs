@@ -42,6 +42,9 @@ pub enum Fault {
     LostBefore,
     /// Writes fail with [`crate::Error::Full`]; reads work.
     Full,
+    /// A write is carried out and answered with [`crate::Error::Full`], as etcd sometimes does with the one that
+    /// raises the alarm; reads work.
+    FullAfter,
     /// [`crate::Error::Refused`].
     Refused,
 }

@@ -125,7 +125,7 @@ impl Memory {
 
     fn read<T>(&self, call: &Call<'_>, f: impl FnOnce(&State) -> Result<T, Error>) -> Result<T, Error> {
         match self.fault(call) {
-            Fault::None | Fault::Full => f(&self.lock()),
+            Fault::None | Fault::Full | Fault::FullAfter => f(&self.lock()),
             Fault::Refused => Err(refused()),
             // Reading changes nothing: a lost answer is the same as none.
             Fault::Unavailable | Fault::Lost | Fault::LostBefore => Err(unavailable()),
@@ -141,10 +141,8 @@ impl Memory {
             Fault::None => f(&mut self.lock()),
             Fault::Unavailable => Err(unavailable()),
             Fault::Refused => Err(refused()),
-            Fault::Full => Err(Error::Full {
-                store: NAME.into(),
-                detail: "the test says that it is full".into(),
-            }),
+            Fault::Full => Err(full()),
+            Fault::FullAfter => f(&mut self.lock()).and_then(|_| Err(full())),
             Fault::LostBefore => Err(lost()),
             Fault::Lost => f(&mut self.lock()).and_then(|_| Err(lost())),
         }
@@ -261,6 +259,13 @@ fn lost() -> Error {
     Error::Unknown {
         store: NAME.into(),
         detail: "the test lost the answer".into(),
+    }
+}
+
+fn full() -> Error {
+    Error::Full {
+        store: NAME.into(),
+        detail: "the test says that it is full".into(),
     }
 }
 

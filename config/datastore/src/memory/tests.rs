@@ -61,6 +61,10 @@ fn a_full_store_reads() {
     assert!(store.get_now(&key("a")).unwrap().is_some());
     let full = store.write_now(&put("a", "2"), &Expect::Any);
     assert!(matches!(full, Err(Error::Full { .. })), "{full:?}");
+    store.set_faults(|_| Fault::FullAfter);
+    let full = store.write_now(&put("b", "1"), &Expect::Absent);
+    assert!(matches!(full, Err(Error::Full { .. })), "{full:?}");
+    assert!(store.get_now(&key("b")).unwrap().is_some());
     store.clear_faults();
     assert!(store.write_now(&put("a", "2"), &Expect::Any).unwrap().is_done());
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use config::fields::ResourceKind;
 use config::problem::Problems;
 use config::yaml::{self, Kind as Yaml};
 use datastore::{Incarnation, Item, Key, Version};
@@ -91,8 +92,9 @@ fn resource(kind: Kind, key: &Key, text: &str) -> Result<(Value, Value), String>
         (Some(document), None, 0) => json_of(document),
         _ => return Err(format!("the value of {key} is not one document of YAML or JSON")),
     };
-    if document["kind"] != kind.name() {
-        return Err(format!("the document of {key} is not a {}", kind.name()));
+    let of = document["kind"].as_str().and_then(ResourceKind::from_name);
+    if of.map(Kind::Resource) != Some(kind) {
+        return Err(format!("the document of {key} is not of kind {}", kind.name()));
     }
     if document["metadata"]["name"] != key.name() {
         return Err(format!("the document of {key} has another name"));

@@ -46,13 +46,26 @@ fn an_as_number_with_a_point_stays_what_it_is() {
     assert_eq!(object(&key, yaml).expect("an object")["spec"]["asNumber"], "1.10");
 }
 
+/// Calico's older name of a kind is the same kind.
+#[test]
+fn an_older_name_of_a_kind_is_stored_under_the_present_one() {
+    let key = Key::resource(ResourceKind::IpamConfig, "default");
+    let yaml = "apiVersion: projectcalico.org/v3\nkind: IPAMConfig\nmetadata: { name: default }\n\
+                spec: { strictAffinity: true, maxBlocksPerHost: ~ }";
+    let object = object(&key, yaml).expect("an object");
+    assert_eq!(
+        (&object["kind"], &object["spec"]),
+        (&json!("IPAMConfiguration"), &json!({"strictAffinity": true}))
+    );
+}
+
 #[test]
 fn what_is_no_document_of_this_key_is_refused() {
     for (text, why) in [
         ("", "not one document"),
         ("{", "not one document"),
         ("a: 1\n---\nb: 1\n", "not one document"),
-        ("kind: BGPPeer\nmetadata: { name: pods }", "not a IPPool"),
+        ("kind: BGPPeer\nmetadata: { name: pods }", "not of kind IPPool"),
         ("kind: IPPool\nmetadata: { name: others }", "another name"),
     ] {
         let wrong = object(&pool(), text).expect_err(text);

@@ -23,7 +23,7 @@ use super::situation::Situation;
 use super::span;
 use super::sticky;
 use super::trouble::{Hopeless, Trouble};
-use super::view::ClusterView;
+use super::view::{ClusterView, Pool};
 use crate::local::{BlockState, LedgerStep, LocalView};
 
 /// What a node does next about the ownership of blocks and addresses.
@@ -46,6 +46,7 @@ pub fn decide(
     };
     let mut decision = Decision::default();
     decision.troubles.extend(absent(here));
+    decision.troubles.extend(without_aggregates(here));
     gc::look(here, memory, &mut decision);
     if local.fresh || ledger_follows(here, memory, &mut decision) {
         return decision;
@@ -69,6 +70,23 @@ fn absent(here: Situation<'_>) -> Option<Trouble> {
             "there is no Node resource with this name; add it, until then the node claims no blocks";
         Trouble::new(format!("Node {}", here.me()), message)
     })
+}
+
+/// Where the store writes one key at a time, the record of an aggregate and its first block cannot come together.
+fn without_aggregates(here: Situation<'_>) -> Vec<Trouble> {
+    let asked = here
+        .view
+        .pools()
+        .filter(|pool| pool.aggregate().is_some() && here.serves(pool));
+    let trouble = |pool: &Pool| {
+        let message = "its aggregate rule is not followed: this datastore writes one key at a time; use etcd, or take the rule out";
+        Trouble::new(format!("pool {}", pool.intent.name), message)
+    };
+    if here.settings.atomic {
+        Vec::new()
+    } else {
+        asked.map(trouble).collect()
+    }
 }
 
 /// What the ledger has to learn from the view. True if there was something.

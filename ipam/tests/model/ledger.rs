@@ -1,7 +1,7 @@
 //! The ledger of a simulated node: the real one, or a reference in memory that keeps to the meaning of each step and
 //! needs no disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -71,6 +71,12 @@ impl Durable {
             || self.node.values().any(|own| *own == address)
             || self.lent.contains_key(&address)
             || self.kept.contains_key(&address)
+    }
+
+    fn all_held(&self) -> BTreeSet<IpAddr> {
+        let leased = self.leases.values().flat_map(|lease| &lease.addresses);
+        let aside = self.lent.keys().chain(self.kept.keys());
+        leased.chain(aside).chain(self.node.values()).copied().collect()
     }
 
     /// The node's own address: the first one of the first block that nobody holds.
@@ -273,11 +279,11 @@ impl Ledger for Reference {
         self.wants
             .retain(|_, until| *until > now && *until <= now + Duration::from_secs(600));
         let book = &self.durable;
+        let held = book.all_held();
         let mut blocks = Vec::new();
         for block in &book.blocks {
-            let all = hosts(block.cidr);
-            let used = all.iter().filter(|a| book.held(**a)).count() as u128;
-            let size = all.len() as u128;
+            let used = held.range(block.cidr.network()..=block.cidr.broadcast()).count() as u128;
+            let size = ipam::cluster::size(block.cidr);
             if used > 0 {
                 self.empty_since.remove(&block.cidr);
             }

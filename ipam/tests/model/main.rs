@@ -80,7 +80,7 @@ fn all(
 
 #[test]
 fn no_address_is_given_twice_whatever_happens() {
-    let counts = all(16, 2000, 6, &|| Box::new(Reference::default()));
+    let counts = all(40, 2000, 6, &|| Box::new(Reference::default()));
     // A history in which nothing happens proves nothing.
     if setting("MODEL_SEED").is_none() {
         for what in [

@@ -15,13 +15,13 @@ pub fn one(world: &mut World) {
         0..=34 => world.refresh(i, false),
         35..=54 => world.refresh(i, true),
         55..=89 => _ = world.decide(i, false),
-        90..=99 => {
+        90..=95 => {
             let at = world.rng.below(world.flight.len());
             if at < world.flight.len() {
                 world.deliver(at, false);
             }
         }
-        100..=129 => world.pod_comes_or_goes(i),
+        96..=129 => world.pod_comes_or_goes(i),
         130..=134 => reap(world, i),
         135..=149 => world.retry(i),
         150..=151 => {

@@ -19,8 +19,8 @@ use crate::node::{Pending, Pod, Process, SimNode, request};
 use crate::resources::{PoolSpec, Resources, node_key};
 use crate::rng::Rng;
 
-pub const GRACE: Duration = Duration::from_secs(300);
-pub const LINGER: Duration = Duration::from_secs(600);
+pub const GRACE: Duration = Duration::from_secs(200);
+pub const LINGER: Duration = Duration::from_secs(90);
 
 /// A transaction on its way to the store. It may come late, twice or never.
 pub struct Flight {
@@ -77,7 +77,7 @@ impl World {
             aggregate,
         };
         for spec in [
-            pool("pods", "10.0.0.0/23", 28, false, aggregate),
+            pool("pods", "10.0.0.0/24", 28, false, aggregate),
             pool("more", "10.0.4.0/25", 29, false, None),
             pool("named", "10.0.6.0/25", 28, true, None),
             pool("six", "fd00:10::/116", 124, false, None),
@@ -89,7 +89,7 @@ impl World {
             let rack = ["r1", "r2", "r3"][number % 3];
             // The last one has a subnet from its resource.
             let given: &[&str] = if number + 1 == nodes {
-                &["10.0.1.0/27"]
+                &["10.0.0.96/27"]
             } else {
                 &[]
             };
@@ -485,7 +485,7 @@ impl World {
         let number = self.pods_made;
         match self.rng.below(10) {
             0 => {
-                let last = self.rng.below(512) as u32;
+                let last = self.rng.below(256) as u32;
                 let address = IpAddr::from((0x0a00_0000u32 + last).to_be_bytes());
                 request(number, Vec::new(), vec![address], None)
             }

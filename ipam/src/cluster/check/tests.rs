@@ -258,7 +258,7 @@ fn an_address_is_released_where_its_pod_is_gone() {
         release(&agent, Some(&kernel(&[])), "10.0.1.5", false)
             .unwrap()
             .fixes,
-        [lease.clone()]
+        std::slice::from_ref(&lease)
     );
     assert_eq!(release(&agent, None, "10.0.1.5", true).unwrap().fixes, [lease]);
     let kept = "10.0.1.6".parse().unwrap();

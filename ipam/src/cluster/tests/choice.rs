@@ -221,6 +221,28 @@ fn blocks_of_a_rack_come_from_one_aggregate() {
 }
 
 #[test]
+fn a_store_of_single_keys_has_no_aggregates_and_says_so() {
+    let mut cluster = Cluster::default();
+    cluster.pool(
+        "pods",
+        r#""cidr":"10.0.0.0/16","aggregate":{"nodeLabel":"rack","prefixLength":22}"#,
+    );
+    cluster.node("a", "r1", &[]);
+    let mut a = Agent::new("a");
+    a.settings.atomic = false;
+    let decision = cluster.decide(&mut a, at(0));
+    let Some(Step::Commit(_, transaction)) = decision.steps.last() else {
+        panic!("{decision:?}")
+    };
+    assert_eq!(transaction.write.len(), 1);
+    assert!(
+        decision.troubles[0].to_string().contains("one key at a time"),
+        "{:?}",
+        decision.troubles
+    );
+}
+
+#[test]
 fn blocks_of_two_sizes_stay_apart_even_if_nobody_knows_of_the_other() {
     let mut cluster = Cluster::default();
     cluster.pool("pods", r#""cidr":"10.0.0.0/26","blockSize":27"#);

@@ -1,6 +1,6 @@
 //! What callers hold: they publish wishes, watch the kernel and the progress, and wait for single routes.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -9,6 +9,7 @@ use crate::{
     error::Error,
     model::{DesiredFib, KernelView, Protocol, RouteKey, Settings, SyncStatus},
     netlink::{dump::Dumper, writer::Writer},
+    route::KernelHop,
     task::{Task, Wish},
 };
 
@@ -97,6 +98,25 @@ impl Handle {
             Err(_) => Err(Error::NotInstalled { key, reason }),
         }
     }
+}
+
+/// Our routes as the kernel has them at this moment, each with the names of the links that it leads to (none for a
+/// blackhole). Read on a socket of its own (`RTM_GETROUTE`), so that it shows what is and not what is remembered.
+///
+/// # Errors
+/// Where the kernel cannot be talked to.
+pub async fn installed(protocol: Protocol) -> Result<Vec<(RouteKey, Vec<String>)>, Error> {
+    let snapshot = Dumper::open()?.snapshot().await?;
+    let names: BTreeMap<u32, String> = (snapshot.host.indexes().into_iter())
+        .map(|(name, index)| (index, name.to_owned()))
+        .collect();
+    let ours = (snapshot.routes.into_iter()).filter(|(_, route)| route.protocol == protocol);
+    let links = |hops: &[KernelHop]| {
+        hops.iter()
+            .filter_map(|hop| names.get(&hop.index).cloned())
+            .collect()
+    };
+    Ok(ours.map(|(key, route)| (key, links(&route.hops))).collect())
 }
 
 /// Removes every route with that protocol number from every table, in the network namespace of the calling thread. Returns how

@@ -30,7 +30,7 @@ mod task;
 mod trouble;
 
 pub use error::Error;
-pub use handle::{Handle, cleanup, start};
+pub use handle::{Handle, cleanup, installed, start};
 pub use model::{
     Address, DesiredFib, DesiredRoute, ForeignRoute, Hop, KernelView, Link, Metric, NextHop, Protocol,
     RouteKey, RouteKind, Settings, SyncStatus, Table, Target,

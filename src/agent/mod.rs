@@ -22,6 +22,7 @@ mod pods;
 mod reconcile;
 mod running;
 mod snapshot;
+mod upkeep;
 
 use anyhow::Context;
 use config::agent_file::AgentConfig;

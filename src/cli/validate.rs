@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use config::load::{Source, load};
+use config::load::{Rules, Source, load_with};
 use config::problem::Problem;
 
 use super::output::{self, Format};
@@ -13,9 +13,23 @@ pub struct Args {
     /// Files or folders with resources, read as one set; `-` reads standard input.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// The kind of datastore that they are for: with `file`, every node lists its podCIDRs.
+    #[arg(long, value_enum, default_value_t = Kind::File)]
+    datastore: Kind,
     /// Output: lines for people on stderr, or json or yaml with stable field names.
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
+}
+
+/// Which rules hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// A file, or a folder of them.
+    File,
+    /// etcd.
+    Etcd,
+    /// Custom resources.
+    Kubernetes,
 }
 
 pub fn run(args: &Args) -> ExitCode {
@@ -29,7 +43,8 @@ pub fn run(args: &Args) -> ExitCode {
             }
         }
     }
-    let loaded = load(&sources);
+    let shared_out = args.datastore != Kind::File;
+    let loaded = load_with(&sources, Rules { shared_out });
     let bad = loaded.problems.iter().any(Problem::is_error);
     let printed = match args.output {
         Format::Table => print_lines(&loaded.problems, bad, sources.len()),

@@ -6,6 +6,7 @@ mod bgp_text;
 mod cni;
 mod explain;
 mod health;
+mod ipam;
 mod issues;
 mod limits;
 mod peers;
@@ -60,6 +61,9 @@ pub async fn serve(listener: UnixListener, state: State) -> anyhow::Result<()> {
         .route("/v1/peers/{peer}", get(peers::one))
         .route("/v1/routes", get(routes::get))
         .route("/v1/explain", get(explain::get))
+        .route("/v1/ipam", get(ipam::show))
+        .route("/v1/ipam/check", post(ipam::check))
+        .route("/v1/ipam/release", post(ipam::release))
         .route("/v1/plan", post(plan::post))
         .route("/v1/cni/add", post(cni::add))
         .route("/v1/cni/del", post(cni::del))

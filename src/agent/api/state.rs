@@ -17,6 +17,8 @@ pub struct State(Arc<Shared>);
 pub struct Shared {
     /// The node's name.
     pub node: String,
+    /// Protocol number of our routes.
+    pub route_protocol: u8,
     /// When the agent started.
     pub started: Instant,
     /// The parts.
@@ -30,6 +32,7 @@ impl State {
     pub fn new(config: &AgentConfig, parts: Parts, snapshots: watch::Receiver<Snapshot>) -> Self {
         State(Arc::new(Shared {
             node: config.node_name.to_string(),
+            route_protocol: config.route_protocol,
             started: Instant::now(),
             parts,
             snapshots,

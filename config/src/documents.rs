@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use crate::fields::ResourceKind;
-use crate::load::{MAX_BYTES, Source};
 use crate::problem::{Problem, Problems};
 use crate::reader::{Places, Reader};
 use crate::resources;
+use crate::source::{MAX_BYTES, Source};
 use crate::vocabulary::resource_name;
 use crate::yaml::{self, Value, to_json};
 

@@ -21,6 +21,7 @@ pub mod problem;
 pub mod reader;
 pub mod resources;
 pub mod selector;
+pub mod source;
 pub mod vocabulary;
 pub mod yaml;
 
@@ -31,7 +32,8 @@ pub use intent::{
     AggregateRule, AllowedUses, Assignment, BgpConfiguration, BgpFilter, BgpPeer, EncapMode, Intent, IpPool,
     IpReservation, IpamConfiguration, Node, NodeBgp, PeerNodes, PeerRemote, SourceAddress,
 };
-pub use load::{Loaded, Rules, Source, load, load_with};
+pub use load::{Loaded, load, load_with};
 pub use problem::{Problem, Severity};
 pub use selector::Selector;
+pub use source::{Rules, Source};
 pub use vocabulary::{Asn, Labels, MacAddress, NodeName, RouterId};

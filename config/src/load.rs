@@ -7,19 +7,9 @@ use crate::documents;
 use crate::intent::Intent;
 use crate::problem::{MAX_LISTED, Problem, Problems};
 use crate::resources::{self, Read, Resources};
+use crate::source::MAX_BYTES;
+pub use crate::source::{Rules, Source};
 use crate::yaml;
-
-/// Larger sources are refused unread.
-pub const MAX_BYTES: usize = 32 << 20;
-
-/// A text with the name that problems are to show: its file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Name for messages.
-    pub name: String,
-    /// YAML documents.
-    pub text: String,
-}
 
 /// What became of a set of sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,14 +18,6 @@ pub struct Loaded {
     pub intent: Option<Intent>,
     /// Every mistake of every document, in the order of the sources.
     pub problems: Vec<Problem>,
-}
-
-/// What depends on the kind of datastore.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Rules {
-    /// Whether blocks are claimed in the datastore (etcd, Kubernetes): then `Node.spec.podCIDRs` are optional.
-    /// False for a file, which has no one who shares out: there each node lists its own.
-    pub shared_out: bool,
 }
 
 /// Reads and checks a set of sources as one, by the rules of `kind: file`.

@@ -3,8 +3,8 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::load::Source;
 use crate::problem::Problem;
+use crate::source::Source;
 
 /// The resources in question. They are laid over those that are there: same kind and name replaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

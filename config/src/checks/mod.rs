@@ -10,9 +10,9 @@ mod peers;
 mod pools;
 mod references;
 
-use crate::load::Rules;
 use crate::problem::Problem;
 use crate::resources::Resources;
+use crate::source::Rules;
 
 /// Runs all checks.
 pub fn check(resources: &Resources, rules: Rules) -> Vec<Problem> {

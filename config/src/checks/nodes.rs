@@ -7,9 +7,9 @@ use ipnet::IpNet;
 
 use super::overlap::{Owned, Ranges, overlaps};
 use crate::intent::{IpPool, Node};
-use crate::load::Rules;
 use crate::problem::{Problem, Severity};
 use crate::resources::{Read, Resources};
+use crate::source::Rules;
 
 pub(super) fn check(resources: &Resources, rules: Rules, problems: &mut Vec<Problem>) {
     let mut addresses: HashMap<IpAddr, &Read<Node>> = HashMap::new();
@@ -93,7 +93,11 @@ fn check_pod_cidrs(
                 None => "write an IPPool around it, or a subnet of a pool".to_owned(),
             };
             // Where blocks are shared out, Kubernetes may hand out subnets that nobody asked it for.
-            let severity = if rules.shared_out { Severity::Warning } else { Severity::Error };
+            let severity = if rules.shared_out {
+                Severity::Warning
+            } else {
+                Severity::Error
+            };
             problems.push(read.problem(severity, &format!("spec.podCIDRs[{index}]"), message, fix));
         }
     }

@@ -1,9 +1,9 @@
 //! Pools do not overlap, and what is set on them has an effect.
 
 use super::overlap::{Owned, overlaps};
-use crate::load::Rules;
 use crate::problem::{Problem, Severity};
 use crate::resources::Resources;
+use crate::source::Rules;
 
 pub(super) fn check(resources: &Resources, rules: Rules, problems: &mut Vec<Problem>) {
     let pools = &resources.pools;

@@ -1,7 +1,7 @@
 //! Fields of `BGPConfiguration`, `BGPPeer` and `BGPFilter`.
 
 use super::class::Field;
-use super::table::{ignored, ours, refused, yes};
+use super::entries::{ignored, ours, refused, yes};
 
 pub(super) const BGP_CONFIGURATION: &[Field] = &[
     yes(

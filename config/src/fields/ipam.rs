@@ -1,7 +1,7 @@
 //! Fields of `IPPool`, `IPReservation` and `IPAMConfiguration`.
 
 use super::class::Field;
-use super::table::{ignored, ours, refused, yes};
+use super::entries::{ignored, ours, refused, yes};
 
 pub(super) const IP_POOL: &[Field] = &[
     yes(

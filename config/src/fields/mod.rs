@@ -6,6 +6,7 @@
 
 mod bgp;
 mod class;
+mod entries;
 mod hint;
 mod ipam;
 mod node;

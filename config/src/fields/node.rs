@@ -1,7 +1,7 @@
 //! Fields of `Node`.
 
 use super::class::Field;
-use super::table::{ignored, ours, refused, yes};
+use super::entries::{ignored, ours, refused, yes};
 
 pub(super) const NODE: &[Field] = &[
     yes("spec.bgp", "BGP identity of the node."),

@@ -1,45 +1,10 @@
 //! The table: what every kind has, and the way to the fields of each.
 
 use super::bgp::{BGP_CONFIGURATION, BGP_FILTER, BGP_PEER};
-use super::class::{Class, Field, ResourceKind};
+use super::class::{Field, ResourceKind};
+use super::entries::{ignored, yes};
 use super::ipam::{IP_POOL, IP_RESERVATION, IPAM_CONFIGURATION};
 use super::node::NODE;
-
-pub(super) const fn yes(path: &'static str, about: &'static str) -> Field {
-    Field {
-        path,
-        class: Class::Supported,
-        about,
-    }
-}
-
-pub(super) const fn ours(path: &'static str, about: &'static str) -> Field {
-    Field {
-        path,
-        class: Class::Ours,
-        about,
-    }
-}
-
-pub(super) const fn ignored(path: &'static str, why: &'static str) -> Field {
-    Field {
-        path,
-        class: Class::Ignored(why),
-        about: "",
-    }
-}
-
-pub(super) const fn refused(
-    path: &'static str,
-    harmless: &'static [&'static str],
-    why: &'static str,
-) -> Field {
-    Field {
-        path,
-        class: Class::Refused { harmless, why },
-        about: "",
-    }
-}
 
 const SERVER: &str = "written by a server";
 

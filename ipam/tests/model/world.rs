@@ -432,8 +432,10 @@ impl World {
             return;
         }
         let pending = std::mem::take(&mut self.nodes[i].pending);
-        for wait in pending {
+        for mut wait in pending {
             let clock = self.nodes[i].clock(now);
+            // A clock that went back does not make a pod wait for hours.
+            wait.until = wait.until.min(clock + Duration::from_secs(120));
             let waits_for_own = wait.request.sticky.is_some() && clock < wait.until && {
                 let local = self.nodes[i].ledger.local(clock);
                 let of = |w: &String| Some(w) == wait.request.sticky.as_ref();

@@ -410,6 +410,7 @@ pub struct Real {
     folder: tempfile::TempDir,
     ipam: Option<Ipam>,
     rules: LocalRules,
+    wants: BTreeMap<Want, SystemTime>,
 }
 
 impl Real {
@@ -419,6 +420,7 @@ impl Real {
             folder,
             ipam: None,
             rules: LocalRules::default(),
+            wants: BTreeMap::new(),
         };
         // A ledger that was just made is a new one: there was nothing before.
         real.ipam()
@@ -440,7 +442,13 @@ impl Real {
 
 impl Ledger for Real {
     fn local(&mut self, now: SystemTime) -> LocalView {
-        self.ipam().local(now)
+        let mut local = self.ipam().local(now);
+        // A clock that went back does not make a pod wait for hours.
+        let latest = now + Duration::from_secs(600);
+        local
+            .wants
+            .retain(|want| self.wants.get(want).is_none_or(|until| *until <= latest));
+        local
     }
 
     fn apply(&mut self, steps: &[LedgerStep], now: SystemTime) {
@@ -469,11 +477,13 @@ impl Ledger for Real {
     }
 
     fn want(&mut self, want: Want, until: SystemTime) {
+        self.wants.insert(want.clone(), until);
         self.ipam().want(want, until);
     }
 
     fn crash(&mut self) {
         self.ipam = None;
+        self.wants.clear();
     }
 
     fn lose(&mut self) {

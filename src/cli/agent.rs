@@ -6,6 +6,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::settings::{Settings, block_on};
 
+/// What is logged unless told otherwise. The Kubernetes client logs each failed connection once more, without saying
+/// to where; our own lines say it once, with what follows from it.
+const FILTER: &str = "info,kube_client=off";
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -14,7 +18,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.settings.load()?;
-    let filter = EnvFilter::try_from_env("ROADBED_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("ROADBED_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -2,5 +2,7 @@
 //! etcd, the data plane does not move.
 
 mod cluster;
+mod kubernetes;
+mod options;
 mod outage;
 mod sharing;

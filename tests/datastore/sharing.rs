@@ -92,8 +92,10 @@ fn a_full_node_claims_more_and_gives_back_what_is_empty() {
             "an address twice: {given:?}"
         );
     }
-    let grown = blocks(&cluster, "n1").expect("status");
-    assert!(grown.len() >= 3, "{grown:?} for {given:?}");
+    let grown = eventually("the next block is claimed ahead of need", || {
+        let grown = blocks(&cluster, "n1")?;
+        check(grown.len() >= 3, || format!("{grown:?} for {given:?}")).map(|()| grown)
+    });
     for block in &grown {
         eventually("the other node's route to each block", || {
             kernel::route(fabric, "n2", block)

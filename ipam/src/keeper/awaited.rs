@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use datastore::{Compare, Item, Key, Outcome, Space, SpaceView, Transaction, Version, Write};
+use datastore::{Compare, Item, Key, Space, SpaceView, Transaction, Version, Write};
 
 /// Two spaces at about one moment.
 #[derive(Clone, Copy)]
@@ -71,7 +71,7 @@ impl Awaited {
         mut self,
         transaction: &Transaction,
         seen: Spaces<'_>,
-        done: Option<&Outcome>,
+        done: Option<&Version>,
     ) -> Self {
         self.refuted.clear();
         let followed = |write: &&Write| write.key().space() != Space::Addresses;
@@ -79,7 +79,7 @@ impl Awaited {
             let awaits = self.keys.entry(write.key().clone()).or_default();
             awaits.stale.push(seen.version(write.key()));
             awaits.enough = match (write, done) {
-                (Write::Put(..), Some(Outcome::Done(version))) => Some(Some(version.clone())),
+                (Write::Put(..), Some(version)) => Some(Some(version.clone())),
                 _ => None,
             };
         }

@@ -49,6 +49,9 @@ pub struct KeeperSettings {
     pub shared_out: bool,
     /// When the next block is claimed.
     pub claim_ahead: ClaimAhead,
+    /// In a large cluster something changes all the time: what others do makes this node decide anew not more often
+    /// than this. What its own pods do is decided at once.
+    pub view_pace: Duration,
     /// How long the store waits for a silent agent before its presence key goes. At least 5 s.
     pub presence_ttl: Duration,
 }
@@ -60,6 +63,7 @@ impl KeeperSettings {
             node,
             shared_out,
             claim_ahead: ClaimAhead::default(),
+            view_pace: Duration::from_millis(200),
             presence_ttl: Duration::from_secs(30),
         }
     }
@@ -125,6 +129,7 @@ pub fn start_on(
         rules: task::Rules {
             node: settings.node.clone(),
             claim_ahead: settings.claim_ahead,
+            view_pace: settings.view_pace,
         },
         report: reporter::Reporter::new(sender.clone()),
         state: task::State::default(),

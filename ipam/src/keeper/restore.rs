@@ -20,7 +20,7 @@ pub(crate) async fn read(store: &dyn Datastore, node: &NodeName) -> Result<Vec<L
 /// One lease for each owner; an address that the record of the lease does not name is added to it.
 fn leases(items: &[Item], node: &NodeName) -> Vec<Lease> {
     let mut leases: BTreeMap<Owner, Lease> = BTreeMap::new();
-    for item in items {
+    for item in items.iter().filter(|item| item.value.contains(node.as_str())) {
         let Ok(record) = AddressRecord::parse(&item.value) else {
             continue;
         };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use config::NodeName;
-use datastore::{Datastore, Error, Outcome, Space, SpaceView, Transaction};
+use datastore::{Datastore, Error, Outcome, Space, SpaceView, Transaction, Version};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -26,6 +26,9 @@ use crate::local::{LedgerStep, LocalView};
 
 /// How long a followed view may take to show what is known to be in the store; then the store is listed.
 const SHOW_WITHIN: Duration = Duration::from_secs(5);
+/// For so long the followed view is waited for after a transaction; then the decision goes on with a copy of the
+/// view to which what was written is added.
+const PATCH_AFTER: Duration = Duration::from_millis(1000);
 /// How long a conflict may take to be seen in the followed view.
 const EXPLAIN_WITHIN: Duration = Duration::from_millis(1500);
 /// The pause after the ledger has refused a step.
@@ -48,14 +51,19 @@ pub(crate) struct Task {
 pub(crate) struct Rules {
     pub node: NodeName,
     pub claim_ahead: ClaimAhead,
+    pub view_pace: Duration,
 }
 
 /// What the task remembers between turns.
 pub(crate) struct State {
     memory: Memory,
     awaited: Option<(Awaited, Instant)>,
-    /// A listing that is newer than the followed view.
-    listed: Option<Arc<Seen>>,
+    /// A view that is newer than the followed one: a listing, or what was seen with what was written since.
+    newer: Option<Arc<Seen>>,
+    /// What was written last, on which view, and when to add it to that.
+    written: Option<Written>,
+    /// When a decision was made last.
+    decided: Instant,
     list_first: bool,
     failures: Backoff,
     conflicts: Backoff,
@@ -66,12 +74,21 @@ impl Default for State {
         State {
             memory: Memory::default(),
             awaited: None,
-            listed: None,
+            newer: None,
+            written: None,
+            decided: Instant::now(),
             list_first: false,
             failures: Backoff::new(Duration::from_millis(200), Duration::from_secs(10)),
-            conflicts: Backoff::new(Duration::from_millis(10), Duration::from_millis(500)),
+            conflicts: Backoff::new(Duration::from_millis(20), Duration::from_secs(3)),
         }
     }
+}
+
+struct Written {
+    seen: Arc<Seen>,
+    transaction: Transaction,
+    version: Version,
+    add_at: Instant,
 }
 
 /// What ends the wait after a turn.
@@ -105,10 +122,18 @@ impl Task {
             Pause::Anything(time) => (Instant::now() + time, true, true),
         };
         tokio::select! {
-            () = tokio::time::sleep_until(until) => Ok(()),
-            changed = self.views.changed(), if view => changed,
-            () = self.ledger.notified(), if ledger => Ok(()),
+            () = tokio::time::sleep_until(until) => return Ok(()),
+            changed = self.views.changed(), if view => changed?,
+            () = self.ledger.notified(), if ledger => return Ok(()),
         }
+        if ledger {
+            let paced = self.state.decided + spread(self.rules.view_pace);
+            tokio::select! {
+                () = tokio::time::sleep_until(paced.min(until)) => {}
+                () = self.ledger.notified() => {}
+            }
+        }
+        Ok(())
     }
 
     async fn turn(&mut self) -> Pause {
@@ -117,7 +142,7 @@ impl Task {
         {
             return self.failed(&error);
         }
-        let seen = match self.current() {
+        let seen = match self.current().await {
             Ok(seen) => seen,
             Err(pause) => return pause,
         };
@@ -133,7 +158,7 @@ impl Task {
     }
 
     /// The newest view that may be decided on.
-    fn current(&mut self) -> Result<Arc<Seen>, Pause> {
+    async fn current(&mut self) -> Result<Arc<Seen>, Pause> {
         let followed = self.views.borrow_and_update().clone();
         let Some((awaited, until)) = &self.state.awaited else {
             return followed.ok_or_else(|| {
@@ -141,23 +166,35 @@ impl Task {
                 Pause::Anything(IDLE)
             });
         };
+        let until = *until;
         if let Some(followed) = followed
             && awaited.shown(followed.spaces())
         {
             self.state.awaited = None;
-            self.state.listed = None;
+            self.state.newer = None;
+            self.state.written = None;
             return Ok(followed);
         }
-        if *until <= Instant::now() {
+        if until <= Instant::now() {
             self.state.list_first = true;
             return Err(Pause::None);
         }
-        if let Some(listed) = &self.state.listed {
-            return Ok(listed.clone());
+        if let Some(Written { add_at, .. }) = &self.state.written
+            && *add_at > Instant::now()
+        {
+            return Err(Pause::View(*add_at));
         }
-        self.report
-            .waiting("the last transaction to be seen in the datastore");
-        Err(Pause::View(*until))
+        if let Some(written) = self.state.written.take() {
+            let adding = tokio::task::spawn_blocking(move || {
+                written.seen.with(&written.transaction, &written.version)
+            });
+            self.state.newer = adding.await.ok().map(Arc::new);
+        }
+        if let Some(newer) = &self.state.newer {
+            return Ok(newer.clone());
+        }
+        self.report.waiting("what the datastore has to be seen here");
+        Err(Pause::View(until))
     }
 
     /// Reads both spaces: what they say now is newer than anything that was sent before.
@@ -178,7 +215,8 @@ impl Task {
             .take()
             .unwrap_or_else(|| (Awaited::default(), Instant::now()));
         self.state.awaited = Some((awaited.listed(seen.spaces()), Instant::now() + SHOW_WITHIN));
-        self.state.listed = Some(Arc::new(seen));
+        self.state.newer = Some(Arc::new(seen));
+        self.state.written = None;
         self.state.list_first = false;
         Ok(())
     }
@@ -198,6 +236,7 @@ impl Task {
         });
         let (memory, local, decision) = deciding.await.ok()?;
         self.state.memory = memory;
+        self.state.decided = Instant::now();
         Some((local, decision))
     }
 
@@ -251,15 +290,19 @@ impl Task {
             .map(|(awaited, _)| awaited)
             .unwrap_or_default();
         match outcome {
-            Ok(done @ Outcome::Done(_)) => {
+            Ok(Outcome::Done(version)) => {
                 tracing::debug!(%purpose, "carried out");
                 self.state.failures.reset();
                 self.state.conflicts.reset();
                 self.report.committed(purpose);
-                self.expect(
-                    awaited.commit(transaction, seen.spaces(), Some(&done)),
-                    SHOW_WITHIN,
-                );
+                let awaited = awaited.commit(transaction, seen.spaces(), Some(&version));
+                self.expect(awaited, SHOW_WITHIN);
+                self.state.written = Some(Written {
+                    seen: seen.clone(),
+                    transaction: transaction.clone(),
+                    version,
+                    add_at: Instant::now() + PATCH_AFTER,
+                });
                 Pause::None
             }
             Ok(Outcome::Conflict) => {
@@ -284,7 +327,8 @@ impl Task {
 
     fn expect(&mut self, awaited: Awaited, within: Duration) {
         self.state.awaited = Some((awaited, Instant::now() + within));
-        self.state.listed = None;
+        self.state.newer = None;
+        self.state.written = None;
     }
 
     /// A ledger that was lost is told what the mirror knows, before anything else.

@@ -1,7 +1,7 @@
 //! What the keeper sees: the followed spaces, read into a [`ClusterView`].
 //!
 //! Reading some ten thousand records takes a while, so it is done on a thread of its own and not more often than
-//! a fifth of one processor allows; what came in between is seen with the next reading. Whoever follows the
+//! a third of one processor allows; what came in between is seen with the next reading. Whoever follows the
 //! result sees whole views only, the latest one.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use config::fields::ResourceKind;
 use config::{Intent, NodeName};
-use datastore::{Incarnation, Key, SpaceView};
+use datastore::{Incarnation, Item, Key, SpaceView, Transaction, Version, Write};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::cluster::{ClusterView, Trouble};
 use crate::keeper::awaited::Spaces;
 
 /// The longest pause between two readings.
-const MOST_REST: Duration = Duration::from_secs(2);
+const MOST_REST: Duration = Duration::from_secs(1);
 
 /// What is followed: the intent and the two spaces behind it, each `None` until it was read once.
 #[derive(Debug, Clone)]
@@ -60,6 +60,32 @@ impl Seen {
         }
     }
 
+    /// The same with what a transaction has written since.
+    pub(crate) fn with(&self, transaction: &Transaction, version: &Version) -> Self {
+        let mut ownership = SpaceView::clone(&self.ownership);
+        for write in &transaction.write {
+            match write {
+                Write::Put(key, text) => {
+                    // The first writing of a key begins its life; what a store calls it is of no matter here.
+                    let before = ownership.items.get(key);
+                    let incarnation = before.map(|item| item.incarnation.clone());
+                    let item = Item {
+                        key: key.clone(),
+                        value: text.as_str().into(),
+                        version: version.clone(),
+                        incarnation: incarnation.unwrap_or_else(|| Incarnation::new(version.as_str())),
+                    };
+                    ownership.items.insert(key.clone(), item);
+                }
+                Write::Delete(key) => {
+                    ownership.items.remove(key);
+                }
+            }
+        }
+        let (intent, resources) = (self.intent.clone(), self.resources.clone());
+        Seen::after(Some(self), intent, resources, Arc::new(ownership))
+    }
+
     pub(crate) fn spaces(&self) -> Spaces<'_> {
         Spaces {
             resources: &self.resources,
@@ -100,7 +126,7 @@ async fn run(mut inputs: KeeperInputs, out: watch::Sender<Option<Arc<Seen>>>) {
             if out.send(Some(Arc::new(seen))).is_err() {
                 return;
             }
-            rest = (begun.elapsed() * 4).min(MOST_REST);
+            rest = (begun.elapsed() * 2).min(MOST_REST);
         }
         let changed = async {
             tokio::time::sleep(rest).await;

@@ -20,6 +20,7 @@ use config::NodeName;
 use config::fields::ResourceKind;
 use datastore::{Datastore, Error, Incarnation, Key, Outcome, Space};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use crate::facade::Ipam;
 use crate::keeper::backoff::{Backoff, spread};
@@ -27,7 +28,7 @@ use crate::keeper::claims::Claims;
 use crate::keeper::reporter::StatusSender;
 use crate::keeper::status::SinceSet;
 use crate::keeper::views::Seen;
-use plan::{Desired, Known};
+use plan::{Desired, Known, Spelled};
 
 /// Writes of one transaction. etcd allows 128 operations, comparisons counted apart.
 const BATCH: usize = 64;
@@ -46,9 +47,17 @@ pub(crate) struct Mirror {
     pub state: State,
 }
 
+/// The store is listed again so long after the start: a write that an earlier run of the agent sent may have come
+/// late. And from then on now and then: others may have touched the records.
+const LIST_AGAIN: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(900)];
+
 /// What the mirror remembers.
 pub(crate) struct State {
     known: Option<Known>,
+    spelled: Spelled,
+    /// Until when a listing need not be repeated.
+    listed: Option<Instant>,
+    listings: usize,
     /// The life of this node in the view that was worked on last.
     incarnation: Option<Incarnation>,
     /// Others' records that were there at the last look as well.
@@ -61,6 +70,9 @@ impl Default for State {
     fn default() -> Self {
         State {
             known: None,
+            spelled: Spelled::default(),
+            listed: None,
+            listings: 0,
             incarnation: None,
             suspects: BTreeSet::new(),
             doubles: SinceSet::default(),
@@ -131,13 +143,18 @@ impl Mirror {
         if local.fresh {
             return Ok(true);
         }
-        if self.state.known.is_none() {
+        if self.state.listed.is_none_or(|until| until <= Instant::now()) {
             let listing = self.store.list(Space::Addresses).await?;
             self.state.known = Some(Known::listed(&listing.items, &self.node));
+            let pause = LIST_AGAIN[self.state.listings.min(1)];
+            self.state.listed = Some(Instant::now() + spread(pause));
+            self.state.listings += 1;
         }
-        let desired = plan::desired(&local.leases, &self.node, &incarnation);
-        let more = self.write(&seen, &desired, &incarnation).await;
-        self.publish(&desired);
+        let before = std::mem::take(&mut self.state.spelled);
+        let spelled = before.of(local.leases, &self.node, &incarnation);
+        let more = self.write(&seen, spelled.records(), &incarnation).await;
+        self.publish(spelled.records());
+        self.state.spelled = spelled;
         more.map(|more| !more)
     }
 

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::lease::Owner;
 
 fn node(name: &str) -> NodeName {
     name.parse().unwrap()
@@ -163,6 +162,7 @@ proptest! {
             .filter(|item| owner(item) == Some(node("node-b"))).cloned().collect();
         let items: Vec<_> = store.items.values().cloned().collect();
         let mut known = Known::listed(&items, &node("node-a"));
+        let mut spelled = Spelled::default();
         for step in steps {
             if forgets {
                 known = Known::listed(&store.items.values().cloned().collect::<Vec<_>>(), &node("node-a"));
@@ -171,6 +171,8 @@ proptest! {
                 .map(|(last, container)| lease(&format!("c{container}"), vec![address(*last)]))
                 .collect();
             let desired = desired(&leases, &node("node-a"), &Incarnation::new("1"));
+            spelled = spelled.of(leases, &node("node-a"), &Incarnation::new("1"));
+            prop_assert_eq!(spelled.records(), &desired);
             known.tidy(&desired);
             settle(&mut store, &mut known, &desired, limit);
             for item in &foreign {

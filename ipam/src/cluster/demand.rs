@@ -205,6 +205,10 @@ pub(super) fn room_for_more(here: Situation<'_>, family: Family) -> Result<(), T
     }
 }
 
+/// How soon, at the soonest and at the latest, an empty block that is still needed is looked at again.
+const SOONEST_LOOK: Duration = Duration::from_secs(1);
+const LATEST_LOOK: Duration = Duration::from_secs(60);
+
 /// Blocks that nothing uses and that are not needed: they leave. With it when the next one could.
 pub(super) fn superfluous(here: Situation<'_>) -> (Vec<&BlockUse>, Option<Duration>) {
     let mut leaving: Vec<&BlockUse> = Vec::new();
@@ -223,6 +227,9 @@ pub(super) fn superfluous(here: Situation<'_>) -> (Vec<&BlockUse>, Option<Durati
             continue;
         };
         if !spare(here, block, pool, &leaving) {
+            // Addresses that rest become free, and wishes expire, without a word: it is looked at again.
+            let again = here.settings.empty_block_linger.clamp(SOONEST_LOOK, LATEST_LOOK);
+            next = Some(next.map_or(again, |earlier| earlier.min(again)));
             continue;
         }
         match rest_of_linger(here, block) {

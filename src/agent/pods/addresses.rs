@@ -1,15 +1,18 @@
 //! An address for a pod: from the ledger, and where its blocks have none, by waiting for a block or a loan.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use config::api::cni::CniAdd;
 use config::api::{ApiError, ErrorKind};
 use datastore::Key;
 use ipam::cluster::StickyRecord;
+use ipam::keeper::KeeperStatus;
 use ipam::local::Want;
 use ipam::{Ipam, Lease, Owner};
+use tokio::sync::watch;
 
 use super::answer::ledger_error;
 use super::{Pods, rules};
@@ -28,15 +31,24 @@ impl Pods {
             wanted.wanted = self.following(workload);
         }
         let deadline = Instant::now() + BLOCK_DEADLINE;
-        let mut changes = self.changes();
+        let (mut changes, mut keeper) = (self.changes(), self.keeper.get().cloned());
+        let mut registered: BTreeSet<Want> = BTreeSet::new();
         loop {
             changes.mark_unchanged();
+            if let Some(keeper) = &mut keeper {
+                keeper.mark_unchanged();
+            }
             let asked = wanted.clone();
             let assigned = self
                 .blocking(move |ipam| Ok(ipam.assign(&asked, SystemTime::now())))
                 .await?;
             let error = match assigned {
-                Ok(lease) => return Ok(lease),
+                Ok(lease) => {
+                    // Who else waits for the same registers it again when the ledger changes, as it did just now.
+                    let over = SystemTime::now();
+                    registered.into_iter().for_each(|want| self.ipam.want(want, over));
+                    return Ok(lease);
+                }
                 Err(error) => error,
             };
             let wants = error.wants();
@@ -55,9 +67,14 @@ impl Pods {
             }
             for want in wants {
                 // Longer than this call: the runtime tries again, and finds the block then.
-                self.ipam.want(want, SystemTime::now() + WANT_LASTS);
+                self.ipam.want(want.clone(), SystemTime::now() + WANT_LASTS);
+                registered.insert(want);
             }
-            let _ = tokio::time::timeout_at(deadline.into(), changes.changed()).await;
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = judged(&mut keeper) => {}
+                () = tokio::time::sleep_until(deadline.into()) => {}
+            }
         }
     }
 
@@ -122,5 +139,16 @@ impl Pods {
                 "",
             )),
         }
+    }
+}
+
+/// Those who decide about blocks said something new; never, where there are none.
+async fn judged(keeper: &mut Option<watch::Receiver<Arc<KeeperStatus>>>) {
+    let changed = match keeper {
+        Some(keeper) => keeper.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }

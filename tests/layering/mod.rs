@@ -25,6 +25,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("etcd-testbed", &[]),
     ("kube-standin", &[]),
     (
+        "ipam-proof",
+        &["config", "datastore", "etcd-testbed", "ipam", "store"],
+    ),
+    (
+        "bench-ipam",
+        &[
+            "config",
+            "datastore",
+            "etcd-testbed",
+            "ipam",
+            "ipam-proof",
+            "store",
+        ],
+    ),
+    (
         "roadbed",
         &[
             "attach",

@@ -181,6 +181,7 @@ fn claim(here: Situation<'_>, decision: &mut Decision) -> Option<(Purpose, Trans
                     Need::Address(_, want) => Some(want),
                     Need::Pools(_, want) => want,
                 };
+                let want = want.filter(|want| !loans::may_help(here, want));
                 let why = trouble.to_string();
                 decision.hopeless.extend(want.map(|want| Hopeless { want, why }));
                 decision.troubles.push(trouble);

@@ -455,6 +455,18 @@ fn request(
     ))
 }
 
+/// Whether a loan may still help a pod for which no block can be had: one is on its way, or can be asked for.
+pub(super) fn may_help(here: Situation<'_>, want: &Want) -> bool {
+    let any = want.pools.is_empty() && want.address.is_none();
+    if here.view.ipam.strict_affinity || !any {
+        return false;
+    }
+    let on_its_way = |loan: &LoanRecord| {
+        loan.borrower == *here.me() && loan.state != LoanState::Refused && is_for(here, want, loan)
+    };
+    here.view.loans().any(on_its_way) || any_address(here, want).is_some()
+}
+
 /// An address of some other node's block, where our own blocks are full and no more can be had. Which ones are free
 /// over there is not known: the last ones of a block are given out last.
 fn any_address(here: Situation<'_>, want: &Want) -> Option<IpAddr> {

@@ -31,7 +31,10 @@ pub struct Reconciler {
     parts: Parts,
     node: NodeName,
     intent: Option<Arc<Intent>>,
+    /// The intent that made the plan in force: an older one where the newest makes none.
+    compiled: Option<Arc<Intent>>,
     owned: Option<Ownership>,
+    ownership: ownership::Known,
     /// The ledger did not take up the resources yet.
     pods_wait: bool,
     listen_port: u16,
@@ -50,7 +53,9 @@ impl Reconciler {
             parts,
             node: config.node_name.clone(),
             intent: None,
+            compiled: None,
             owned: None,
+            ownership: ownership::Known::default(),
             pods_wait: false,
             listen_port: 0,
             decisions: None,
@@ -117,7 +122,9 @@ impl Reconciler {
             // Before the first look at the kernel nothing can be decided; the view's change wakes us.
             return retry;
         }
-        let fed = rib.fully_fed;
+        // A ledger that was lost knows of no pod and no block until the datastore has told it: until then their
+        // routes are not left over.
+        let fed = rib.fully_fed && !(self.parts.shared_out && self.parts.pods.ipam().is_fresh());
         self.settled = fed && (self.settled || self.is_settled(&plan, &rib, &view));
         rib.fully_fed = self.settled;
         let pods = self.parts.pods.links();
@@ -203,25 +210,17 @@ impl Reconciler {
             }
         }
         let owned = {
-            let records = self.parts.store.ownership();
-            let records = records.borrow();
-            ownership::of(&self.parts.pods.local(), records.as_deref(), &self.node)
+            let records = self.parts.store.ownership().borrow().clone();
+            self.ownership.now(&self.parts.pods.ipam(), records, &self.node)
         };
-        if known && self.snapshot.start_error.is_none() && self.owned.as_ref() == Some(&owned) {
+        if known && self.snapshot.start_error.is_none() && self.owned.as_ref() == Some(owned) {
             return false;
         }
-        let plan = match plan::compile(&intent, &self.node, &owned) {
-            Ok(plan) => Arc::new(plan),
-            Err(error) => {
-                tracing::error!(%error, "the resources make no plan for this node; the last good state is kept");
-                self.snapshot.plan_error = Some((error.to_string(), Instant::now()));
-                // What could not be applied is not wanted any more.
-                self.snapshot.start_error = None;
-                (self.intent, self.owned) = (Some(intent), Some(owned));
-                return false;
-            }
+        let owned = owned.clone();
+        let Some(plan) = self.compile(&intent, &owned) else {
+            (self.intent, self.owned) = (Some(intent), Some(owned));
+            return false;
         };
-        self.snapshot.plan_error = None;
         let changed = self.snapshot.plan.as_ref() != Some(&plan);
         if (changed || self.snapshot.start_error.is_some())
             && let Err(error) = self.configure(&plan).await
@@ -229,17 +228,40 @@ impl Reconciler {
             return self.cannot_start(error);
         }
         self.snapshot.start_error = None;
-        if !known {
+        if !known && self.snapshot.plan_error.is_none() {
             let peers = plan.speaker.peers.len();
             tracing::info!(revision = state.revision, peers, "new resources applied");
             self.snapshot.applied = Some(Instant::now());
-        } else if changed {
+        } else if (self.snapshot.plan.as_ref()).is_none_or(|old| old.blocks != plan.blocks) {
             let blocks: Vec<String> = plan.blocks.iter().map(|b| b.cidr.to_string()).collect();
             tracing::info!(blocks = blocks.join(", "), "new ownership of blocks applied");
         }
         self.snapshot.plan = Some(plan);
         (self.intent, self.owned) = (Some(intent), Some(owned));
         false
+    }
+
+    /// The plan that the resources make. Where they make none, because this node is not in them any more, the last
+    /// good ones stay, but who owns which block does not: that goes on in the datastore, and a block that another
+    /// node has by now must not be announced from here.
+    fn compile(&mut self, intent: &Arc<Intent>, owned: &Ownership) -> Option<Arc<Plan>> {
+        let error = match plan::compile(intent, &self.node, owned) {
+            Ok(plan) => {
+                self.snapshot.plan_error = None;
+                self.compiled = Some(intent.clone());
+                return Some(Arc::new(plan));
+            }
+            Err(error) => error.to_string(),
+        };
+        // What could not be applied is not wanted any more.
+        self.snapshot.start_error = None;
+        let said = self.snapshot.plan_error.take().filter(|(said, _)| *said == error);
+        if said.is_none() {
+            tracing::error!(%error, "the resources make no plan for this node; the last good state is kept");
+        }
+        self.snapshot.plan_error = Some(said.unwrap_or_else(|| (error, Instant::now())));
+        let last = self.compiled.as_ref()?;
+        plan::compile(last, &self.node, owned).ok().map(Arc::new)
     }
 
     /// Says once what stands in the way; it is tried again.
@@ -267,7 +289,10 @@ impl Reconciler {
             self.parts.bgp_is(None);
             bgp.shutdown(Shutdown::Silent).await;
         }
+        let known_to_bgp = (self.snapshot.plan.as_ref()).is_some_and(|old| old.speaker == plan.speaker);
         match self.parts.speaker() {
+            // Most changes in a large cluster are other nodes' blocks: they are nothing to BGP.
+            Some(_) if self.snapshot.start_error.is_none() && known_to_bgp => {}
             Some(bgp) => {
                 bgp.configure(plan.speaker.clone()).await;
             }

@@ -36,6 +36,26 @@ impl Ipam {
     }
 }
 
+impl Ipam {
+    /// Whether the ledger is new and does not know yet what was given out before.
+    pub fn is_fresh(&self) -> bool {
+        self.lock().shown.fresh
+    }
+
+    /// The blocks that the node announces (see [`BlockUse::announced`]) and the addresses in them that others have
+    /// on loan: what of [`Ipam::local`] the routes of a node depend on, without counting how full each block is.
+    pub fn announced(&self) -> (Vec<OwnBlock>, BTreeSet<IpAddr>) {
+        let state = self.lock();
+        let book = &state.shown;
+        let held =
+            |block: &&OwnBlock| block.state == BlockState::Open || book.held_in(block.cidr).next().is_some();
+        (
+            book.blocks.iter().filter(held).cloned().collect(),
+            book.lent.keys().copied().collect(),
+        )
+    }
+}
+
 impl State {
     fn fill(&self, block: &OwnBlock, now: SystemTime) -> BlockUse {
         let situation = Situation {

@@ -18,7 +18,7 @@ mod figures;
 pub mod follower;
 mod history;
 pub mod node;
-mod play;
+pub mod play;
 mod registry;
 pub mod scene;
 mod verdict;

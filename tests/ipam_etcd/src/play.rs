@@ -97,7 +97,7 @@ fn enter(namespace: &str) {
 }
 
 /// A client of the cluster.
-pub(crate) fn connect(endpoints: &[String]) -> Arc<dyn Datastore> {
+fn connect(endpoints: &[String]) -> Arc<dyn Datastore> {
     let settings = EtcdSettings {
         endpoints: endpoints.to_vec(),
         prefix: PREFIX.to_owned(),
@@ -134,7 +134,7 @@ async fn nodes(scale: &Scale, endpoints: Vec<String>, signals: &Signals) -> Figu
         let folder = folders.path().join(name.as_str());
         let control = Arc::new(Control::new(name, scale.blocks_per_node()));
         let group = groups[number % GROUPS].with_own_client(&endpoints, &counts, number);
-        let node = Node::new(control.clone(), group, folder, registry.clone(), chance.next());
+        let node = Node::new(control.clone(), group, folder, registry.clone(), chance.draw());
         controls.push(control.clone());
         running.spawn(node.run());
         if number == 0 {
@@ -148,7 +148,7 @@ async fn nodes(scale: &Scale, endpoints: Vec<String>, signals: &Signals) -> Figu
     let mut mishaps = NodeFaults::default();
     if scale.faults {
         let end = Instant::now() + scale.faults_for;
-        mishaps = faults::nodes(&controls, &*plain, end, deaths, chance.next()).await;
+        mishaps = faults::nodes(&controls, &*plain, end, deaths, chance.draw()).await;
     }
     wait_until_content(&controls, begun, scale.faults_for).await;
     signals.enough.store(true, Ordering::SeqCst);
@@ -225,7 +225,7 @@ impl Group {
 }
 
 /// A client that starts at another member for another number.
-fn client(endpoints: &[String], counts: &Arc<Counts>, number: usize) -> Arc<dyn Datastore> {
+pub fn client(endpoints: &[String], counts: &Arc<Counts>, number: usize) -> Arc<dyn Datastore> {
     let mut endpoints = endpoints.to_vec();
     let first = number % endpoints.len();
     endpoints.rotate_left(first);

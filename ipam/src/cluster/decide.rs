@@ -3,7 +3,8 @@
 //! Each part either says steps or leaves the word to the next. As soon as the ledger is to change, or a transaction
 //! is found, the decision ends: the next one sees what came of it.
 
-use std::time::SystemTime;
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
 
 use datastore::Transaction;
 use ipnet::IpNet;
@@ -143,7 +144,7 @@ fn transaction(
     if let Some(commit) = loans::commit(here, memory, decision) {
         return Some(commit);
     }
-    refused.extend(left(here));
+    refused.extend(left(here, memory, decision));
     returning::give_back(here, &refused)
         .or_else(|| {
             returning::lost_and_free(here)?
@@ -156,14 +157,29 @@ fn transaction(
         .or_else(|| gc::commit(here, memory))
 }
 
-/// Blocks that left: nothing is in them, and the ledger gives nothing of them any more.
-fn left(here: Situation<'_>) -> Vec<IpNet> {
+/// Blocks that left: nothing is in them, the ledger gives nothing of them any more, and everyone had time to hear that
+/// they are not announced any more. Another node may claim and announce them as soon as their records are gone.
+fn left(here: Situation<'_>, memory: &mut Memory, decision: &mut Decision) -> Vec<IpNet> {
     let gone = here
         .claimed()
         .filter(|b| b.block.state == BlockState::Leaving && b.used == 0);
-    gone.map(|b| b.block.cidr)
+    let gone: BTreeSet<IpNet> = gone
+        .map(|b| b.block.cidr)
         .filter(|cidr| here.owns(cidr))
-        .collect()
+        .collect();
+    memory.withdrawn.retain(|net, _| gone.contains(net));
+    let mut ready = Vec::new();
+    for net in gone {
+        let since = memory.withdrawn.entry(net).or_insert(here.now);
+        // A clock that was set back begins anew.
+        *since = (*since).min(here.now);
+        let lasted = here.now.duration_since(*since).unwrap_or_default();
+        match here.settings.withdrawal.saturating_sub(lasted) {
+            Duration::ZERO => ready.push(net),
+            rest => decision.wake(rest),
+        }
+    }
+    ready
 }
 
 /// The next block that is needed, if one can be had.

@@ -19,6 +19,8 @@ pub struct Memory {
     pub(super) gone: BTreeMap<NodeName, Gone>,
     /// Blocks that this process asked for: an earlier one cannot have sent the deletion of such a record.
     pub(super) claimed: BTreeSet<IpNet>,
+    /// Blocks that are about to be given back, and since when they have been seen so: withdrawn, and nothing in them.
+    pub(super) withdrawn: BTreeMap<IpNet, SystemTime>,
     /// Records that this process writes once more before it relies on them, with the writing of before: whatever
     /// an earlier process sent against that writing and what is still under way finds another one.
     pub(super) touched: BTreeMap<Key, Version>,

@@ -16,9 +16,15 @@ pub struct Settings {
     pub empty_block_linger: Duration,
     /// How long a node has to be gone before its blocks are taken from it.
     pub dead_node_grace: Duration,
+    /// How long a block is out of the announcements before its record is deleted: so long its peers and theirs may
+    /// take to hear of it. Only then another node may announce it.
+    pub withdrawal: Duration,
     /// When the next block is claimed.
     pub claim_ahead: ClaimAhead,
 }
+
+/// A withdrawal crosses the reconciler's rest, two reflectors and a kernel each in much less.
+const WITHDRAWAL: Duration = Duration::from_secs(2);
 
 impl Settings {
     /// The settings of a node, with the times of the intent.
@@ -28,6 +34,7 @@ impl Settings {
             atomic,
             empty_block_linger: ipam.empty_block_linger,
             dead_node_grace: ipam.dead_node_grace,
+            withdrawal: WITHDRAWAL,
             claim_ahead: ClaimAhead::default(),
         }
     }

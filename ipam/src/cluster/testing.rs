@@ -146,6 +146,7 @@ impl Agent {
                 atomic: true,
                 empty_block_linger: LINGER,
                 dead_node_grace: GRACE,
+                withdrawal: Duration::ZERO,
                 claim_ahead: ClaimAhead::default(),
             },
             local: LocalView::default(),

@@ -526,6 +526,7 @@ fn settings(node: NodeName) -> Settings {
         atomic: true,
         empty_block_linger: LINGER,
         dead_node_grace: GRACE,
+        withdrawal: Duration::from_secs(2),
         claim_ahead: ClaimAhead::default(),
     }
 }

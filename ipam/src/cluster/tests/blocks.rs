@@ -61,6 +61,32 @@ fn an_empty_block_leaves_late_and_only_if_enough_is_left() {
 }
 
 #[test]
+fn the_record_of_a_withdrawn_block_lasts_until_everyone_has_heard() {
+    let cluster = cluster();
+    let mut a = Agent::new("a");
+    a.settings.withdrawal = Duration::from_secs(2);
+    cluster.run(&mut a, at(0));
+    a.fill(a.blocks()[0], 60);
+    cluster.run(&mut a, at(0));
+    let (first, second) = (a.blocks()[0], a.blocks()[1]);
+    a.fill(first, 30);
+    let late = at(0) + LINGER;
+    // The ledger withdraws it; at that moment peers still send packets for it here.
+    assert_eq!(cluster.run(&mut a, late), []);
+    let waits = cluster.decide(&mut a, late + Duration::from_millis(1500));
+    assert_eq!(
+        (waits.steps.len(), waits.wake_in),
+        (0, Some(Duration::from_millis(500)))
+    );
+    assert!(cluster.view().owner(&second).is_some());
+    // A clock that was set back begins anew, and is not waited for.
+    assert_eq!(cluster.run(&mut a, at(0)), []);
+    let released = cluster.run(&mut a, at(0) + Duration::from_secs(2));
+    assert!(matches!(released[..], [Purpose::Release { .. }]), "{released:?}");
+    assert_eq!(a.blocks(), [first]);
+}
+
+#[test]
 fn a_block_that_a_pod_entered_while_it_left_stays() {
     let cluster = cluster();
     let mut a = Agent::new("a");

@@ -1,6 +1,7 @@
 //! What does not fit together on this host: the Node's addresses, the ledger's pods and the links that are there.
 //! Nothing is decided from it; operators are told.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Inputs, PodLink};
@@ -19,7 +20,8 @@ pub struct Finding {
 /// Everything that does not fit.
 pub fn of(inputs: Inputs<'_>) -> Vec<Finding> {
     let mut findings = not_here(inputs);
-    findings.extend(inputs.pods.iter().filter_map(|pod| unplugged(inputs, pod)));
+    let links: BTreeSet<&str> = inputs.view.links.values().map(|link| &*link.name).collect();
+    findings.extend(inputs.pods.iter().filter_map(|pod| unplugged(&links, pod)));
     findings.extend(strays(inputs));
     findings
 }
@@ -43,9 +45,9 @@ fn not_here(inputs: Inputs<'_>) -> Vec<Finding> {
 }
 
 /// A pod whose link is gone: its runtime believes that it is plugged in.
-fn unplugged(inputs: Inputs<'_>, pod: &PodLink) -> Option<Finding> {
+fn unplugged(links: &BTreeSet<&str>, pod: &PodLink) -> Option<Finding> {
     let addresses: Vec<String> = pod.addresses.iter().map(IpAddr::to_string).collect();
-    inputs.view.link(&pod.interface).is_none().then(|| Finding {
+    (!links.contains(pod.interface.as_str())).then(|| Finding {
         part: "pod",
         severe: false,
         message: format!(
@@ -58,9 +60,9 @@ fn unplugged(inputs: Inputs<'_>, pod: &PodLink) -> Option<Finding> {
 
 /// Pod links that the ledger knows nothing of: it was lost, or the links are left over.
 fn strays(inputs: Inputs<'_>) -> Vec<Finding> {
-    let known = |name: &str| inputs.pods.iter().any(|pod| pod.interface == name);
+    let known: BTreeSet<&str> = inputs.pods.iter().map(|pod| pod.interface.as_str()).collect();
     let links = inputs.view.links.values();
-    let strays = links.filter(|link| attach::is_ours(&link.name) && !known(&link.name));
+    let strays = links.filter(|link| attach::is_ours(&link.name) && !known.contains(&*link.name));
     let finding = |name: &str| Finding {
         part: "ipam",
         severe: false,

@@ -7,16 +7,14 @@
 //!
 //! A route that would lead the path to a tunnel's end into that tunnel is refused here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bgpd_proto::rib::{BestRoute, PathKind, PathView};
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
-use routesync::{
-    DesiredFib, DesiredRoute, Hop, KernelView, Metric, Outcome, ResolvedHop, RouteKey, Target, resolve,
-};
+use routesync::{DesiredFib, DesiredRoute, Hop, Metric, Outcome, ResolvedHop, RouteKey, Target, resolve};
 use tunnel::{Encapsulation, L2Path};
 
 use super::{Inputs, NodePath, paths};
@@ -98,9 +96,11 @@ pub fn decide(
     }
     // Ours come last: nothing that is learned replaces them.
     routes.extend(inputs.plan.blocks.iter().map(|b| (b.cidr, own_block())));
+    let links: BTreeSet<&str> = inputs.view.links.values().map(|link| &*link.name).collect();
     for pod in inputs.pods {
+        let present = links.contains(pod.interface.as_str());
         for address in &pod.addresses {
-            routes.insert(IpNet::from(*address), own_pod(inputs.view, &pod.interface));
+            routes.insert(IpNet::from(*address), own_pod(present, &pod.interface));
         }
     }
     routes
@@ -128,8 +128,7 @@ fn own_block() -> RouteDecision {
     }
 }
 
-fn own_pod(view: &KernelView, interface: &str) -> RouteDecision {
-    let present = view.link(interface).is_some();
+fn own_pod(present: bool, interface: &str) -> RouteDecision {
     let hop = Hop {
         gateway: None,
         interface: interface.into(),

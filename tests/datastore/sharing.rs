@@ -196,6 +196,36 @@ fn the_blocks_of_a_node_that_is_deleted_are_collected_and_only_then() {
 }
 
 #[test]
+fn a_node_that_is_not_in_the_resources_any_more_withdraws_what_it_lost() {
+    let cluster = Cluster::up(
+        "etcd-lost",
+        2,
+        &[],
+        &resources(2, "cidr: 10.244.0.0/16, blockSize: 26", ""),
+        "",
+    );
+    let fabric = &cluster.fabric;
+    let lost = first_block(&cluster, "n2");
+    eventually("the block's blackhole", || kernel::route(fabric, "n2", &lost));
+    let done = cluster.roadbed("n1", &["delete", "node", "n2"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    eventually("the node keeps its last good plan", || {
+        let status = view::status(fabric, "n2")?;
+        let said = status.problems.iter().any(|p| p.message.contains("no Node"));
+        check(said, || format!("{:?}", status.problems))
+    });
+    assert_eq!(blocks(&cluster, "n2"), Ok(vec![lost.clone()]), "it owns it still");
+    // As the others do when it was out of their reach for long enough.
+    let key = format!("/roadbed/v1/ownership/blocks/{}", lost.replace('/', "-"));
+    cluster.etcdctl(&format!("del {key}")).expect("etcd answers");
+    eventually("it is not announced", || {
+        let left = blocks(&cluster, "n2")?;
+        check(left.is_empty(), || format!("{left:?}"))
+    });
+    eventually("its blackhole goes", || kernel::no_route(fabric, "n2", &lost));
+}
+
+#[test]
 fn a_pool_does_not_shrink_under_its_blocks_and_bad_resources_change_nothing() {
     let cluster = Cluster::up(
         "etcd-refuse",

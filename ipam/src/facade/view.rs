@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::state::{Ipam, State};
 use crate::assign::Situation;
 use crate::blocks;
+use crate::lease::Lease;
 use crate::local::{BlockState, BlockUse, LocalView, OwnBlock};
 
 impl Ipam {
@@ -40,6 +41,14 @@ impl Ipam {
     /// Whether the ledger is new and does not know yet what was given out before.
     pub fn is_fresh(&self) -> bool {
         self.lock().shown.fresh
+    }
+
+    /// Leases with an address that is in no block, nor on loan to us. They are kept until their pods go.
+    pub fn outside(&self) -> Vec<Lease> {
+        let state = self.lock();
+        let book = &state.shown;
+        let outside = |lease: &&Lease| lease.addresses.iter().any(|a| !book.may_use(*a));
+        book.leases.values().filter(outside).cloned().collect()
     }
 
     /// The blocks that the node announces (see [`BlockUse::announced`]) and the addresses in them that others have

@@ -52,8 +52,9 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
             issues.push(issue(finding.part, finding.message.clone(), since(*at)));
         }
     }
-    for (message, at) in state.parts.pods.problems() {
-        issues.push(warning("ipam", message, since(at)));
+    for (trouble, at) in state.parts.pods.problems() {
+        let issue = if trouble.severe { error } else { warning };
+        issues.push(issue("ipam", trouble.message, since(at)));
     }
     issues.extend(datastore(
         &state.parts.store.contact().borrow(),

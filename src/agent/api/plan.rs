@@ -3,6 +3,7 @@
 
 use axum::Json;
 use axum::extract::State as Extract;
+use config::api::ErrorKind;
 use config::api::plan::{
     PlanAnswer, PlanRequest, PlannedBlock, PlannedChange, PlannedDevice, PlannedEncapsulation, PlannedPeer,
     PlannedRoute,
@@ -26,6 +27,15 @@ pub async fn post(
     let (Some(old), Some(decisions)) = (snapshot.plan.clone(), snapshot.decisions.clone()) else {
         return Err(Failure::no_plan());
     };
+    if !request.replace && state.parts.store.resources().borrow().is_none() {
+        // Alone they would look as if all others were removed.
+        return Err(Failure::new(
+            ErrorKind::TryLater,
+            "the datastore has not answered since the agent started, so the resources that these would be added to are \
+             not known",
+            "see `roadbed status` for what is wrong with the datastore, and try again when it is in reach",
+        ));
+    }
     let (intent, problems) = match proposed(&state, request) {
         Ok(found) => found,
         Err(problems) => return Ok(Json(refused(problems))),

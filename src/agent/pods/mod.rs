@@ -43,13 +43,38 @@ type Turn = Arc<tokio::sync::Mutex<()>>;
 /// Who owns what, as the datastore has it.
 type Records = watch::Receiver<Option<Arc<SpaceView>>>;
 
+/// Something that is wrong with addresses.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Trouble {
+    /// The node cannot take pods; otherwise it is about one of them, or one block.
+    pub severe: bool,
+    /// What, and what to do.
+    pub message: String,
+}
+
+impl Trouble {
+    fn one(message: String) -> Self {
+        Trouble {
+            severe: false,
+            message,
+        }
+    }
+
+    fn severe(message: String) -> Self {
+        Trouble {
+            severe: true,
+            message,
+        }
+    }
+}
+
 /// The pods of this node.
 pub struct Pods {
     ipam: Arc<Ipam>,
     /// One ADD or DEL of one interface at a time: runtimes repeat themselves.
     turns: tokio::sync::Mutex<BTreeMap<String, Turn>>,
     changed: watch::Sender<u64>,
-    trouble: Mutex<BTreeMap<String, Instant>>,
+    trouble: Mutex<BTreeMap<Trouble, Instant>>,
     /// Given blocks that could not be taken, and why.
     refused: Mutex<Vec<String>>,
     /// The resources in force, for which pools a pod may have.
@@ -153,32 +178,50 @@ impl Pods {
     }
 
     /// What is wrong with addresses, and since when.
-    pub fn problems(&self) -> Vec<(String, Instant)> {
-        let local = self.local();
-        let inside = |a: &IpAddr| {
-            local.blocks.iter().any(|b| b.block.cidr.contains(a)) || local.borrowed.contains_key(a)
-        };
-        let stray = |lease: &&Lease| lease.addresses.iter().any(|a| !inside(a));
-        let mut texts = self
+    pub fn problems(&self) -> Vec<(Trouble, Instant)> {
+        let refused = self
             .refused
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        texts.extend(local.leases.iter().filter(stray).map(|lease| {
-            format!(
+        let mut texts: Vec<Trouble> = self.no_addresses();
+        texts.extend(refused.into_iter().map(Trouble::one));
+        texts.extend(self.ipam.outside().into_iter().map(|lease| {
+            Trouble::one(format!(
                 "pod interface {} holds {:?}, which is not all inside this node's blocks: announced as host routes; \
                  move the pod, or give the node that block again",
                 lease.host_ifname, lease.addresses
-            )
+            ))
         }));
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, old) = (Instant::now(), std::mem::take(&mut *trouble));
-        let since = |text: String| (old.get(&text).copied().unwrap_or(now), text);
+        let since = |text: Trouble| (old.get(&text).copied().unwrap_or(now), text);
         trouble.extend(texts.into_iter().map(since).map(|(since, text)| (text, since)));
         trouble
             .iter()
             .map(|(text, since)| (text.clone(), *since))
             .collect()
+    }
+
+    /// Why no pod that comes now gets an address at once, where blocks are shared out.
+    fn no_addresses(&self) -> Vec<Trouble> {
+        let known = self.intent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some((intent, node)) = known.filter(|_| self.shared_out) else {
+            return Vec::new();
+        };
+        if self.ipam.is_fresh() {
+            let message = "the ledger of addresses is new, and no pod gets an address before the datastore has said what \
+                 it remembers of this node; look at the datastore if that lasts";
+            return vec![Trouble::severe(message.to_owned())];
+        }
+        let missing = rules::families_without_block(&intent, &node, &self.ipam.blocks());
+        let message = |family: Family| {
+            Trouble::severe(format!(
+                "this node has no {family} block yet, and pods that come wait for one; if that lasts, look at what else \
+                 is said of the datastore and of pools, or give the Node podCIDRs"
+            ))
+        };
+        missing.into_iter().map(message).collect()
     }
 
     /// CNI ADD.

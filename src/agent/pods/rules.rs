@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use config::intent::{Intent, IpPool, Node};
-use ipam::{LocalRules, PoolRule};
+use ipam::local::{BlockState, OwnBlock};
+use ipam::{Family, LocalRules, PoolRule};
 
 /// The rules of the ledger for one node. `shared_out`: blocks are claimed in the datastore.
 pub fn of(intent: &Intent, node: &Node, shared_out: bool) -> LocalRules {
@@ -47,9 +48,41 @@ pub fn pools_for(intent: &Intent, node: &Node, namespace: Option<&str>) -> Resul
     }
 }
 
+/// Families of which every pod gets an address and this node has no block that gives any.
+pub fn families_without_block(intent: &Intent, node: &Node, blocks: &[OwnBlock]) -> Vec<Family> {
+    let of = |cidr: &ipnet::IpNet| Family::of(cidr.addr());
+    let open = |b: &OwnBlock| b.state == BlockState::Open;
+    let missing = |family: &Family| {
+        let serves = |p: &IpPool| of(&p.cidr) == *family && p.is_automatic() && p.serves(&node.labels);
+        let given = node.pod_cidrs.iter().any(|cidr| of(cidr) == *family);
+        intent.pools.iter().any(serves) && !given && !blocks.iter().any(|b| open(b) && of(&b.cidr) == *family)
+    };
+    Family::ALL.into_iter().filter(missing).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_family_lacks_a_block_where_a_pool_serves_it_and_none_is_open() {
+        let intent = intent("disabled: false");
+        let node = intent.nodes.values().next().unwrap().clone();
+        let mut block = OwnBlock {
+            cidr: "10.1.0.0/26".parse().unwrap(),
+            pool: Some("a".into()),
+            origin: ipam::local::Origin::Claimed,
+            state: BlockState::Open,
+        };
+        let missing = |node: &Node, blocks: &[OwnBlock]| families_without_block(&intent, node, blocks);
+        assert_eq!(missing(&node, &[]), [Family::V4]);
+        assert_eq!(missing(&node, std::slice::from_ref(&block)), []);
+        block.state = BlockState::Leaving;
+        assert_eq!(missing(&node, &[block]), [Family::V4]);
+        let mut given = node.clone();
+        given.pod_cidrs = vec!["10.1.9.0/24".parse().unwrap()];
+        assert_eq!(missing(&given, &[]), []);
+    }
 
     fn intent(selector: &str) -> Intent {
         let text = format!(

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::errors::{self, Trouble};
 use super::pool::{Live, Pool};
+use crate::pause::seed;
 
 /// How often a lost token is fetched again within one call.
 const TOKENS: usize = 3;
@@ -22,12 +23,14 @@ pub(super) enum Kind {
     Once,
 }
 
-/// Pauses with jitter, as many as asked for.
+/// Pauses with jitter, as many as asked for. The seed is given: without its `std` feature the crate takes the same
+/// one in every process, and all nodes would come back in step.
 pub(super) fn pauses(first: Duration) -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(first)
         .with_max_delay(Duration::from_secs(1))
         .with_jitter()
+        .with_jitter_seed(seed())
         .without_max_times()
         .build()
 }
@@ -168,5 +171,17 @@ fn all_refuse(said: &[Option<Trouble>]) -> Option<Trouble> {
     match said.iter().all(refuses) {
         true => said.first().cloned().flatten(),
         false => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_callers_pause_alike() {
+        let first = |_| pauses(Duration::from_millis(50)).next();
+        let differing: std::collections::BTreeSet<_> = (0..20).map(first).collect();
+        assert!(differing.len() > 15, "{differing:?}");
     }
 }

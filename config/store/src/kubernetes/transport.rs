@@ -53,13 +53,15 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// Waits between attempts, with jitter.
+    /// Waits between attempts, with jitter. The seed is given: without its `std` feature the crate takes the same one
+    /// in every process.
     pub(super) fn waits(&self) -> impl Iterator<Item = Duration> + Send + use<> {
         ExponentialBuilder::default()
             .with_min_delay(self.first_wait)
             .with_max_delay(self.longest_wait)
             .with_max_times(self.attempts.saturating_sub(1))
             .with_jitter()
+            .with_jitter_seed(crate::pause::seed())
             .build()
     }
 }
@@ -147,5 +149,17 @@ impl Transport {
             500..=599 => Attempt::Lost(says.failed(call, code, &body, bytes)),
             _ => Attempt::Fatal(says.refusal(call, code, &body, bytes)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_callers_wait_alike() {
+        let first = |_| Timing::default().waits().next();
+        let differing: std::collections::BTreeSet<_> = (0..20).map(first).collect();
+        assert!(differing.len() > 15, "{differing:?}");
     }
 }

@@ -79,7 +79,8 @@ impl StoreState {
             .is_some_and(|intent| *intent != Intent::default());
         let intent = match intent {
             Some(new) if new == Intent::default() && had_some => {
-                let fix = "stop the agent and run `roadbed cleanup` if this node is to have no routes";
+                let fix = "if this node is to have no routes, stop the agent, run `roadbed cleanup` and remove \
+                           intent.json in stateDir, from which it would start again";
                 let message = "holds no resources, the last good state stays";
                 problems.push(Problem::whole_file(name, message, fix));
                 None

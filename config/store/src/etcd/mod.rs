@@ -131,7 +131,7 @@ impl EtcdStore {
         let Some(pair) = found.kvs().first() else {
             return Ok(None);
         };
-        translate::item(key, pair).map(Some).map_err(|t| self.error(t))
+        Ok(Some(translate::item(key, pair)))
     }
 
     async fn list_space(&self, space: Space) -> Result<Listing, Error> {
@@ -171,14 +171,10 @@ impl EtcdStore {
         })
     }
 
-    /// A pair of a range as an item; what others put there is left out, and told once.
+    /// A pair of a range as an item; what others put under keys that are not ours is left out, and told once.
     fn item_of(&self, space: Space, pair: &etcd_client::KeyValue) -> Option<Item> {
-        let key = self.key_of(space, pair.key())?;
-        let item = translate::item(key, pair).ok();
-        if item.is_none() {
-            self.warn_once(pair.key());
-        }
-        item
+        self.key_of(space, pair.key())
+            .map(|key| translate::item(key, pair))
     }
 
     fn key_of(&self, space: Space, path: &[u8]) -> Option<Key> {

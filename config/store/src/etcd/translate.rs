@@ -12,18 +12,19 @@ use super::keys::Layout;
 /// What etcd takes in one request by default (`--max-request-bytes`), less room for what is around the values.
 const LARGEST: usize = 1_572_864 - 8_192;
 
-/// A pair as an item.
-pub(super) fn item(key: Key, pair: &KeyValue) -> Result<Item, Trouble> {
-    let value = std::str::from_utf8(pair.value()).map_err(|_| Trouble::Invalid {
-        detail: format!("the value of {key} is not text"),
-        fix: "write it again (roadbed apply), or delete it".into(),
-    })?;
-    Ok(Item {
+/// What stands for a value that is not text: no reader takes it, and their error quotes it.
+const NOT_TEXT: &str =
+    "apiVersion: roadbed.dev/v1\nkind: not UTF-8 text, write it again (roadbed apply) or delete it";
+
+/// A pair as an item. One whose value is not text stays an item: left out it would look deleted, and a spoilt
+/// pool would take its routes with it instead of being refused.
+pub(super) fn item(key: Key, pair: &KeyValue) -> Item {
+    Item {
         key,
-        value: Arc::from(value),
+        value: Arc::from(std::str::from_utf8(pair.value()).unwrap_or(NOT_TEXT)),
         version: Version::new(pair.mod_revision().to_string()),
         incarnation: Incarnation::new(pair.create_revision().to_string()),
-    })
+    }
 }
 
 /// A write of one key as a transaction.
@@ -157,6 +158,26 @@ mod tests {
             transaction(&layout, &twice),
             Err(Trouble::Invalid { .. })
         ));
+    }
+
+    #[test]
+    fn what_stands_for_no_text_is_refused_as_a_resource() {
+        let source = config::Source {
+            name: "etcd IPPool/pods".into(),
+            text: NOT_TEXT.into(),
+        };
+        let loaded = config::load(&[source]);
+        assert!(loaded.intent.is_none());
+        let said = loaded
+            .problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<String>();
+        assert!(
+            said.contains("etcd IPPool/pods") && said.contains("not UTF-8 text, write"),
+            "{said}"
+        );
+        assert!(serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(NOT_TEXT).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Space that is used up, and history that is gone.
 
+use config::fields::ResourceKind;
 use datastore::{Datastore, Error, Expect, Key, Space, Write};
 use etcd_testbed::{AutoCompaction, Cluster, Options};
 use futures::StreamExt;
@@ -84,5 +85,34 @@ fn a_watch_that_comes_back_too_late_says_so() {
         assert!(watch.next().await.is_none(), "it goes on after its error");
         let listing = store.list(Space::Ownership).await.unwrap();
         assert_eq!(listing.items.len(), 2);
+    });
+}
+
+/// Left out, a spoilt pool would look deleted to whoever lists, and unchanged to whoever watches.
+#[test]
+fn a_value_that_is_no_text_is_there_and_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(Options::default());
+    run(async {
+        let settings = settings(&cluster, dir.path());
+        let store = EtcdStore::connect(&settings).unwrap();
+        let pool = Key::resource(ResourceKind::IpPool, "pods");
+        let empty = store.list(Space::Resources).await.unwrap();
+        let mut watch = store.watch(Space::Resources, empty.revision).await.unwrap();
+        let mut raw = etcd_client::Client::connect(&settings.endpoints, None)
+            .await
+            .unwrap();
+        let path = format!("{}/v1/resources/IPPool/pods", settings.prefix);
+        raw.put(path, vec![0xff, 0xfe, 0], None).await.unwrap();
+        let changes = soon("the value", watch.next()).await.unwrap().unwrap();
+        assert_eq!(changes.changes.len(), 1);
+        let listed = store.list(Space::Resources).await.unwrap();
+        assert_eq!(listed.items.len(), 1);
+        let read = store.get(&pool).await.unwrap().unwrap();
+        let source = config::Source {
+            name: pool.to_string(),
+            text: read.value.to_string(),
+        };
+        assert!(config::load(&[source]).intent.is_none());
     });
 }

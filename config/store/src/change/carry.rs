@@ -19,9 +19,6 @@ const ATTEMPTS: usize = 12;
 /// good in itself.
 const TOGETHER: usize = 100;
 
-/// How many comparisons etcd takes in one transaction by default (`--max-txn-ops`).
-const COMPARES: usize = 128;
-
 /// And so many bytes: etcd takes requests of 1.5 MiB.
 const TOGETHER_BYTES: usize = 1 << 20;
 
@@ -168,10 +165,6 @@ impl Run<'_> {
             Transaction::default().when(Compare::Unwritten(Space::Resources, plan.revision.clone()));
         if let Some(ownership) = ownership.filter(|_| plan.rests_on_ownership) {
             transaction = transaction.when(Compare::Unwritten(Space::Ownership, ownership.revision.clone()));
-        }
-        let room = COMPARES.saturating_sub(transaction.compare.len() + part.len());
-        for (key, incarnation) in plan.referred.iter().take(room) {
-            transaction = transaction.when(Compare::Incarnation(key.clone(), incarnation.clone()));
         }
         for step in &part {
             transaction = match &step.expect {

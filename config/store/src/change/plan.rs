@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use config::fields::ResourceKind;
 use config::{IpPool, Loaded, Problem, Rules, Source, load_with, pool_change};
-use datastore::{Expect, Incarnation, Item, Key, Revision, SpaceView, Write};
+use datastore::{Expect, Item, Key, Revision, SpaceView, Write};
 use ipnet::IpNet;
 
 use super::refusal::Refusal;
@@ -38,8 +38,6 @@ pub(crate) struct Plan {
     pub(crate) warnings: Vec<Problem>,
     /// The moment of the resources that it rests on.
     pub(crate) revision: Revision,
-    /// What others may refer to and has to be there still: a store tells of writes in a space, not of deletions.
-    pub(crate) referred: Vec<(Key, Incarnation)>,
     /// Whether it is only right as long as nobody claims a block.
     pub(crate) rests_on_ownership: bool,
 }
@@ -85,7 +83,6 @@ pub(crate) fn plan(request: &Request, there: &There<'_>) -> Result<Plan, Refusal
         steps,
         warnings,
         revision: there.resources.revision.clone(),
-        referred: there.referred(request),
         rests_on_ownership,
     })
 }
@@ -131,21 +128,6 @@ fn judge(before: &Loaded, after: &Loaded) -> Result<Vec<Problem>, Refusal> {
 }
 
 impl There<'_> {
-    /// Pools and filters that this request leaves alone; of no use to one that only deletes.
-    fn referred(&self, request: &Request) -> Vec<(Key, Incarnation)> {
-        let kinds = [ResourceKind::IpPool, ResourceKind::BgpFilter];
-        let of_kind = |key: &Key| matches!(key, Key::Resource(kind, _) if kinds.contains(kind));
-        let items = self.resources.items.iter();
-        let mut found: Vec<_> = items
-            .filter(|(key, _)| of_kind(key) && !request.delete.contains(key))
-            .map(|(key, item)| (key.clone(), item.incarnation.clone()))
-            .collect();
-        if request.documents.is_empty() {
-            found.clear();
-        }
-        found
-    }
-
     fn before(&self) -> Loaded {
         load_with(&sources_of(self.resources, self.kind), self.rules)
     }

@@ -241,33 +241,6 @@ async fn a_resource_written_meanwhile_is_seen() {
     assert_eq!(names(&store), ["IPPool/other"]);
 }
 
-/// The comparison of a whole space does not see deletions: what is referred to is compared by itself.
-#[tokio::test]
-async fn what_is_referred_to_is_not_deleted_on_the_way() {
-    let (filter, name) = (Key::resource(ResourceKind::BgpFilter, "f"), "f");
-    let text =
-        format!("{{apiVersion: roadbed.dev/v1, kind: BGPFilter, metadata: {{name: {name}}}, spec: {{}}}}\n");
-    let store = Memory::new();
-    apply(&store, &text).await.expect("a filter");
-    let racing = Racing {
-        store: store.clone(),
-        looks: AtomicUsize::new(0),
-        then: Box::new(move |store| {
-            store
-                .write_now(&Write::Delete(filter.clone()), &Expect::Any)
-                .expect("deleted");
-        }),
-    };
-    let peer = "{apiVersion: roadbed.dev/v1, kind: BGPPeer, metadata: {name: p}, \
-                spec: {peerIP: 192.0.2.1, asNumber: 65001, filters: [f]}}\n";
-    let wanted = request(peer).expect("good");
-    let refusal = carry_out(&target(&racing), &wanted, false)
-        .await
-        .expect_err("the filter is gone");
-    assert!(matches!(refusal, Refusal::Problems(_)), "{refusal}");
-    assert!(names(&store).is_empty());
-}
-
 /// A store in which somebody writes right after the resources were listed for the first time.
 struct Racing {
     store: Memory,

@@ -67,7 +67,7 @@ pub fn members(cluster: &mut Cluster, end: &AtomicBool, seed: u64) -> MemberFaul
                 }
             }
         }
-        rest(&mut chance, 500, 2000, end);
+        rest(&mut chance, 1000, 4000, end);
     }
     cluster.await_healthy();
     counts

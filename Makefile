@@ -20,9 +20,10 @@ demo:
 	$(CARGO) build --release --locked -p roadbed -p cni -p demo
 	@KEEP='$(KEEP)' target/release/roadbed-demo
 
+# Programs and tests are built in one go: apart, they would have other features, and most crates be built twice.
 test: lint
 	@scripts/install-deps test
-	$(CARGO) build --locked --workspace --bins
+	$(CARGO) build --locked --workspace --bins --tests
 	@RUST_TEST_THREADS=$(THREADS) scripts/totals $(CARGO) test --locked --workspace --no-fail-fast
 
 bench-ipam:

@@ -24,9 +24,13 @@ impl Ipam {
     /// addresses rest before they are given again; those of a workload of its own are kept for it.
     ///
     /// # Errors
-    /// A disk that fails.
+    /// A disk that fails. A new ledger that does not know yet what was given out before: the lease may be among
+    /// that, and would come back.
     pub fn release(&self, owner: &Owner, now: SystemTime) -> Result<Option<Lease>, Error> {
-        self.change(now, |draft| Ok(draft.release(owner)))
+        self.change(now, |draft| match draft.release(owner) {
+            None if draft.book.fresh => Err(Error::Recovering),
+            released => Ok(released),
+        })
     }
 }
 

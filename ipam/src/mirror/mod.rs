@@ -185,6 +185,9 @@ impl Mirror {
             }
             Ok(Outcome::Conflict) => self.reread(addresses).await,
             Err(error @ Error::Unknown { .. }) => {
+                // It may also come late, when what it wrote is not wanted any more.
+                let soon = Instant::now() + spread(LIST_AGAIN[0]);
+                self.state.listed = self.state.listed.map(|until| until.min(soon));
                 self.reread(addresses).await?;
                 Err(error)
             }

@@ -315,12 +315,19 @@ impl Node {
         let Some(live) = &self.live else { return };
         let pod = self.pods.swap_remove(self.chance.below(self.pods.len()));
         self.registry.releasing(&pod.addresses);
-        let ipam = live.ipam.clone();
-        let released = tokio::task::spawn_blocking(move || ipam.release(&pod.owner, SystemTime::now()));
-        released
-            .await
-            .expect("releasing does not panic")
-            .expect("the disk works");
+        loop {
+            let (ipam, owner) = (live.ipam.clone(), pod.owner.clone());
+            let released = tokio::task::spawn_blocking(move || ipam.release(&owner, SystemTime::now()));
+            match released.await.expect("releasing does not panic") {
+                Ok(lease) => {
+                    assert!(lease.is_some(), "the lease of {} was lost", pod.owner);
+                    return;
+                }
+                // As a runtime does: it comes again.
+                Err(ipam::Error::Recovering) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     async fn drain(&mut self) {

@@ -202,6 +202,12 @@ fn a_new_ledger_waits_for_what_was_given_before() {
     assert!(ipam.local(now()).fresh);
     assert_eq!(ipam.node_address(Family::V4), None, "a pod may have it");
     assert_eq!(ipam.assign(&request("new", &[]), now()), Err(Error::Recovering));
+    let unknown = Owner::new("a", "eth0");
+    assert_eq!(
+        ipam.release(&unknown, now()),
+        Err(Error::Recovering),
+        "it would come back"
+    );
     assert!(!step(&ipam, Step::Lend(ip("10.0.0.3"), lent(None))));
     let old = |container: &str, address: &str| {
         let (other, _dir) = opened(&["10.0.0.0/29"]);

@@ -69,6 +69,16 @@ async fn objects_become_the_intent_and_stay_it_while_the_server_is_away() {
             .is_some_and(|intent| intent.pools[0].cidr == wanted)
     };
     state(&handle, "the change is seen", has).await;
+    // The disk follows within a second; what is dropped before that is not kept.
+    let file = folder.path().join(store::last_good::FILE);
+    let kept = async {
+        while !std::fs::read_to_string(&file).is_ok_and(|text| text.contains("10.245.0.0/16")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, kept)
+        .await
+        .expect("the change is kept");
 
     standin.stop();
     let mut contacts = handle.contact();

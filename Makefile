@@ -4,13 +4,14 @@ CARGO ?= $(shell command -v cargo 2>/dev/null || echo $(HOME)/.cargo/bin/cargo)
 # Scenarios start several daemons each: more of them at once than this only makes all of them slow.
 THREADS ?= 4
 
-.PHONY: help demo test bench-ipam build release fmt lint clean
+.PHONY: help demo test bench-ipam bench-cni build release fmt lint clean
 
 help:
 	@echo 'make demo          the two racks: a fabric of real kernel network stacks, shown and checked'
 	@echo 'make demo KEEP=1   the same, and leaves the fabric up for playing'
 	@echo 'make test          fmt, clippy, unit, property and scenario tests (root)'
 	@echo 'make bench-ipam    claims beside bare etcd, addresses beside host-local, the proof of 10,000 blocks (root)'
+	@echo 'make bench-cni     ADD and DEL of the CNI plugin beside the reference plugins (root)'
 	@echo 'make build         debug build of all programs'
 	@echo 'make release       release build of all programs'
 	@echo 'make clean         removes what was built'
@@ -30,6 +31,11 @@ bench-ipam:
 	@scripts/install-deps bench
 	$(CARGO) build --release --locked -p bench-ipam -p cni
 	target/release/bench-ipam
+
+bench-cni:
+	@scripts/install-deps bench
+	$(CARGO) build --release --locked -p bench-cni -p cni -p roadbed
+	target/release/bench-cni
 
 lint:
 	@scripts/install-deps test

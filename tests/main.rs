@@ -2,15 +2,18 @@
 //! their own, need root, and fail where something that they need is missing.
 
 mod bad_config;
+mod churn;
 mod cleanup;
 mod cni;
 mod datastore;
 mod dual_stack;
 mod interop_bird;
 mod interop_frr;
+
 mod layering;
 mod repair;
 mod restart;
+mod runtimes;
 mod start_order;
 mod support;
 mod two_racks;

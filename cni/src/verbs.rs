@@ -85,6 +85,11 @@ fn add(env: Lookup<'_>, stdin: &[u8]) -> Outcome {
         pod: parameters.args.pod,
         mtu: conf.mtu,
         ips,
+        mac: None,
+        default_route: None,
+        routes: Vec::new(),
+        sysctls: Default::default(),
+        wait_announced: false,
     };
     let added: CniAdded = client(&conf).post("/v1/cni/add", &request)?;
     Ok(Some(result::added(

@@ -5,6 +5,7 @@
 //! and each entry says why it is there. Interface sysctls of pods belong to whoever makes the pod's link. The meaning of each
 //! is in the kernel's `Documentation/networking/ip-sysctl.rst`.
 
+pub mod guard;
 mod model;
 mod proc;
 mod table;

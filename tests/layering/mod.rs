@@ -24,6 +24,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("demo", &["lab"]),
     ("etcd-testbed", &[]),
     ("kube-standin", &[]),
+    ("kubernetes", &["config"]),
+    ("cri-testbed", &[]),
+    ("bench-cni", &["lab"]),
     (
         "ipam-proof",
         &["config", "datastore", "etcd-testbed", "ipam", "store"],
@@ -49,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "datastore",
             "hostnet",
             "ipam",
+            "kubernetes",
             "lab",
             "routesync",
             "store",

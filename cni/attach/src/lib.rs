@@ -10,6 +10,7 @@
 //! for it enter the pod's namespace ([`netns`]). Kernel interfaces: rtnetlink(7), veth(4), network_namespaces(7),
 //! the `conf` sysctls of `ip-sysctl.rst`.
 
+mod check;
 mod error;
 mod model;
 mod names;
@@ -22,7 +23,8 @@ mod sysctl;
 #[cfg(test)]
 mod tests;
 
+pub use check::check;
 pub use error::Error;
-pub use model::{Attached, GATEWAY_V4, GATEWAY_V6, Mac, PodLink, gateway, pod_routes};
+pub use model::{Attached, DefaultRoute, Drift, GATEWAY_V4, GATEWAY_V6, Mac, PodLink, gateway, pod_routes};
 pub use names::{host_ifname, is_ours};
 pub use plug::{add, list, remove};

@@ -1,5 +1,6 @@
 //! What is asked for, what is answered, and the gateways of every pod.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -59,10 +60,39 @@ pub struct PodLink {
     pub mtu: u32,
     /// Hardware address inside the pod; `None`: derived from the name on the node.
     pub mac: Option<Mac>,
+    /// Whether the pod's default route goes through this interface.
+    pub default_route: DefaultRoute,
+    /// Further destinations through this interface, by the gateway of their family.
+    pub routes: Vec<IpNet>,
+    /// Sysctls of the pod's namespace with dots, `net.` only; `IFNAME` stands for the interface.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+/// Whether the pod's default route goes through an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DefaultRoute {
+    /// Unless the pod has one through another interface.
+    #[default]
+    IfFree,
+    /// It does; a pod that has another is an error.
+    Yes,
+    /// It does not.
+    No,
+}
+
+/// One thing about a pod's link that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// What it is about.
+    pub what: String,
+    /// What it has to be.
+    pub expected: String,
+    /// What it is; `None`: it is not there.
+    pub found: Option<String>,
 }
 
 /// What is there after [`add`](crate::add).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attached {
     /// Hardware address of the node's end.
     pub host_mac: Mac,
@@ -70,4 +100,6 @@ pub struct Attached {
     pub pod_mac: Mac,
     /// Interface index of the node's end.
     pub host_index: u32,
+    /// The routes inside the pod through this interface: destination, gateway.
+    pub routes: Vec<(IpNet, Option<IpAddr>)>,
 }

@@ -128,6 +128,9 @@ mod tests {
             addresses: vec!["10.0.0.1".parse().unwrap()],
             mtu: 1500,
             mac: None,
+            default_route: Default::default(),
+            routes: Vec::new(),
+            sysctls: Default::default(),
         };
         assert!(check(&good).is_ok());
         let m = macs(&good);

@@ -148,6 +148,7 @@ fn set_up(
         host_mac: macs.host,
         pod_mac: macs.pod,
         host_index: host.index,
+        routes: crate::model::pod_routes(&wanted.addresses),
     })
 }
 

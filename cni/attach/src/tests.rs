@@ -91,6 +91,9 @@ fn pod_link(netns: &Path, container: &str, addresses: &[&str]) -> PodLink {
         addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
         mtu: 1450,
         mac: None,
+        default_route: Default::default(),
+        routes: Vec::new(),
+        sysctls: Default::default(),
     }
 }
 

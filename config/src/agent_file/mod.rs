@@ -42,6 +42,9 @@ pub struct AgentConfig {
     pub node_name: NodeName,
     /// Where resources come from.
     pub datastore: Datastore,
+    /// How the Kubernetes is reached that this node belongs to: services, annotations of pods, conditions, events;
+    /// `None` where it belongs to none. Resources may come from elsewhere.
+    pub kubernetes: Option<KubernetesSettings>,
     /// Folder of the address ledger and the last good intent.
     pub state_dir: PathBuf,
     /// Unix socket of the API.
@@ -309,9 +312,14 @@ impl Settings {
             "false" => Ok(false),
             _ => Err(format!("`{text}` is not true or false")),
         });
+        let kubernetes = match &datastore {
+            Some(Datastore::Kubernetes(settings)) => Some(settings.clone()),
+            _ => None,
+        };
         Some(AgentConfig {
             node_name: node_name?,
             datastore: datastore?,
+            kubernetes,
             state_dir: state_dir?,
             socket: socket?,
             metrics: metrics?,

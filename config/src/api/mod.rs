@@ -12,6 +12,7 @@ pub mod explain;
 pub mod ipam;
 pub mod peers;
 pub mod plan;
+pub mod queue;
 pub mod routes;
 pub mod status;
 

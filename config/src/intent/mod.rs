@@ -6,6 +6,7 @@
 mod filter;
 mod ipam;
 mod pool;
+mod services;
 
 pub use filter::{
     BgpFilter, Community, FilterAction, FilterOperation, FilterPeerType, FilterRule, MatchOperator,
@@ -13,6 +14,7 @@ pub use filter::{
 };
 pub use ipam::{IpReservation, IpamConfiguration};
 pub use pool::{AggregateRule, AllowedUses, Assignment, EncapMode, IpPool};
+pub use services::ServiceRules;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -78,6 +80,9 @@ pub struct BgpConfiguration {
     pub install_routes: bool,
     /// The longest wait for the first full feed before routes of an earlier run are swept. Default 60 s. (ours)
     pub feed_deferral: Duration,
+    /// Which addresses of Kubernetes' Services are announced.
+    #[serde(default)]
+    pub services: ServiceRules,
 }
 
 impl Default for BgpConfiguration {
@@ -88,6 +93,7 @@ impl Default for BgpConfiguration {
             listen_port: 179,
             install_routes: true,
             feed_deferral: Duration::from_secs(60),
+            services: ServiceRules::default(),
         }
     }
 }

@@ -309,6 +309,9 @@ fn plug(request: &CniAdd, lease: &Lease, mtu: u32) -> Plug {
         addresses: lease.addresses.clone(),
         mtu,
         mac: None,
+        default_route: Default::default(),
+        routes: Vec::new(),
+        sysctls: Default::default(),
     }
 }
 

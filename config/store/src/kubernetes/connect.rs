@@ -12,6 +12,14 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use super::error::Says;
 use super::transport::{Timing, Transport};
 
+/// A client for the server of these settings, with the limits of time of the store. Does not wait for the server.
+///
+/// # Errors
+/// [`Error::Invalid`] where there is no usable kubeconfig, or no service account outside of one.
+pub async fn client(settings: &KubernetesSettings) -> Result<kube::Client, Error> {
+    Ok(transport(settings, Timing::default()).await?.client)
+}
+
 /// The way to the server.
 pub async fn transport(settings: &KubernetesSettings, timing: Timing) -> Result<Transport, Error> {
     let mut config = match &settings.kubeconfig {

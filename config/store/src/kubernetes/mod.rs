@@ -28,6 +28,7 @@ mod transport;
 mod watch;
 mod write;
 
+pub use connect::client;
 pub use transport::Timing;
 
 use config::KubernetesSettings;

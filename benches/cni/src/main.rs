@@ -1,0 +1,3 @@
+//! `bench-cni`: ADD and DEL beside the reference plugins.
+
+fn main() {}

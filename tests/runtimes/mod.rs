@@ -1,0 +1,1 @@
+//! Container runtimes for real, with the plugin and with chains of plugins.

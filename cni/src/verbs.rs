@@ -77,6 +77,7 @@ fn add(env: Lookup<'_>, stdin: &[u8]) -> Outcome {
         netns: parameters.netns.clone(),
         ifname: parameters.ifname,
         network: conf.name.clone(),
+        pools_of_network: parameters.args.pools.is_empty(),
         pools: match parameters.args.pools {
             named if !named.is_empty() => named,
             _ => conf.pools.clone(),

@@ -42,6 +42,9 @@ pub struct CniAdd {
     /// that are for the pod's namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<String>,
+    /// `pools` is what the network's configuration says: an annotation of the pod wins over it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pools_of_network: bool,
     /// The addresses are to follow the pod, by its namespace and name (`sticky` of the network, or
     /// `ROADBED_STICKY=` in `CNI_ARGS`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -256,6 +259,9 @@ pub struct CniIpamAdd {
     /// Pools to take the addresses from; empty: those that are for the pod's namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<String>,
+    /// `pools` is what the network's configuration says: an annotation of the pod wins over it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pools_of_network: bool,
     /// The addresses are to follow the pod.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sticky: bool,

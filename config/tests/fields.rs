@@ -184,7 +184,8 @@ fn manual() -> String {
          Pools do not overlap; aggregates lie between their pool and its blocks in size. With `kind: file`, every Node \
          that a pool serves lists its `podCIDRs` (or `[]`), for there is no one who shares out; with etcd and Kubernetes \
          they are optional. Each lies in a pool and belongs to one node. No two nodes share an address. A node's peers \
-         have different addresses, and the filters that they name are there. A reservation outside every pool gives a \
+         have different addresses, and the filters that they name are there. Ranges of services meet no pool for pods; one \
+         that holds the address of a node gives a warning. A reservation outside every pool gives a \
          warning. Names are unique for each kind. A file without a single resource does not replace a good one: it is \
          what a truncated file looks like.\n\n\
          ## Limits\n\n\

@@ -145,6 +145,30 @@ impl Settings {
         }
     }
 
+    /// How the Kubernetes is reached that the node belongs to, if it belongs to one; it may be another way than that
+    /// to the resources. The outer `None` is a mistake that has been noted.
+    pub(super) fn kubernetes(&mut self, datastore: Option<&Datastore>) -> Option<Option<KubernetesSettings>> {
+        let of_datastore = match datastore {
+            Some(Datastore::Kubernetes(settings)) => Some(settings),
+            _ => None,
+        };
+        let enabled = self.truth("kubernetes.enabled", of_datastore.is_some());
+        let kubeconfig = self.optional_path("kubernetes.kubeconfig");
+        let (enabled, kubeconfig) = (enabled?, kubeconfig?);
+        if !enabled {
+            if kubeconfig.is_some() {
+                let message = "has no effect: kubernetes.enabled is false".to_owned();
+                let fix = "write kubernetes.enabled: true".to_owned();
+                self.problem(Severity::Warning, "kubernetes.kubeconfig", message, fix);
+            }
+            return Some(None);
+        }
+        let inherited = of_datastore.and_then(|settings| settings.kubeconfig.clone());
+        Some(Some(KubernetesSettings {
+            kubeconfig: kubeconfig.or(inherited),
+        }))
+    }
+
     /// The outer `None` is a mistake that has been noted.
     fn optional_path(&mut self, key: &'static str) -> Option<Option<PathBuf>> {
         match self.given.contains_key(key) {

@@ -47,6 +47,14 @@ pub const KEYS: &[(&str, &str)] = &[
         "kind `kubernetes`: path of a kubeconfig. Default: the service account of the pod that the agent runs in.",
     ),
     (
+        "kubernetes.enabled",
+        "Whether this node belongs to a Kubernetes whose services, annotations of pods and Nodes are looked at and written to. Default: true with `datastore.kind: kubernetes`, else false.",
+    ),
+    (
+        "kubernetes.kubeconfig",
+        "Path of the kubeconfig for that. Default: `datastore.kubeconfig`, else the service account of the pod that the agent runs in.",
+    ),
+    (
         "stateDir",
         "Folder of the address ledger and of the last good intent. Default /var/lib/roadbed.",
     ),

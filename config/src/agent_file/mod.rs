@@ -27,11 +27,14 @@ use crate::yaml::{self, Entry, Kind, Value};
 pub const DEFAULT_FILE: &str = "/etc/roadbed/agent.yaml";
 
 /// Whether a `ROADBED_` variable is someone else's: the command line's own (the path of this file), or what
-/// Kubernetes sets in every container for a Service named roadbed.
+/// Kubernetes sets in every container for each Service of the namespace, such as roadbed and roadbed-metrics
+/// (`ROADBED_METRICS_SERVICE_HOST`, `ROADBED_METRICS_PORT_9178_TCP_ADDR`). No key of ours has such words.
 fn is_foreign(variable: &str) -> bool {
     variable == "ROADBED_CONFIG"
-        || variable.starts_with("ROADBED_SERVICE_")
-        || variable.starts_with("ROADBED_PORT")
+        || variable.contains("_SERVICE_HOST")
+        || variable.contains("_SERVICE_PORT")
+        || variable.contains("_PORT_")
+        || variable.ends_with("_PORT")
 }
 
 /// The agent's settings.
@@ -170,7 +173,9 @@ impl Settings {
             };
             match KEYS.iter().map(|(key, _)| *key).find(|key| *key == path) {
                 Some(key) => self.read_entry(file, key, entry, problems),
-                None if path == "datastore" => self.read_mapping(file, &path, &entry.value, problems),
+                None if matches!(path.as_str(), "datastore" | "kubernetes") => {
+                    self.read_mapping(file, &path, &entry.value, problems)
+                }
                 None => problems.error(entry.at, &path, "unknown key", unknown_hint(&path)),
             }
         }
@@ -277,6 +282,14 @@ impl Settings {
         }
     }
 
+    fn truth(&mut self, key: &'static str, default: bool) -> Option<bool> {
+        self.parsed(key, default, |text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(format!("`{text}` is not true or false")),
+        })
+    }
+
     fn path(&mut self, key: &'static str, default: &str) -> Option<PathBuf> {
         self.parsed(key, PathBuf::from(default), |text| {
             match Path::new(text).is_absolute() {
@@ -307,19 +320,12 @@ impl Settings {
             Ok(number) if number > 4 => Ok(number),
             _ => Err(format!("`{text}` is not a number from 5 to 255")),
         });
-        let repair = self.parsed("repair", true, |text| match text {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err(format!("`{text}` is not true or false")),
-        });
-        let kubernetes = match &datastore {
-            Some(Datastore::Kubernetes(settings)) => Some(settings.clone()),
-            _ => None,
-        };
+        let repair = self.truth("repair", true);
+        let kubernetes = self.kubernetes(datastore.as_ref());
         Some(AgentConfig {
             node_name: node_name?,
             datastore: datastore?,
-            kubernetes,
+            kubernetes: kubernetes?,
             state_dir: state_dir?,
             socket: socket?,
             metrics: metrics?,

@@ -42,6 +42,10 @@ fn the_environment_wins_over_the_file() {
         ("ROADBED_DATASTORE_PATH", "/b"),
         ("HOME", "/"),
         ("ROADBED_PORT_9178_TCP", "x"),
+        ("ROADBED_PORT", "x"),
+        ("ROADBED_SERVICE_PORT_METRICS", "x"),
+        ("ROADBED_METRICS_SERVICE_HOST", "x"),
+        ("ROADBED_METRICS_PORT_9178_TCP_ADDR", "x"),
         ("ROADBED_METRICS", "[::1]:1"),
     ];
     let config = read(text, &env).expect("valid");
@@ -244,4 +248,47 @@ fn kubernetes_may_have_a_kubeconfig() {
         problems,
         ["$ROADBED_DATASTORE_KIND: datastore.kind: `etc` is not a datastore; did you mean etcd?"]
     );
+}
+
+#[test]
+fn a_node_belongs_to_a_kubernetes_or_not() {
+    let kubernetes = |text: &str, env: &[(&str, &str)]| {
+        let config = read(text, env).expect("valid");
+        let warned: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+        (config.kubernetes.map(|settings| settings.kubeconfig), warned)
+    };
+    let none = (None, vec![]);
+    assert_eq!(kubernetes("", &[]), none);
+    // As in a pod: the downward API names the node, the rest is the default.
+    let pod = [
+        ("ROADBED_NODE_NAME", "ip-10-0-0-7.ec2.internal"),
+        ("ROADBED_DATASTORE_KIND", "kubernetes"),
+    ];
+    assert_eq!(kubernetes("", &pod), (Some(None), vec![]));
+    let config = read("nodeName: written", &pod).expect("valid");
+    assert_eq!(config.node_name.as_str(), "ip-10-0-0-7.ec2.internal");
+
+    let store = "datastore: {kind: kubernetes, kubeconfig: /k}\n";
+    assert_eq!(kubernetes(store, &[]), (Some(Some("/k".into())), vec![]));
+    let other = [("ROADBED_KUBERNETES_KUBECONFIG", "/other")];
+    assert_eq!(kubernetes(store, &other), (Some(Some("/other".into())), vec![]));
+    assert_eq!(
+        kubernetes(store, &[("ROADBED_KUBERNETES_ENABLED", "false")]),
+        none
+    );
+    let etcd = "datastore: {kind: etcd, endpoints: [https://a]}\nkubernetes:\n  enabled: true\n";
+    assert_eq!(kubernetes(etcd, &[]), (Some(None), vec![]));
+    assert_eq!(kubernetes(etcd, &other), (Some(Some("/other".into())), vec![]));
+    let idle = "kubernetes:\n  kubeconfig: /k\n";
+    let warning = "agent.yaml:2:15: warning: kubernetes.kubeconfig: has no effect: kubernetes.enabled is false; \
+                   write kubernetes.enabled: true";
+    assert_eq!(kubernetes(idle, &[]), (None, vec![warning.to_owned()]));
+
+    let wrong = "kubernetes: {enabled: yes, kubeconfig: k, enable: true}\n";
+    let expected = [
+        "agent.yaml:1:43: kubernetes.enable: unknown key; did you mean kubernetes.enabled?",
+        "agent.yaml:1:23: kubernetes.enabled: `yes` is not true or false",
+        "agent.yaml:1:40: kubernetes.kubeconfig: `k` is not an absolute path: begin it with /",
+    ];
+    assert_eq!(read(wrong, &[]).expect_err("mistakes"), expected);
 }

@@ -9,6 +9,7 @@ mod overlap;
 mod peers;
 mod pools;
 mod references;
+mod services;
 
 use crate::problem::Problem;
 use crate::resources::Resources;
@@ -22,5 +23,6 @@ pub fn check(resources: &Resources, rules: Rules) -> Vec<Problem> {
     nodes::check(resources, rules, &mut problems);
     peers::check(resources, &mut problems);
     references::check(resources, &mut problems);
+    services::check(resources, &mut problems);
     problems
 }

@@ -16,6 +16,34 @@ pub(super) const BGP_CONFIGURATION: &[Field] = &[
         "spec.listenPort",
         "TCP port of BGP on the nodes, 1 to 65535. Default 179.",
     ),
+    yes(
+        "spec.serviceClusterIPs",
+        "Ranges of ClusterIPs. Every node announces each range as a whole, and nodes with endpoints of a Service with `externalTrafficPolicy: Local` its ClusterIP as well.",
+    ),
+    yes(
+        "spec.serviceClusterIPs[].cidr",
+        "The range. Host bits are dropped with a warning. It does not meet a pool for pods.",
+    ),
+    yes(
+        "spec.serviceExternalIPs",
+        "Ranges of `spec.externalIPs` of Services: only those inside are announced.",
+    ),
+    yes(
+        "spec.serviceExternalIPs[].cidr",
+        "The range; a /32 or /128 is one address.",
+    ),
+    yes(
+        "spec.serviceLoadBalancerIPs",
+        "Ranges of load balancers' addresses (`status.loadBalancer` of Services): only those inside are announced.",
+    ),
+    yes(
+        "spec.serviceLoadBalancerIPs[].cidr",
+        "The range; a /32 or /128 is one address.",
+    ),
+    yes(
+        "spec.serviceLoadBalancerAggregation",
+        "`Enabled` (default): every node announces each range of load balancers as a whole. `Disabled`: each address of a Service by itself.",
+    ),
     ours(
         "spec.installRoutes",
         "false keeps learned routes out of the kernel: a pure route server. Default true.",
@@ -46,26 +74,6 @@ pub(super) const BGP_CONFIGURATION: &[Field] = &[
         "spec.bindMode",
         &["None"],
         "listening on the node's address only is not built yet",
-    ),
-    refused(
-        "spec.serviceClusterIPs",
-        &[],
-        "announcing services is not built yet",
-    ),
-    refused(
-        "spec.serviceExternalIPs",
-        &[],
-        "announcing services is not built yet",
-    ),
-    refused(
-        "spec.serviceLoadBalancerIPs",
-        &[],
-        "announcing services is not built yet",
-    ),
-    refused(
-        "spec.serviceLoadBalancerAggregation",
-        &["Enabled"],
-        "announcing services is not built yet",
     ),
     refused(
         "spec.communities",

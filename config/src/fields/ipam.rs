@@ -37,6 +37,10 @@ pub(super) const IP_POOL: &[Field] = &[
         "spec.allowedUses",
         "List of `Workload` and `Tunnel`, default both. `LoadBalancer` is accepted with a warning: services get no addresses here.",
     ),
+    yes(
+        "spec.disableBGPExport",
+        "true: blocks and addresses of this pool are not announced to any peer. Default false.",
+    ),
     ours(
         "spec.aggregate",
         "Blocks of nodes with the same label value come from one range, which a router can announce for all of them. Needs a datastore that claims blocks in transactions (etcd).",
@@ -53,11 +57,6 @@ pub(super) const IP_POOL: &[Field] = &[
         "spec.natOutgoing",
         &[],
         "masquerading is not built yet, pods would leave with their own addresses",
-    ),
-    refused(
-        "spec.disableBGPExport",
-        &[],
-        "a pool that is not announced is not built yet",
     ),
     refused(
         "spec.ipip",

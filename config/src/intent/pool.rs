@@ -87,6 +87,9 @@ pub struct IpPool {
     /// Whether blocks are grouped by a label of the nodes. (ours)
     #[serde(default)]
     pub aggregate: Option<AggregateRule>,
+    /// Blocks and addresses of this pool are not announced to any peer.
+    #[serde(default)]
+    pub disable_bgp_export: bool,
 }
 
 impl IpPool {
@@ -104,6 +107,7 @@ impl IpPool {
             allowed_uses: AllowedUses::default(),
             assignment: Assignment::Automatic,
             aggregate: None,
+            disable_bgp_export: false,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::metadata;
-use super::parse::as_number;
+use super::parse::{as_number, service_range};
 use crate::duration;
 use crate::fields::ResourceKind;
 use crate::intent::BgpConfiguration;
@@ -55,6 +57,33 @@ fn read_spec(spec: &mut Reader<'_, '_>, bgp: &mut BgpConfiguration) {
     if let Some(deferral) = spec.with("feedDeferralTime", feed_deferral) {
         bgp.feed_deferral = deferral;
     }
+    let services = &mut bgp.services;
+    let ranges = [
+        ("serviceClusterIPs", &mut services.cluster_ips),
+        ("serviceExternalIPs", &mut services.external_ips),
+        ("serviceLoadBalancerIPs", &mut services.load_balancer_ips),
+    ];
+    for (name, ranges) in ranges {
+        *ranges = spec.objects(name, range, KIND).unwrap_or_default();
+    }
+    let modes = [("Enabled", true), ("Disabled", false)];
+    if let Some(whole) = spec.choice("serviceLoadBalancerAggregation", &modes) {
+        services.load_balancer_aggregation = whole;
+    }
+}
+
+/// `{ cidr: 10.96.0.0/12 }`. Calico takes addresses with host bits too, and means their range.
+fn range(item: &mut Reader<'_, '_>) -> Option<IpNet> {
+    if !item.has("cidr") {
+        item.error("cidr", "is required", "write a range, such as 10.96.0.0/12");
+    }
+    let written = item.with("cidr", service_range)?;
+    let range = written.trunc();
+    if range != written {
+        let message = format!("`{written}` has host bits: it means {range}");
+        item.warning("cidr", message, format!("write {range}"));
+    }
+    Some(range)
 }
 
 fn feed_deferral(text: &str) -> Result<Duration, String> {

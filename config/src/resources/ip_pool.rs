@@ -50,6 +50,7 @@ fn read_spec(spec: &mut Reader<'_, '_>) -> Option<IpPool> {
     ];
     let assignment = spec.choice("assignmentMode", &modes).unwrap_or_default();
     let aggregate = aggregate(spec);
+    let disable_bgp_export = spec.boolean("disableBGPExport").unwrap_or(false);
     // The bounds of the block size depend on the family; without a family they cannot be checked.
     let (low, high, default) = match cidr {
         Some(IpNet::V6(_)) => (116, 128, 122),
@@ -72,6 +73,7 @@ fn read_spec(spec: &mut Reader<'_, '_>) -> Option<IpPool> {
         allowed_uses,
         assignment,
         aggregate,
+        disable_bgp_export,
         ..IpPool::new(String::new(), cidr)
     };
     check_sizes(spec, &pool, low, high);

@@ -22,7 +22,17 @@ pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
 
 /// A prefix that can hold pods: unicast, not link-local, not everything.
 pub(super) fn pod_prefix(text: &str) -> Result<IpNet, String> {
-    let net = prefix(text)?;
+    ordinary(prefix(text)?, "pods")
+}
+
+/// A range that can hold addresses of services, as [`pod_prefix`]; host bits are kept.
+pub(super) fn service_range(text: &str) -> Result<IpNet, String> {
+    let net = text.parse::<IpNet>().or_else(|_| prefix(text))?;
+    ordinary(net.trunc(), "services").map(|_| net)
+}
+
+/// Refuses ranges that meet what no unicast address is in.
+fn ordinary(net: IpNet, whose: &str) -> Result<IpNet, String> {
     let reserved: &[&str] = match net {
         IpNet::V4(_) => &["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"],
         IpNet::V6(_) => &["::/8", "fe80::/10", "ff00::/8"],
@@ -33,7 +43,7 @@ pub(super) fn pod_prefix(text: &str) -> Result<IpNet, String> {
         .find(|r| r.contains(&net) || net.contains(r));
     match clash {
         Some(range) => Err(format!(
-            "`{net}` meets the reserved range {range}: pods need unicast addresses"
+            "`{net}` meets the reserved range {range}: {whose} need unicast addresses"
         )),
         None => Ok(net),
     }

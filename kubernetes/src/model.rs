@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Namespace and name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,19 +30,19 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// Everything that is known.
+/// Everything that is known. Each kind is shared with what was published before, as long as it did not change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cluster {
-    /// Every kind was listed once: what is missing is not there.
+    /// Every kind that is followed was listed once: what is missing is not there.
     pub synced: bool,
     /// Services (core/v1).
-    pub services: BTreeMap<ObjectName, Service>,
+    pub services: Arc<BTreeMap<ObjectName, Service>>,
     /// Nodes with ready endpoints of each Service, from its EndpointSlices (discovery.k8s.io/v1).
-    pub endpoints: BTreeMap<ObjectName, BTreeSet<EndpointNode>>,
+    pub endpoints: Arc<BTreeMap<ObjectName, BTreeSet<EndpointNode>>>,
     /// The pods of this node.
-    pub pods: BTreeMap<ObjectName, Pod>,
+    pub pods: Arc<BTreeMap<ObjectName, Pod>>,
     /// Annotations of the namespaces.
-    pub namespaces: BTreeMap<String, Namespace>,
+    pub namespaces: Arc<BTreeMap<String, Namespace>>,
     /// Labels of this node's Node.
     pub node_labels: BTreeMap<String, String>,
 }
@@ -49,7 +50,7 @@ pub struct Cluster {
 /// A node that has endpoints of a Service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EndpointNode {
-    /// The node.
+    /// The node; empty where the endpoint says none.
     pub node: String,
     /// IPv4 or IPv6 (`addressType`).
     pub ipv4: bool,
@@ -62,7 +63,8 @@ pub struct Service {
     pub cluster_ips: Vec<IpAddr>,
     /// `spec.externalIPs`.
     pub external_ips: Vec<IpAddr>,
-    /// `status.loadBalancer.ingress[].ip`, and `spec.loadBalancerIP` where the status has none.
+    /// `status.loadBalancer.ingress[].ip` but for those with `ipMode: Proxy`, which nodes do not serve. What is only
+    /// asked for (`spec.loadBalancerIP`) is not: nodes do not serve it before it is granted.
     pub load_balancer_ips: Vec<IpAddr>,
     /// `spec.externalTrafficPolicy: Local`.
     pub external_local: bool,

@@ -5,7 +5,8 @@
 //!                          │                                  ▲                               │
 //!                          │                                  └──── next hop reachability ────┤
 //!                          └────────────► decide (pure) ◄──── KernelView ◄── routesync        │
-//! CNI ADD ► pods (ledger, veth) ──────────►  │  ▲                                             │
+//! Kubernetes ── Services, wishes of pods ──►  │  ▲                                             │
+//! CNI ADD ► pods (ledger, veth) ──────────►  │  │                                             │
 //!              ▲ blocks                      │  └──────────────────────────────────────────────┘
 //!            keeper ⇄ store (claims, mirror) │
 //!                       desired FIB ► routesync; desired tunnels ► tunnel; sysctls ► hostnet
@@ -20,7 +21,9 @@ mod ownership;
 mod parts;
 mod pods;
 mod reconcile;
+mod report;
 mod running;
+mod services;
 mod snapshot;
 mod upkeep;
 
@@ -28,6 +31,7 @@ use anyhow::Context;
 use config::agent_file::AgentConfig;
 use tokio::signal::unix::{SignalKind, signal};
 
+use api::State;
 use parts::Parts;
 
 pub use running::refuse_if_running;
@@ -42,13 +46,14 @@ pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
     let socket = api::bind(&config.socket)?;
     let parts = Parts::start(&config).await?;
     let (mut reconciler, snapshots) = reconcile::Reconciler::new(parts.clone(), &config);
-    let api = api::State::new(&config, parts, snapshots);
+    let api = State::new(&config, parts, snapshots);
     tracing::info!(node = %config.node_name, socket = %config.socket.display(), "roadbed agent started");
 
     let outcome = tokio::select! {
         outcome = reconciler.run() => outcome,
         outcome = api::serve(socket, api.clone()) => outcome,
-        outcome = api::serve_metrics(config.metrics, api) => outcome,
+        outcome = api::serve_metrics(config.metrics, api.clone()) => outcome,
+        () = report::run(api) => Ok(()),
         _ = term.recv() => Ok(()),
         _ = int.recv() => Ok(()),
     };

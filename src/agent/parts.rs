@@ -28,6 +28,8 @@ pub struct Parts {
     pub keeper: Arc<keeper::Handle>,
     /// Pods and their addresses.
     pub pods: Arc<Pods>,
+    /// The way to Kubernetes, where the node belongs to one.
+    pub kubernetes: Option<kubernetes::Handle>,
     /// The BGP speaker; it starts with the first good plan.
     pub bgp: watch::Receiver<Option<bgpd::Handle>>,
     bgp_started: Arc<watch::Sender<Option<bgpd::Handle>>>,
@@ -61,6 +63,7 @@ impl Parts {
         let settings = KeeperSettings::new(config.node_name.clone(), shared_out);
         let keeper = keeper::start(pods.ipam(), store.datastore(), inputs, settings);
         pods.ask_cluster(keeper.status(), store.ownership());
+        let kubernetes = kubernetes_of(config).await?;
         let (bgp_started, bgp) = watch::channel(None);
         Ok(Parts {
             node: config.node_name.clone(),
@@ -70,6 +73,7 @@ impl Parts {
             tunnels,
             pods,
             keeper: Arc::new(keeper),
+            kubernetes,
             bgp,
             bgp_started: Arc::new(bgp_started),
         })
@@ -84,6 +88,21 @@ impl Parts {
     pub fn speaker(&self) -> Option<bgpd::Handle> {
         self.bgp.borrow().clone()
     }
+}
+
+/// Where the agent's file says that the node belongs to a Kubernetes. A server that is away is no error.
+async fn kubernetes_of(config: &AgentConfig) -> anyhow::Result<Option<kubernetes::Handle>> {
+    let Some(settings) = &config.kubernetes else {
+        return Ok(None);
+    };
+    let client = store::kubernetes::client(settings)
+        .await
+        .context("cannot use Kubernetes")?;
+    let settings = kubernetes::Settings {
+        node: config.node_name.to_string(),
+        services: true,
+    };
+    Ok(Some(kubernetes::start(client, settings)))
 }
 
 /// The intents of a store, without the rest of its state. Lasts as long as someone listens.

@@ -14,9 +14,9 @@ use routesync::KernelView;
 use tokio::sync::watch;
 
 use super::host::Host;
-use super::ownership;
 use super::parts::Parts;
 use super::snapshot::Snapshot;
+use super::{ownership, services};
 use crate::decide::{self, Decisions, Inputs, RibSnapshot};
 use crate::plan::{self, Ownership, Plan};
 
@@ -35,6 +35,8 @@ pub struct Reconciler {
     compiled: Option<Arc<Intent>>,
     owned: Option<Ownership>,
     ownership: ownership::Known,
+    cluster: services::Source,
+    services: services::Known,
     /// The ledger did not take up the resources yet.
     pods_wait: bool,
     listen_port: u16,
@@ -49,6 +51,7 @@ impl Reconciler {
     /// A reconciler, and where its results appear.
     pub fn new(parts: Parts, config: &AgentConfig) -> (Self, watch::Receiver<Snapshot>) {
         let (snapshots, seen) = watch::channel(Snapshot::default());
+        let cluster = services::Source::new(parts.kubernetes.as_ref());
         let reconciler = Reconciler {
             parts,
             node: config.node_name.clone(),
@@ -56,6 +59,8 @@ impl Reconciler {
             compiled: None,
             owned: None,
             ownership: ownership::Known::default(),
+            cluster,
+            services: services::Known::default(),
             pods_wait: false,
             listen_port: 0,
             decisions: None,
@@ -83,6 +88,7 @@ impl Reconciler {
             pods.mark_unchanged();
             bgp.mark_unchanged();
             records.mark_unchanged();
+            self.cluster.seen();
             let started = Instant::now();
             let again = self.round().await;
             self.snapshots.send_replace(self.snapshot.clone());
@@ -94,6 +100,7 @@ impl Reconciler {
                 changed = bgp.changed() => changed?,
                 changed = records.changed() => changed?,
                 () = rib.changed() => {}
+                () = self.cluster.changed() => {}
                 () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
             }
         }
@@ -127,6 +134,7 @@ impl Reconciler {
         let fed = rib.fully_fed && !(self.parts.shared_out && self.parts.pods.ipam().is_fresh());
         self.settled = fed && (self.settled || self.is_settled(&plan, &rib, &view));
         rib.fully_fed = self.settled;
+        let announced = self.announced_services();
         let pods = self.parts.pods.links();
         let own_pod_addresses = self.parts.pods.own_addresses();
         let inputs = Inputs {
@@ -135,6 +143,7 @@ impl Reconciler {
             view: &view,
             pods: &pods,
             own_pod_addresses: &own_pod_addresses,
+            services: announced.as_ref(),
         };
         let decisions = Arc::new(decide::decide(inputs));
         self.hand_on(&decisions).await;
@@ -157,11 +166,20 @@ impl Reconciler {
     /// The Loc-RIB was chosen with the same next hops that it asks for now. Before that, a route that was just
     /// learned is missing for want of its next hop, and a sweep would take its forerunner out of the kernel.
     fn is_settled(&self, plan: &Plan, rib: &RibSnapshot, view: &KernelView) -> bool {
-        let next_hops = decide::next_hops_of(plan, rib, view);
+        let next_hops = decide::next_hops_of(plan, rib, view, self.parts.kubernetes.is_some());
         match &self.decisions {
             Some(last) => last.next_hops == next_hops,
             None => next_hops.is_empty(),
         }
+    }
+
+    /// What is announced for Services, by the resources that made the plan in force; none without Kubernetes.
+    fn announced_services(&mut self) -> Option<decide::Services> {
+        let cluster = self.cluster.now()?;
+        Some(match &self.compiled {
+            Some(intent) => self.services.now(cluster, intent, &self.node).clone(),
+            None => decide::Services::new(),
+        })
     }
 
     /// Gives each part its desired state, where that differs from the last.
@@ -297,7 +315,11 @@ impl Reconciler {
                 bgp.configure(plan.speaker.clone()).await;
             }
             None => {
-                let originated = decide::originated(plan, &self.parts.pods.links());
+                if !plan.service_ranges.is_empty() {
+                    self.cluster.listed(services::FIRST_LISTING).await;
+                }
+                let services = self.announced_services();
+                let originated = decide::originated(plan, &self.parts.pods.links(), services.as_ref());
                 let speaker = plan.speaker.clone();
                 let bgp = bgpd::start_originating(speaker, originated, listen_addresses(plan)).await;
                 let bgp = bgp.map_err(|e| e.to_string())?;

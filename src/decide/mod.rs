@@ -55,6 +55,9 @@ pub struct PodLink {
     pub interface: String,
 }
 
+/// What this node announces for Services of Kubernetes, each with the reason.
+pub type Services = BTreeMap<IpNet, String>;
+
 /// Everything that decisions are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
@@ -68,6 +71,8 @@ pub struct Inputs<'a> {
     pub pods: &'a [PodLink],
     /// The node's own pod address of each family that has a block.
     pub own_pod_addresses: &'a [IpAddr],
+    /// What is announced for Services; `None` on a node that belongs to no Kubernetes.
+    pub services: Option<&'a Services>,
 }
 
 /// Everything that is decided, complete.
@@ -94,27 +99,32 @@ pub struct Decisions {
 }
 
 /// The state of every next hop that the Loc-RIB asks for, or is likely to ask for.
-pub fn next_hops_of(plan: &Plan, rib: &RibSnapshot, view: &KernelView) -> NextHopTable {
-    let learned = routes::learned_outside_pools(plan, &rib.loc_rib);
+pub fn next_hops_of(plan: &Plan, rib: &RibSnapshot, view: &KernelView, serves: bool) -> NextHopTable {
+    let learned = routes::learned_outside_pools(plan, &rib.loc_rib, serves);
     next_hops::table(plan, view, &learned, &rib.tracked)
 }
 
-/// What this node originates: its blocks, and as /32 or /128 the address of each pod that lies outside them, which
-/// happens when its block was taken away while it runs.
-pub fn originated(plan: &Plan, pods: &[PodLink]) -> BTreeMap<IpNet, Originated> {
+/// What this node originates: its blocks; as /32 or /128 the address of each pod that lies outside them, which
+/// happens when its block was taken away while it runs; and addresses of Services.
+pub fn originated(plan: &Plan, pods: &[PodLink], services: Option<&Services>) -> BTreeMap<IpNet, Originated> {
     let inside = |address: &IpAddr| plan.blocks.iter().any(|block| block.cidr.contains(address));
     let strays = pods
         .iter()
         .flat_map(|pod| &pod.addresses)
-        .filter(|address| !inside(address));
+        .filter(|address| !inside(address))
+        .map(|address| IpNet::from(*address))
+        .filter(|address| plan.exports(address));
     let mut originated = plan.originated.clone();
-    originated.extend(strays.map(|address| (IpNet::from(*address), Originated::default())));
+    originated.extend(strays.map(|address| (address, Originated::default())));
+    let services = services.into_iter().flat_map(BTreeMap::keys);
+    originated.extend(services.map(|prefix| (*prefix, Originated::default())));
     originated
 }
 
 /// Decides everything.
 pub fn decide(inputs: Inputs<'_>) -> Decisions {
-    let learned = routes::learned_outside_pools(inputs.plan, &inputs.rib.loc_rib);
+    let serves = inputs.services.is_some();
+    let learned = routes::learned_outside_pools(inputs.plan, &inputs.rib.loc_rib, serves);
     let paths = paths::node_paths(inputs.plan, inputs.view);
     let next_hops = next_hops::table(inputs.plan, inputs.view, &learned, &inputs.rib.tracked);
     let routes = routes::decide(inputs, &learned, &paths);
@@ -123,7 +133,7 @@ pub fn decide(inputs: Inputs<'_>) -> Decisions {
     let host = host::wanted(inputs, &uplinks);
     let fib = routes::fib(&routes, inputs.rib.fully_fed);
     Decisions {
-        originated: originated(inputs.plan, inputs.pods),
+        originated: originated(inputs.plan, inputs.pods, inputs.services),
         fib,
         tunnels,
         next_hops,

@@ -3,6 +3,7 @@
 //! - A block of ours is a blackhole, so that its holes are not looked for elsewhere.
 //! - A pod of ours is a host route to its link, once the link exists.
 //! - A learned route whose NEXT_HOP is a node takes that node's path for the pool: the tunnel or direct.
+//! - A learned route to addresses of Services stays out of the kernel of a node that serves them itself.
 //! - Any other learned route goes to its NEXT_HOP as the kernel resolves it.
 //!
 //! A route that would lead the path to a tunnel's end into that tunnel is refused here.
@@ -32,6 +33,8 @@ pub enum Origin {
     Block,
     /// A pod of this node.
     Pod,
+    /// Addresses of a Service of Kubernetes.
+    Service,
     /// Learned by eBGP.
     External,
     /// Learned by iBGP.
@@ -63,9 +66,18 @@ fn is_local(route: &BestRoute) -> bool {
         .is_none_or(|best| best.kind == PathKind::Local)
 }
 
-/// The learned routes outside all pools: what next hops may be resolved over.
-pub fn learned_outside_pools(plan: &Plan, loc_rib: &[BestRoute]) -> BTreeMap<IpNet, Vec<IpAddr>> {
-    let outside = |r: &&BestRoute| !is_local(r) && plan.pools.iter().all(|p| !overlaps(&p.cidr, &r.prefix));
+/// The learned routes outside all pools: what next hops may be resolved over. `serves`: this node serves Services
+/// itself, so that routes to them are not installed.
+pub fn learned_outside_pools(
+    plan: &Plan,
+    loc_rib: &[BestRoute],
+    serves: bool,
+) -> BTreeMap<IpNet, Vec<IpAddr>> {
+    let outside = |r: &&BestRoute| {
+        !is_local(r)
+            && plan.pools.iter().all(|p| !overlaps(&p.cidr, &r.prefix))
+            && !(serves && plan.is_of_services(&r.prefix))
+    };
     loc_rib
         .iter()
         .filter(outside)
@@ -94,8 +106,16 @@ pub fn decide(
         let known = inputs.rib.loc_rib.iter().filter(|r| !is_local(r));
         routes.extend(known.map(|route| (route.prefix, context.learned_route(route))));
     }
+    let services = inputs.services.into_iter().flatten();
+    routes.extend(services.map(|(prefix, why)| (*prefix, own_service(why))));
     // Ours come last: nothing that is learned replaces them.
-    routes.extend(inputs.plan.blocks.iter().map(|b| (b.cidr, own_block())));
+    routes.extend(
+        inputs
+            .plan
+            .blocks
+            .iter()
+            .map(|b| (b.cidr, own_block(inputs.plan.exports(&b.cidr)))),
+    );
     let links: BTreeSet<&str> = inputs.view.links.values().map(|link| &*link.name).collect();
     for pod in inputs.pods {
         let present = links.contains(pod.interface.as_str());
@@ -117,14 +137,37 @@ pub fn fib(routes: &BTreeMap<IpNet, RouteDecision>, fully_fed: bool) -> DesiredF
     }
 }
 
-fn own_block() -> RouteDecision {
+/// A block that is announced draws packets for all its addresses here. One that is not may be a part of a network
+/// around the node (`roadbed-ipam` under macvlan), whose packets have their own way.
+fn own_block(exported: bool) -> RouteDecision {
+    let (reason, kernel) = match exported {
+        true => (
+            "own block: addresses that no pod holds are dropped here",
+            Some(DesiredRoute::blackhole()),
+        ),
+        false => (
+            "own block of a pool that is not announced (disableBGPExport)",
+            None,
+        ),
+    };
     RouteDecision {
         origin: Origin::Block,
         best: None,
         node: None,
         encapsulation: None,
-        reason: "own block: addresses that no pod holds are dropped here".into(),
-        kernel: Some(DesiredRoute::blackhole()),
+        reason: reason.into(),
+        kernel,
+    }
+}
+
+fn own_service(why: &str) -> RouteDecision {
+    RouteDecision {
+        origin: Origin::Service,
+        best: None,
+        node: None,
+        encapsulation: None,
+        reason: format!("announced, nothing is installed: {why}"),
+        kernel: None,
     }
 }
 
@@ -180,6 +223,16 @@ struct Context<'a> {
 impl Context<'_> {
     fn learned_route(&self, route: &BestRoute) -> RouteDecision {
         let best = route.paths.first();
+        if self.inputs.services.is_some() && self.inputs.plan.is_of_services(&route.prefix) {
+            return RouteDecision {
+                origin: Origin::Service,
+                best: best.cloned(),
+                node: None,
+                encapsulation: None,
+                reason: "not installed: addresses of Services are served on this node itself".into(),
+                kernel: None,
+            };
+        }
         let mut ways: Vec<Way> = Vec::new();
         let mut refusals: Vec<String> = Vec::new();
         for path in &route.paths {

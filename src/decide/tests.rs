@@ -14,7 +14,8 @@ use routesync::{
 use tunnel::Encapsulation;
 
 use super::difference::{self, Change, Part};
-use super::{Decisions, Inputs, PodLink, RibSnapshot, decide, routes::METRIC};
+use super::routes::{METRIC, Origin};
+use super::{Decisions, Inputs, PodLink, RibSnapshot, Services, decide};
 use crate::plan::{Ownership, Plan, compile};
 
 fn plan(vxlan_mode: &str) -> Plan {
@@ -142,6 +143,7 @@ fn decided(plan: &Plan, rib: &RibSnapshot, pods: &[PodLink]) -> Decisions {
         view: &view(),
         pods,
         own_pod_addresses: &own,
+        services: None,
     })
 }
 
@@ -361,6 +363,7 @@ fn a_next_hop_behind_several_gateways_takes_all_of_them() {
         view: &view,
         pods: &[],
         own_pod_addresses: &[],
+        services: None,
     });
     let both = vec![hop("192.0.2.1", "eth0", false), hop("192.0.2.2", "eth0", false)];
     assert_eq!(
@@ -386,6 +389,7 @@ fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sit
             view: &view,
             pods: &[],
             own_pod_addresses: &[],
+            services: None,
         });
         let uplinks: Vec<String> = decisions.host.uplinks.into_iter().collect();
         (decisions.pod_mtu, uplinks)
@@ -400,6 +404,7 @@ fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sit
         view: &view,
         pods: &[],
         own_pod_addresses: &[],
+        services: None,
     });
     assert_eq!(decisions.pod_mtu, 1450);
 }
@@ -418,6 +423,7 @@ fn what_does_not_fit_together_is_found() {
             view,
             pods,
             own_pod_addresses: &[],
+            services: None,
         };
         let found = super::findings::of(inputs);
         found.iter().map(|f| (f.part, f.severe)).collect()
@@ -509,4 +515,66 @@ fn a_changed_peer_says_whether_its_session_survives() {
             .all(|d| d.part == Part::Peer && d.change == Change::Remove)
     );
     assert_eq!(gone.len(), 2);
+}
+
+#[test]
+fn services_are_announced_and_never_installed_where_they_are_served() {
+    let mut plan = plan("Never");
+    plan.service_ranges = vec![net("10.96.0.0/12"), net("203.0.113.0/24")];
+    let rib = rib(&[
+        ("10.96.0.0/12", &[(PathKind::Internal, "192.0.2.12")]),
+        ("203.0.113.7/32", &[(PathKind::Internal, "192.0.2.12")]),
+    ]);
+    let services = Services::from([(net("10.96.0.0/12"), "ClusterIPs, announced by every node".into())]);
+    let with = |services| {
+        let view = view();
+        decide(Inputs {
+            plan: &plan,
+            rib: &rib,
+            view: &view,
+            pods: &[],
+            own_pod_addresses: &[],
+            services,
+        })
+    };
+    let inside = with(Some(&services));
+    assert!(inside.originated.contains_key(&net("10.96.0.0/12")));
+    for prefix in ["10.96.0.0/12", "203.0.113.7/32"] {
+        let decision = &inside.routes[&net(prefix)];
+        assert_eq!(
+            (decision.origin, &decision.kernel),
+            (Origin::Service, &None),
+            "{prefix}"
+        );
+    }
+    assert!(inside.routes[&net("10.96.0.0/12")].reason.contains("every node"));
+    assert!(
+        inside.learned.is_empty(),
+        "no next hop is resolved over what is not installed"
+    );
+    // A router that belongs to no Kubernetes installs them like any other route.
+    let outside = with(None);
+    assert!(
+        outside
+            .routes
+            .values()
+            .filter(|r| r.best.is_some())
+            .all(|r| r.kernel.is_some())
+    );
+    assert!(!outside.originated.contains_key(&net("10.96.0.0/12")));
+}
+
+#[test]
+fn a_pool_that_is_not_announced_has_neither_announcement_nor_blackhole() {
+    let mut plan = plan("Never");
+    plan.pools[0].exported = false;
+    plan.originated.clear();
+    let stray = PodLink {
+        addresses: vec![ip("10.244.9.9")],
+        interface: "rbpod".into(),
+    };
+    let decisions = decided(&plan, &rib(&[]), &[stray]);
+    assert!(decisions.originated.is_empty());
+    assert_eq!(decisions.routes[&net("10.244.1.0/24")].kernel, None);
+    assert!(decisions.routes[&net("10.244.9.9/32")].kernel.is_some());
 }

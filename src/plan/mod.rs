@@ -53,11 +53,17 @@ pub fn compile(intent: &Intent, name: &NodeName, owned: &Ownership) -> Result<Pl
         install_routes: intent.bgp.install_routes,
         speaker: speaker(intent, node, owned),
         originated: (owned.blocks.iter())
+            .filter(|block| {
+                intent
+                    .pool_of(&block.cidr)
+                    .is_none_or(|pool| !pool.disable_bgp_export)
+            })
             .map(|block| (block.cidr, Originated::default()))
             .collect(),
         blocks: owned.blocks.clone(),
         pools: pools(intent),
         remotes: others.map(|other| remote_node(other, owned)).collect(),
+        service_ranges: intent.bgp.services.ranges().map(ipnet::IpNet::trunc).collect(),
     })
 }
 
@@ -134,6 +140,7 @@ fn pools(intent: &Intent) -> Vec<Pool> {
             vxlan: mode(p.vxlan_mode),
             ipip: mode(p.ipip_mode),
         },
+        exported: !p.disable_bgp_export,
     };
     let mut pools: Vec<Pool> = intent.pools.iter().map(pool).collect();
     pools.sort_by_key(|p| std::cmp::Reverse(p.cidr.prefix_len()));

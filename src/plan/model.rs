@@ -28,6 +28,8 @@ pub struct Plan {
     pub pools: Vec<Pool>,
     /// Every other node that has an address.
     pub remotes: Vec<RemoteNode>,
+    /// Ranges of addresses of Kubernetes' Services.
+    pub service_ranges: Vec<IpNet>,
 }
 
 /// This node's own addresses.
@@ -74,6 +76,8 @@ pub struct Pool {
     pub cidr: IpNet,
     /// How its pods are reached.
     pub modes: PoolModes,
+    /// Its blocks are announced.
+    pub exported: bool,
 }
 
 /// Another node of the cluster.
@@ -113,6 +117,16 @@ impl Plan {
     /// The pool that a prefix lies in.
     pub fn pool_of(&self, prefix: &IpNet) -> Option<&Pool> {
         self.pools.iter().find(|pool| pool.cidr.contains(prefix))
+    }
+
+    /// Whether a prefix of this node is announced, as far as its pool tells.
+    pub fn exports(&self, prefix: &IpNet) -> bool {
+        self.pool_of(prefix).is_none_or(|pool| pool.exported)
+    }
+
+    /// Whether a prefix lies in a range of Services.
+    pub fn is_of_services(&self, prefix: &IpNet) -> bool {
+        self.service_ranges.iter().any(|range| range.contains(prefix))
     }
 
     /// The node with this BGP address.

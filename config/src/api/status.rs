@@ -19,6 +19,9 @@ pub struct Status {
     pub router_id: String,
     /// The node is ready: required peers up, kernel in step with what was decided.
     pub ready: bool,
+    /// The named conditions, of which `ready` is made.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
     /// Everything that is wrong, and since when; empty when all is well.
     pub problems: Vec<Issue>,
     /// Where resources come from.
@@ -33,6 +36,23 @@ pub struct Status {
     pub nodes: Vec<NodePath>,
     /// The pod blocks of this node.
     pub blocks: Vec<Block>,
+}
+
+/// One named condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// `ConfigurationApplied`, `RoutesFed`, `KernelInStep`, `AddressesAvailable`, `SessionsEstablished`,
+    /// `DatastoreReachable`, `KubernetesReachable`.
+    pub name: String,
+    /// It holds.
+    pub met: bool,
+    /// Without it the node is not ready.
+    pub required: bool,
+    /// Why, in one word; `Ok` where it holds.
+    pub reason: String,
+    /// Why, in a sentence; empty where there is nothing to say.
+    pub message: String,
 }
 
 /// One thing that is wrong.

@@ -25,13 +25,20 @@ pub async fn ready(Extract(state): Extract<State>) -> (StatusCode, String) {
     if status.ready {
         return (StatusCode::OK, "ready\n".into());
     }
-    let missing = status
-        .problems
-        .iter()
-        .fold(String::from("not ready\n"), |text, p| {
-            format!("{text}{} {}: {}\n", p.severity, p.part, p.message)
-        });
-    (StatusCode::SERVICE_UNAVAILABLE, missing)
+    let mut text = String::from("not ready\n");
+    for c in &status.conditions {
+        let mark = match (c.met, c.required) {
+            (true, _) => "[+]",
+            (false, true) => "[-]",
+            (false, false) => "[ ]",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{mark}{} {} {}", c.name, c.reason, c.message);
+    }
+    for p in &status.problems {
+        let _ = writeln!(text, "{} {}: {}", p.severity, p.part, p.message);
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 /// Gauges and counters.

@@ -61,14 +61,8 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
         &state.parts.store.state().borrow(),
     ));
     issues.extend(ownership(&state.parts.keeper.status().borrow()));
+    issues.extend(state.parts.kubernetes.iter().flat_map(kubernetes));
     issues
-}
-
-/// No issue keeps the node from doing its work.
-pub fn none_is_an_error(issues: &[Issue]) -> bool {
-    issues
-        .iter()
-        .all(|i| i.severity != "error" || i.part == "bgp-session")
 }
 
 fn resources(store: &StoreState) -> Vec<Issue> {
@@ -99,6 +93,15 @@ fn datastore(contact: &Contact, state: &StoreState) -> Option<Issue> {
         (Origin::Live, None) => "this node has no resources yet".to_owned(),
     };
     Some(warning("datastore", format!("{why}; {works_on}"), ago(since)))
+}
+
+/// What stands between the node and Kubernetes.
+fn kubernetes(handle: &kubernetes::Handle) -> Vec<Issue> {
+    let problems = handle.problems().borrow().clone();
+    problems
+        .into_iter()
+        .map(|(text, since)| warning("kubernetes", text, ago(since)))
+        .collect()
 }
 
 /// What stands in the way of claims and of the mirror.

@@ -4,6 +4,7 @@
 mod answer;
 mod bgp_text;
 mod cni;
+mod conditions;
 mod explain;
 mod health;
 mod ipam;
@@ -27,7 +28,9 @@ use tokio::net::UnixListener;
 use self::limits::{Bounded, LIFETIME};
 use super::running::refuse_if_running;
 
+pub use peers::all as peers_of;
 pub use state::State;
+pub use status::of as status_of;
 
 /// Connections at once on the socket: runtimes start pods in parallel, and each waits for its route.
 const SOCKET_CONNECTIONS: usize = 256;

@@ -15,14 +15,14 @@ use super::bgp_text;
 use super::state::State;
 
 pub async fn list(Extract(state): Extract<State>) -> Json<Vec<Peer>> {
-    let asn = local_as(&state);
-    Json(
-        bgp_text::sessions(&state)
-            .await
-            .iter()
-            .map(|s| peer(s, asn))
-            .collect(),
-    )
+    Json(all(&state).await)
+}
+
+/// Every session.
+pub async fn all(state: &State) -> Vec<Peer> {
+    let asn = local_as(state);
+    let sessions = bgp_text::sessions(state).await;
+    sessions.iter().map(|s| peer(s, asn)).collect()
 }
 
 pub async fn one(Extract(state): Extract<State>, Path(address): Path<String>) -> Result<Json<Peer>, Failure> {

@@ -48,7 +48,11 @@ pub async fn post(
             return Ok(Json(refused(vec![problem])));
         }
     };
-    let rib = preview(&state, &new).await?;
+    let services = state.parts.kubernetes.as_ref().map(|kubernetes| {
+        let cluster = kubernetes.cluster().borrow().clone();
+        kubernetes::services::announce(&cluster, &intent.bgp.services, old.node.name.as_str())
+    });
+    let rib = preview(&state, &new, services.as_ref()).await?;
     let view = state.parts.fib.view().borrow().clone();
     let (pods, own) = (state.parts.pods.links(), state.parts.pods.own_addresses());
     let proposed = decide::decide(Inputs {
@@ -57,6 +61,7 @@ pub async fn post(
         view: &view,
         pods: &pods,
         own_pod_addresses: &own,
+        services: services.as_ref(),
     });
     let found = difference::between((&old, &decisions), (&new, &proposed));
     Ok(Json(answer(problems, found)))
@@ -115,10 +120,14 @@ fn owned_under(state: &State, intent: &Intent) -> Ownership {
 }
 
 /// What BGP would know, from what its peers have sent.
-async fn preview(state: &State, new: &Plan) -> Result<RibSnapshot, Failure> {
+async fn preview(
+    state: &State,
+    new: &Plan,
+    services: Option<&decide::Services>,
+) -> Result<RibSnapshot, Failure> {
     let bgp = state.parts.speaker().ok_or_else(Failure::no_plan)?;
     let (config, pods) = (new.speaker.clone(), state.parts.pods.links());
-    let originated = decide::originated(new, &pods);
+    let originated = decide::originated(new, &pods, services);
     let question = move |speaker: &bgpd::Speaker, _now| RibSnapshot {
         loc_rib: speaker.preview(&config, originated).loc_rib().collect(),
         tracked: speaker.tracked_next_hops(),

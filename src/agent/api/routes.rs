@@ -69,6 +69,7 @@ fn decided_route(state: &State, snapshot: &Snapshot, prefix: &IpNet, decision: &
     route.origin = match decision.origin {
         Origin::Block => "local",
         Origin::Pod => "pod",
+        Origin::Service => "service",
         Origin::External => "external",
         Origin::Internal => "internal",
     }

@@ -8,6 +8,7 @@ use config::api::status::{Block, Datastore, NodePath, PeerCounts, RouteCounts, S
 
 use store::Origin;
 
+use super::conditions::{self, Facts};
 use super::state::State;
 use super::{bgp_text, issues};
 use crate::agent::snapshot::Snapshot;
@@ -29,17 +30,27 @@ pub async fn of(state: &State) -> Status {
         .count();
     let problems = issues::all(state, &snapshot, &sessions, now);
     let in_step = state.parts.fib.status().borrow().in_sync_with == snapshot.fib_generation;
-    let ready =
-        snapshot.decisions.is_some() && snapshot.fully_fed && in_step && issues::none_is_an_error(&problems);
+    let datastore = datastore(state, &snapshot, now);
+    let kubernetes = state.parts.kubernetes.as_ref();
+    let conditions = conditions::of(Facts {
+        configured: snapshot.decisions.is_some(),
+        fed: snapshot.fully_fed,
+        in_step,
+        sessions: (established, sessions.len()),
+        datastore: datastore.away_seconds.is_none(),
+        kubernetes: kubernetes.map(|k| k.problems().borrow().is_empty()),
+        issues: &problems,
+    });
     Status {
         node: state.node.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         uptime_seconds: now.duration_since(state.started).as_secs(),
         asn: plan.map_or(0, |p| p.speaker.asn.0),
         router_id: plan.map_or_else(String::new, |p| p.speaker.router_id.to_string()),
-        ready,
+        ready: conditions::ready(&conditions),
+        conditions,
         problems,
-        datastore: datastore(state, &snapshot, now),
+        datastore,
         peers: PeerCounts {
             configured: sessions.len(),
             established,

@@ -107,6 +107,7 @@ impl Question<'_> {
         match route.map(|(_, r)| r.origin) {
             Some(Origin::Pod) => "pod of this node",
             Some(Origin::Block) => "block of this node",
+            Some(Origin::Service) => "addresses of Services",
             _ if self.owner().is_some() => "pod of another node",
             _ if self.plan.pool_of(&self.target).is_some() => "in a pool, but of no node",
             Some(_) => "outside the pools",

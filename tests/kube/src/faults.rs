@@ -13,6 +13,8 @@ pub struct Fail {
     pub times: usize,
     /// Only requests of this method; none: all.
     pub method: Option<&'static str>,
+    /// Only requests whose path contains this; none: all.
+    pub path: Option<&'static str>,
 }
 
 impl Fail {
@@ -23,6 +25,7 @@ impl Fail {
             retry_after: None,
             times,
             method: None,
+            path: None,
         }
     }
 }
@@ -37,9 +40,11 @@ pub struct Faults {
 
 impl Faults {
     /// The error that this request gets, if it gets one.
-    pub fn fails(&mut self, method: &str) -> Option<Fail> {
+    pub fn fails(&mut self, method: &str, path: &str) -> Option<Fail> {
         let fail = self.fail.as_mut().filter(|fail| fail.times > 0)?;
-        if fail.method.is_some_and(|only| only != method) {
+        if fail.method.is_some_and(|only| only != method)
+            || fail.path.is_some_and(|part| !path.contains(part))
+        {
             return None;
         }
         fail.times -= 1;

@@ -6,14 +6,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{oneshot, watch};
 
 use crate::api::handle;
 use crate::faults::{Fail, Faults};
-use crate::path::Target;
+use crate::resource::Resource;
 use crate::rights::Rights;
-use crate::state::{Resource, State};
+use crate::state::State;
 
 /// What wakes watches.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,6 +30,7 @@ pub struct Inner {
     pub rights: Rights,
     pub gone_as_status: bool,
     pub body_limit: usize,
+    pub streaming_lists: bool,
     pub requests: Vec<String>,
 }
 
@@ -55,13 +56,14 @@ impl Shared {
 /// A running (or stopped) stand-in. It ends when dropped.
 #[derive(Debug)]
 pub struct Standin {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     address: SocketAddr,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Standin {
-    /// Starts one on a free port of 127.0.0.1 that serves core nodes, pods and namespaces, and leases.
+    /// Starts one on a free port of 127.0.0.1 that serves nodes, namespaces (with `default` and `kube-system`), pods, services,
+    /// events, config maps, endpoint slices and leases.
     ///
     /// # Panics
     /// Where no port can be bound.
@@ -72,6 +74,7 @@ impl Standin {
             rights: Rights::default(),
             gone_as_status: false,
             body_limit: 3 << 20,
+            streaming_lists: true,
             requests: Vec::new(),
         };
         let shared = Arc::new(Shared {
@@ -85,16 +88,15 @@ impl Standin {
             address,
             running: None,
         };
-        for (group, version, plural, kind) in [
-            ("", "v1", "nodes", "Node"),
-            ("", "v1", "pods", "Pod"),
-            ("", "v1", "namespaces", "Namespace"),
-            ("coordination.k8s.io", "v1", "leases", "Lease"),
-        ] {
-            standin.install(Resource::new(group, version, plural, kind));
+        for resource in Resource::builtin() {
+            standin.install(resource);
         }
         // The history begins somewhere, as after an installation.
-        standin.shared.with(|inner| inner.state.revision = 100);
+        standin.shared.with(|inner| inner.state.revision = 98);
+        for name in ["default", "kube-system"] {
+            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            standin.put(&format!("/api/v1/namespaces/{name}"), namespace);
+        }
         standin.serve(listener);
         standin
     }
@@ -183,49 +185,9 @@ impl Standin {
         });
     }
 
-    /// Makes or replaces an object at its path (`/api/v1/nodes/a`), as an administrator would, and its status, as the
-    /// controller would whose it is.
-    ///
-    /// # Panics
-    /// Where the object is refused.
-    pub fn put(&self, path: &str, object: Value) -> Value {
-        let target = Target::parse(path).expect("a path of the API");
-        let done = self.shared.with(|inner| {
-            let status = object.get("status").is_some().then(|| object.clone());
-            let there = inner.state.objects.contains_key(&State::key(&target));
-            let done = if there {
-                inner.state.replace(&target, object)
-            } else {
-                inner.state.create(&target, object)
-            };
-            let of = Target {
-                status: true,
-                ..target.clone()
-            };
-            match status {
-                Some(status) if inner.state.resource(&of).is_some() => {
-                    done.and_then(|_| inner.state.replace(&of, status))
-                }
-                _ => done,
-            }
-        });
-        self.shared.announce();
-        done.unwrap_or_else(|refusal| panic!("{path}: {}", refusal.message))
-    }
-
-    /// The object at a path.
-    pub fn object(&self, path: &str) -> Option<Value> {
-        let target = Target::parse(path).expect("a path of the API");
-        self.shared.with(|inner| inner.state.get(&target).ok())
-    }
-
-    /// Removes the object at a path.
-    pub fn remove(&self, path: &str) {
-        let target = Target::parse(path).expect("a path of the API");
-        let _ = self
-            .shared
-            .with(|inner| inner.state.delete(&target, &Value::Null));
-        self.shared.announce();
+    /// From now on lists cannot be had as watches (`sendInitialEvents`), as with servers older than 1.32.
+    pub fn refuse_streaming_lists(&self) {
+        self.shared.with(|inner| inner.streaming_lists = false);
     }
 
     /// Forgets the history up to now: older watches and continued lists get `410 Gone`, as the status of the

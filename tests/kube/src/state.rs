@@ -2,65 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::patch::merge;
+use crate::admit::{WRITABLE, admitted, is_empty, same_version};
+use crate::managed::{self, Author, Manager};
+use crate::patch::Patch;
 use crate::path::Target;
-use crate::schema;
+use crate::resource::Resource;
+use crate::shape::Shape;
 use crate::status::Refusal;
-
-/// A type of objects that is served.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Resource {
-    /// API group; empty for core.
-    pub group: String,
-    /// Version.
-    pub version: String,
-    /// Plural, as in paths.
-    pub plural: String,
-    /// Kind.
-    pub kind: String,
-    /// Whether status is written apart.
-    pub status: bool,
-    /// Structural schema, if its objects are pruned and checked.
-    pub schema: Option<Value>,
-}
-
-impl Resource {
-    /// A type without schema, with a status subresource.
-    pub fn new(group: &str, version: &str, plural: &str, kind: &str) -> Self {
-        let [group, version, plural, kind] = [group, version, plural, kind].map(str::to_owned);
-        Resource {
-            group,
-            version,
-            plural,
-            kind,
-            status: true,
-            schema: None,
-        }
-    }
-
-    /// What a `CustomResourceDefinition` defines: its first version.
-    pub fn of_definition(definition: &Value) -> Option<Self> {
-        let (spec, version) = (&definition["spec"], &definition["spec"]["versions"][0]);
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        Some(Resource {
-            group: text(&spec["group"])?,
-            version: text(&version["name"])?,
-            plural: text(&spec["names"]["plural"])?,
-            kind: text(&spec["names"]["kind"])?,
-            status: version["subresources"]["status"].is_object(),
-            schema: Some(version["schema"]["openAPIV3Schema"].clone()),
-        })
-    }
-
-    fn api_version(&self) -> String {
-        match self.group.as_str() {
-            "" => self.version.clone(),
-            group => format!("{group}/{}", self.version),
-        }
-    }
-}
+use crate::validate;
 
 /// Group, plural, namespace, name.
 pub type ObjectKey = (String, String, String, String);
@@ -71,27 +22,20 @@ pub struct Event {
     pub what: &'static str,
     pub key: ObjectKey,
     pub object: Value,
+    /// What was there before, for watches that select.
+    pub before: Option<Value>,
 }
 
 #[derive(Debug, Default)]
 pub struct State {
     pub resources: BTreeMap<(String, String), Resource>,
     pub objects: BTreeMap<ObjectKey, Value>,
+    managers: BTreeMap<ObjectKey, Vec<Manager>>,
     pub events: Vec<Event>,
     pub revision: u64,
     pub compacted: u64,
     uids: u64,
 }
-
-/// The fields of metadata that a client may write.
-const WRITABLE: &[&str] = &[
-    "name",
-    "namespace",
-    "labels",
-    "annotations",
-    "ownerReferences",
-    "finalizers",
-];
 
 impl State {
     pub fn resource(&self, target: &Target) -> Option<&Resource> {
@@ -99,6 +43,11 @@ impl State {
             .resources
             .get(&(target.group.clone(), target.plural.clone()))?;
         (resource.version == target.version && (resource.status || !target.status)).then_some(resource)
+    }
+
+    fn known(&self, target: &Target) -> Result<Resource, Refusal> {
+        let resource = self.resource(target).cloned();
+        resource.ok_or_else(|| Refusal::not_found(target))
     }
 
     pub fn key(target: &Target) -> ObjectKey {
@@ -116,14 +65,17 @@ impl State {
         found.ok_or_else(|| Refusal::not_found(target))
     }
 
-    pub fn create(&mut self, target: &Target, body: Value) -> Result<Value, Refusal> {
-        let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        if name.is_empty() {
-            return Err(Refusal::invalid(
-                target,
-                "metadata.name: Required value: name or generateName is required",
-            ));
-        }
+    pub fn create(&mut self, target: &Target, body: Value, author: &Author) -> Result<Value, Refusal> {
+        let resource = self.known(target)?;
+        let metadata = &body["metadata"];
+        let name = match (metadata["name"].as_str(), metadata["generateName"].as_str()) {
+            (Some(name), _) if !name.is_empty() => name.to_owned(),
+            (_, Some(prefix)) if !prefix.is_empty() => format!("{prefix}{:05x}", self.uids + 1),
+            _ => {
+                let message = "metadata.name: Required value: name or generateName is required";
+                return Err(Refusal::invalid(target, message));
+            }
+        };
         let target = Target {
             name: Some(name.clone()),
             ..target.clone()
@@ -131,63 +83,81 @@ impl State {
         if self.objects.contains_key(&Self::key(&target)) {
             return Err(Refusal::exists(&target, &name));
         }
-        let mut object = self.admitted(&target, body)?;
-        if let (Some(object), true) = (
-            object.as_object_mut(),
-            self.resource(&target).is_some_and(|r| r.status),
-        ) {
-            object.remove("status");
+        let mut object = admitted(&target, &resource, body)?;
+        if let (Some(fields), true) = (object.as_object_mut(), resource.status) {
+            fields.remove("status");
         }
+        validate::created(&target, &resource, &object)?;
+        let managers = managed::after_update(
+            &[],
+            &Value::Null,
+            &object,
+            &Shape::of(&resource),
+            author,
+            &resource.api_version(),
+        );
         self.uids += 1;
         let metadata = &mut object["metadata"];
         metadata["uid"] = json!(format!("00000000-0000-4000-8000-{:012x}", self.uids));
         metadata["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
         metadata["generation"] = json!(1);
-        Ok(self.store(&target, "ADDED", object))
+        Ok(self.store(&target, "ADDED", object, managers))
     }
 
-    pub fn replace(&mut self, target: &Target, body: Value) -> Result<Value, Refusal> {
+    pub fn replace(&mut self, target: &Target, body: Value, author: &Author) -> Result<Value, Refusal> {
         let old = self.get(target)?;
-        let wanted = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        if !wanted.is_empty() && old["metadata"]["resourceVersion"] != wanted {
-            let why =
-                "the object has been modified; please apply your changes to the latest version and try again";
-            return Err(Refusal::conflict(target, why));
-        }
+        same_version(target, &old, &body)?;
         if let Some(uid) = body["metadata"]["uid"]
             .as_str()
             .filter(|uid| old["metadata"]["uid"] != *uid)
         {
-            return Err(Refusal::conflict(
-                target,
-                &format!("Precondition failed: UID in precondition: {uid}"),
-            ));
+            let why = format!("Precondition failed: UID in precondition: {uid}");
+            return Err(Refusal::conflict(target, &why));
         }
-        let body_name = body["metadata"]["name"].as_str();
-        if body_name != target.name.as_deref() {
-            return Err(Refusal::bad_request(
-                "the name of the object does not match the name on the URL",
-            ));
+        if body["metadata"]["name"].as_str() != target.name.as_deref() {
+            let message = "the name of the object does not match the name on the URL";
+            return Err(Refusal::bad_request(message));
         }
-        let new = self.admitted(target, body)?;
-        self.update(target, &old, new)
+        let new = admitted(target, &self.known(target)?, body)?;
+        self.update(target, &old, new, author, None)
     }
 
-    /// `application/merge-patch+json`, and server-side apply (which makes what is not there).
-    pub fn patch(&mut self, target: &Target, patch: Value, apply: bool) -> Result<Value, Refusal> {
-        let old = match self.get(target) {
-            Ok(old) => old,
-            Err(_) if apply && !target.status => return self.create(target, patch),
-            Err(refusal) => return Err(refusal),
+    /// A patch. Server-side apply makes what is not there.
+    pub fn patch(&mut self, target: &Target, patch: &Patch, author: &Author) -> Result<Value, Refusal> {
+        let old = match (self.get(target), patch) {
+            (Ok(old), _) => old,
+            (Err(_), Patch::Apply { object, .. }) if !target.status => {
+                let mut object = object.clone();
+                object["metadata"]["name"] = json!(target.name);
+                return self.create(target, object, author);
+            }
+            (Err(refusal), _) => return Err(refusal),
         };
-        let wanted = patch["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        if !wanted.is_empty() && old["metadata"]["resourceVersion"] != wanted {
-            return Err(Refusal::conflict(target, "the object has been modified"));
+        let resource = self.known(target)?;
+        let Patch::Apply { object, force } = patch else {
+            let new = patch.onto(&old, target, &resource)?;
+            same_version(target, &old, &new)?;
+            let new = admitted(target, &resource, new)?;
+            return self.update(target, &old, new, author, None);
+        };
+        same_version(target, &old, object)?;
+        let mut applied = admitted(target, &resource, object.clone())?;
+        // Of the subresource the status counts, of the object all else.
+        if let (Some(fields), true) = (applied.as_object_mut(), resource.status) {
+            fields.retain(|name, _| (name == "status") == target.status);
         }
-        let mut new = old.clone();
-        merge(&mut new, &patch);
-        let new = self.admitted(target, new)?;
-        self.update(target, &old, new)
+        let key = Self::key(target);
+        let managers = self.managers.get(&key).cloned().unwrap_or_default();
+        let how = (author, resource.api_version(), *force);
+        let (new, managers) = managed::apply(
+            &managers,
+            (target, &Shape::of(&resource)),
+            &old,
+            &applied,
+            (how.0, &how.1, how.2),
+        )?;
+        let new = admitted(target, &resource, new)?;
+        self.update(target, &old, new, author, Some(managers))
     }
 
     pub fn delete(&mut self, target: &Target, options: &Value) -> Result<Value, Refusal> {
@@ -195,60 +165,35 @@ impl State {
         for field in ["uid", "resourceVersion"] {
             let wanted = &options["preconditions"][field];
             if !wanted.is_null() && *wanted != old["metadata"][field] {
-                return Err(Refusal::conflict(
-                    target,
-                    &format!("Precondition failed: {field}"),
-                ));
+                let why = format!("Precondition failed: {field}");
+                return Err(Refusal::conflict(target, &why));
             }
         }
-        self.objects.remove(&Self::key(target));
         self.record(target, "DELETED", old.clone());
+        self.objects.remove(&Self::key(target));
+        self.managers.remove(&Self::key(target));
         Ok(json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
             "details": {"name": target.name, "group": target.group, "kind": target.plural, "uid": old["metadata"]["uid"]},
         }))
     }
 
-    /// A body as far as it is the client's to write, pruned and checked.
-    fn admitted(&self, target: &Target, mut body: Value) -> Result<Value, Refusal> {
-        let resource = self.resource(target).ok_or_else(|| Refusal::not_found(target))?;
-        if body["kind"] != resource.kind.as_str() || body["apiVersion"] != resource.api_version().as_str() {
-            let message = format!(
-                "the object is not a {} of {}",
-                resource.kind,
-                resource.api_version()
-            );
-            return Err(Refusal::bad_request(message));
-        }
-        let mut metadata = body["metadata"].as_object().cloned().unwrap_or_default();
-        metadata.retain(|field, _| WRITABLE.contains(&field.as_str()));
-        body["metadata"] = Value::Object(metadata.clone());
-        if let Some(schema) = &resource.schema {
-            schema::check(&body, schema, "").map_err(|what| {
-                let name = target.name.clone().unwrap_or_default();
-                let what = what.trim_start_matches('.');
-                Refusal::invalid(
-                    target,
-                    &format!("{} \"{name}\" is invalid: {what}", resource.kind),
-                )
-            })?;
-            schema::prune(&mut body, schema);
-            body["apiVersion"] = json!(resource.api_version());
-            body["kind"] = json!(resource.kind);
-            body["metadata"] = Value::Object(metadata);
-        }
-        Ok(body)
-    }
-
     /// Stores a change: spec and metadata, or status, each by itself. What changes nothing is no write.
-    fn update(&mut self, target: &Target, old: &Value, mut new: Value) -> Result<Value, Refusal> {
-        let apart = self.resource(target).is_some_and(|resource| resource.status);
+    fn update(
+        &mut self,
+        target: &Target,
+        old: &Value,
+        mut new: Value,
+        author: &Author,
+        managers: Option<Vec<Manager>>,
+    ) -> Result<Value, Refusal> {
+        let resource = self.known(target)?;
         let field = |value: &Value, name: &str| value.get(name).cloned();
         if target.status {
             let status = field(&new, "status");
             new = old.clone();
             set(&mut new, "status", status);
-        } else if apart {
+        } else if resource.status {
             set(&mut new, "status", field(old, "status"));
         }
         let mut metadata = old["metadata"].as_object().cloned().unwrap_or_default();
@@ -260,19 +205,33 @@ impl State {
             }
         }
         new["metadata"] = Value::Object(metadata);
-        if new == *old {
+        validate::updated(target, &resource, old, &new)?;
+        let before = self.managers.get(&Self::key(target)).cloned().unwrap_or_default();
+        let managers = managers.unwrap_or_else(|| {
+            let version = resource.api_version();
+            managed::after_update(&before, old, &new, &Shape::of(&resource), author, &version)
+        });
+        if new == *old && managers == before {
             return Ok(new);
         }
         if new["spec"] != old["spec"] {
             let generation = old["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
             new["metadata"]["generation"] = json!(generation);
         }
-        Ok(self.store(target, "MODIFIED", new))
+        Ok(self.store(target, "MODIFIED", new, managers))
     }
 
-    fn store(&mut self, target: &Target, what: &'static str, object: Value) -> Value {
+    fn store(
+        &mut self,
+        target: &Target,
+        what: &'static str,
+        mut object: Value,
+        managers: Vec<Manager>,
+    ) -> Value {
+        object["metadata"]["managedFields"] = managed::field_of(&managers);
         let object = self.record(target, what, object);
         self.objects.insert(Self::key(target), object.clone());
+        self.managers.insert(Self::key(target), managers);
         object
     }
 
@@ -280,11 +239,13 @@ impl State {
         self.revision += 1;
         object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
         let (revision, key) = (self.revision, Self::key(target));
+        let before = self.objects.get(&key).cloned();
         let event = Event {
             revision,
             what,
             key,
             object: object.clone(),
+            before,
         };
         self.events.push(event);
         object
@@ -299,18 +260,4 @@ fn set(object: &mut Value, name: &str, value: Option<Value>) {
         Some(value) => fields.insert(name.to_owned(), value),
         None => fields.remove(name),
     };
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.is_null()
-        || value.as_object().is_some_and(Map::is_empty)
-        || value.as_array().is_some_and(Vec::is_empty)
-}
-
-/// Whether the labels of an object fulfil `a=b,c=d`.
-pub fn selected(object: &Value, selector: &str) -> bool {
-    let labels = &object["metadata"]["labels"];
-    (selector.split(',').filter(|term| !term.is_empty()))
-        .filter_map(|term| term.split_once('='))
-        .all(|(key, value)| labels[key] == value.trim_start_matches('='))
 }

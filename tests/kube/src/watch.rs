@@ -1,5 +1,7 @@
-//! Watches: one JSON line an event, for as long as the client, the time limit and the faults allow.
+//! Watches: one JSON line an event, for as long as the client, the time limit and the faults allow. A watch that selects
+//! sees objects that begin to be selected as added, and those that are selected no more as deleted.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,22 +12,130 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::path::Target;
+use crate::resource::Resource;
+use crate::selector::Selector;
 use crate::server::{Shared, Signal};
-use crate::state::{Event, selected};
+use crate::state::{Event, ObjectKey, State};
 use crate::status::Refusal;
 
 /// What a watch asked for.
+#[derive(Debug)]
 pub struct Wish {
-    pub target: Target,
-    pub after: u64,
-    pub selector: String,
-    pub bookmarks: bool,
-    pub limit: Duration,
+    target: Target,
+    resource: Resource,
+    /// Of a list; none: what there is comes first, as added.
+    after: Option<u64>,
+    /// A bookmark tells where what there is ends (`sendInitialEvents`).
+    marks_end: bool,
+    selector: Selector,
+    bookmarks: bool,
+    limit: Duration,
+}
+
+impl Wish {
+    /// # Errors
+    /// 400 for a version or a selector that cannot be read; 422 for a streaming list that is not asked for as the API
+    /// wants it, or of a server that has none.
+    pub fn new(
+        target: Target,
+        resource: Resource,
+        query: &HashMap<String, String>,
+        streaming: bool,
+    ) -> Result<Self, Refusal> {
+        let text = |name: &str| query.get(name).map_or("", String::as_str);
+        let bookmarks = text("allowWatchBookmarks") == "true";
+        let marks_end = text("sendInitialEvents") == "true";
+        let forbidden = match (
+            query.contains_key("sendInitialEvents"),
+            text("resourceVersionMatch"),
+        ) {
+            (true, _) if !streaming => Some(
+                "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
+            ),
+            (true, "NotOlderThan") => None,
+            (true, _) => Some(
+                "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            ),
+            (false, "") => None,
+            (false, _) => Some(
+                "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ),
+        };
+        if let Some(what) = forbidden {
+            let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {what}");
+            return Err(Refusal::new(422, "Invalid", message));
+        }
+        let after = match text("resourceVersion") {
+            "" | "0" => None,
+            _ if marks_end => None,
+            version => Some(version.parse().map_err(|_| {
+                Refusal::bad_request(format!(
+                    "Invalid value: {version:?}: strconv.ParseUint: invalid syntax"
+                ))
+            })?),
+        };
+        let selector = Selector::new(text("labelSelector"), text("fieldSelector"), &resource)?;
+        let limit = Duration::from_secs(text("timeoutSeconds").parse().unwrap_or(300));
+        Ok(Wish {
+            target,
+            resource,
+            after,
+            marks_end,
+            selector,
+            bookmarks,
+            limit,
+        })
+    }
+
+    fn is_ours(&self, key: &ObjectKey) -> bool {
+        let (group, plural, namespace, _) = key;
+        *group == self.target.group
+            && *plural == self.target.plural
+            && (self.target.namespace.as_ref()).is_none_or(|wanted| wanted == namespace)
+    }
+
+    /// What there is, as added.
+    fn initial(&self, state: &State) -> String {
+        let ours = state.objects.iter().filter(|(key, _)| self.is_ours(key));
+        let selected = ours.filter(|(_, object)| self.selector.matches(object));
+        selected.map(|(_, object)| line("ADDED", object)).collect()
+    }
+
+    /// What an event is to this watch.
+    fn seen(&self, event: &Event) -> Option<String> {
+        let now = event.what != "DELETED" && self.selector.matches(&event.object);
+        let before = (event.before.as_ref()).is_some_and(|before| self.selector.matches(before));
+        match (before, now) {
+            (false, false) => None,
+            (false, true) => Some(line("ADDED", &event.object)),
+            (true, true) => Some(line("MODIFIED", &event.object)),
+            (true, false) => {
+                // As it was when it was last selected, at the version of its end.
+                let mut last = event.before.clone()?;
+                last["metadata"]["resourceVersion"] = json!(event.revision.to_string());
+                Some(line("DELETED", &last))
+            }
+        }
+    }
+
+    fn bookmark(&self, revision: u64, end: bool) -> String {
+        let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        if end {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let (kind, version) = (&self.resource.kind, self.resource.api_version());
+        line(
+            "BOOKMARK",
+            &json!({"kind": kind, "apiVersion": version, "metadata": metadata}),
+        )
+    }
 }
 
 struct Cursor {
     shared: Arc<Shared>,
     wish: Wish,
+    after: u64,
+    first: String,
     signals: tokio::sync::watch::Receiver<Signal>,
     seen: Signal,
     ends: Instant,
@@ -34,7 +144,7 @@ struct Cursor {
 
 pub fn answer(shared: Arc<Shared>, wish: Wish) -> Response {
     let (compacted, as_status) = shared.with(|inner| (inner.state.compacted, inner.gone_as_status));
-    if wish.after < compacted {
+    if wish.after.is_some_and(|after| after < compacted) {
         let refusal = Refusal::gone("too old resource version");
         if as_status {
             return refusal.into_response();
@@ -43,13 +153,22 @@ pub fn answer(shared: Arc<Shared>, wish: Wish) -> Response {
     }
     let mut signals = shared.signals.subscribe();
     let seen = signals.borrow_and_update().clone();
-    let ends = Instant::now() + wish.limit;
+    let (after, first) = shared.with(|inner| match wish.after {
+        Some(after) => (after, String::new()),
+        None => {
+            let revision = inner.state.revision;
+            let end = wish.marks_end.then(|| wish.bookmark(revision, true));
+            (revision, wish.initial(&inner.state) + &end.unwrap_or_default())
+        }
+    });
     let cursor = Cursor {
         shared,
+        ends: Instant::now() + wish.limit,
         wish,
+        after,
+        first,
         signals,
         seen,
-        ends,
         over: false,
     };
     let lines = stream::unfold(cursor, |cursor| async move { cursor.next().await });
@@ -63,7 +182,7 @@ impl Cursor {
             if self.over {
                 return None;
             }
-            let text = self.fresh();
+            let text = std::mem::take(&mut self.first) + &self.fresh();
             if !text.is_empty() {
                 return Some((text, self));
             }
@@ -77,7 +196,7 @@ impl Cursor {
             self.seen = now;
             if bookmark && !self.over {
                 let mut text = self.fresh();
-                text += &self.bookmark();
+                text += &self.wish.bookmark(self.after, false);
                 return Some((text, self));
             }
         }
@@ -85,38 +204,19 @@ impl Cursor {
 
     /// Every event since the last look.
     fn fresh(&mut self) -> String {
-        let wish = &mut self.wish;
-        let (group, plural) = (wish.target.group.clone(), wish.target.plural.clone());
-        let namespace = wish.target.namespace.clone().unwrap_or_default();
-        let ours = |event: &&Event| {
-            let (of, name, within, _) = &event.key;
-            *of == group && *name == plural && (namespace.is_empty() || *within == namespace)
-        };
-        self.shared.with(|inner| {
+        let (wish, from) = (&self.wish, self.after);
+        let (text, revision) = self.shared.with(|inner| {
             let state = &inner.state;
-            let after = state.events.partition_point(|event| event.revision <= wish.after);
-            let events = state.events.get(after..).unwrap_or_default().iter().filter(ours);
-            let events = events.filter(|event| selected(&event.object, &wish.selector));
-            let text = events.map(|event| line(event.what, &event.object)).collect();
-            wish.after = state.revision;
-            text
-        })
-    }
-
-    fn bookmark(&self) -> String {
-        let kind = self
-            .shared
-            .with(|inner| inner.state.resource(&self.wish.target).cloned());
-        let kind = kind.map(|resource| resource.kind).unwrap_or_default();
-        let version = match self.wish.target.group.as_str() {
-            "" => self.wish.target.version.clone(),
-            group => format!("{group}/{}", self.wish.target.version),
-        };
-        let metadata = json!({"resourceVersion": self.wish.after.to_string(), "creationTimestamp": null});
-        line(
-            "BOOKMARK",
-            &json!({"kind": kind, "apiVersion": version, "metadata": metadata}),
-        )
+            let after = state.events.partition_point(|event| event.revision <= from);
+            let events = state.events.get(after..).unwrap_or_default().iter();
+            let events = events.filter(|event| wish.is_ours(&event.key));
+            (
+                events.filter_map(|event| wish.seen(event)).collect(),
+                state.revision,
+            )
+        });
+        self.after = revision;
+        text
     }
 }
 

@@ -1,4 +1,4 @@
-//! Patches: JSON merge patch (RFC 7386) and the part of server-side apply that adds and replaces fields.
+//! JSON merge patch (RFC 7386).
 
 use serde_json::{Map, Value};
 

@@ -7,8 +7,23 @@ use serde_json::{Value, json};
 
 use crate::{Fail, Resource, Standin};
 
+mod apply;
+mod core;
+mod watching;
+
 /// A request, and the status and body of its answer.
 fn ask(standin: &Standin, method: &str, path: &str, kind: &str, body: &Value) -> (u16, Value) {
+    ask_as(standin, "nobody", method, path, kind, body)
+}
+
+fn ask_as(
+    standin: &Standin,
+    token: &str,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: &Value,
+) -> (u16, Value) {
     let mut stream = TcpStream::connect(standin.url().trim_start_matches("http://")).expect("a connection");
     let body = if body.is_null() {
         String::new()
@@ -17,7 +32,7 @@ fn ask(standin: &Standin, method: &str, path: &str, kind: &str, body: &Value) ->
     };
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .expect("sent");
@@ -84,13 +99,13 @@ fn patches_and_the_status_by_itself() {
     let (code, refused) = ask(&standin, "PATCH", A, apply, &thing(json!({"a": 1})));
     assert_eq!(
         (code, &refused["kind"]),
-        (415, &json!("Status")),
+        (422, &json!("Status")),
         "no fieldManager"
     );
     let applied = format!("{A}?fieldManager=me");
     assert_eq!(
         ask(&standin, "PATCH", &applied, apply, &thing(json!({"a": 1}))).0,
-        200
+        201
     );
     let merge = "application/merge-patch+json";
     let (_, merged) = ask(
@@ -132,7 +147,10 @@ fn pages_selectors_and_what_is_not_served() {
             .collect();
         (
             names.join(" "),
-            list["metadata"]["continue"].as_str().expect("text").to_owned(),
+            list["metadata"]["continue"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
         )
     };
     assert_eq!(names("labelSelector=rack%3Dr1").0, "a c");

@@ -14,14 +14,13 @@ use crate::place::{Place, hierarchies};
 /// How long processes may take to end.
 const END: Duration = Duration::from_secs(10);
 
-/// The network namespaces of sandboxes that containerd, still running, holds in its own mount namespace.
-pub(crate) fn sandbox_namespaces(containerd: u32) -> Vec<PathBuf> {
-    let ours = mounts(&containerd.to_string());
-    let machine = mounts("self");
-    let of_sandbox = |path: &PathBuf| path.to_string_lossy().contains("/netns/cni-");
-    let mut found: Vec<PathBuf> = ours.into_iter().filter(of_sandbox).collect();
-    found.retain(|path| !machine.contains(path));
-    found
+/// The network namespaces of sandboxes that are held on the node and nowhere else on the machine.
+fn sandbox_namespaces(node: &[PathBuf]) -> Vec<PathBuf> {
+    let machine = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let machine = mount_points(&machine);
+    let of_sandbox = |path: &&PathBuf| path.to_string_lossy().contains("/netns/cni-");
+    let held = node.iter().filter(of_sandbox);
+    held.filter(|path| !machine.contains(path)).cloned().collect()
 }
 
 /// Waits for the end of a process that was asked to end.
@@ -30,7 +29,7 @@ pub(crate) fn ended(child: &mut Child) -> bool {
 }
 
 /// Removes what is left.
-pub(crate) fn sweep(place: &Place, socket: &Path, cgroup: &str, spaces: &[PathBuf], dir: &Path) {
+pub(crate) fn sweep(place: &Place, socket: &Path, cgroup: &str, dir: &Path) {
     // Shims first: they would tell nobody of the end of their containers.
     end_all(&shims(socket));
     let folders: Vec<PathBuf> = hierarchies()
@@ -41,18 +40,16 @@ pub(crate) fn sweep(place: &Place, socket: &Path, cgroup: &str, spaces: &[PathBu
         .collect();
     let inside: Vec<i32> = folders.iter().flat_map(|folder| members(folder)).collect();
     end_all(&inside);
-    for space in spaces {
-        let path = space.to_string_lossy();
-        let _ = place.run(&["umount", "-l", &path]);
+    let table = place.run(&["cat", "/proc/self/mountinfo"]).unwrap_or_default();
+    let mounts = mount_points(&table);
+    for space in sandbox_namespaces(&mounts) {
+        let _ = place.run(&["umount", "-l", &space.to_string_lossy()]);
         let _ = std::fs::remove_file(space);
     }
-    // Sandboxes and containers are mounted below the folder, one in another.
-    let prefix = dir.to_string_lossy();
-    let table = place.run(&["cat", "/proc/self/mountinfo"]).unwrap_or_default();
-    for mount in mount_points(&table).iter().rev() {
-        if mount.starts_with(prefix.as_ref()) {
-            let _ = place.run(&["umount", "-l", &mount.to_string_lossy()]);
-        }
+    // Sandboxes and containers are mounted below the folder, one in another; runc's and the shims' parts of
+    // the same are below the node's `/run` and go with it.
+    for mount in mounts.iter().rev().filter(|mount| mount.starts_with(dir)) {
+        let _ = place.run(&["umount", "-l", &mount.to_string_lossy()]);
     }
     for folder in folders {
         until(|| {
@@ -112,11 +109,7 @@ fn runs(pid: i32) -> bool {
     state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
-/// The mount points of a process (`/proc/PID/mountinfo`, proc(5)), in the order of mounting.
-fn mounts(process: &str) -> Vec<PathBuf> {
-    mount_points(&std::fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap_or_default())
-}
-
+/// The mount points in a table of mounts (`/proc/PID/mountinfo`, proc(5)), in the order of mounting.
 fn mount_points(table: &str) -> Vec<PathBuf> {
     let points = table.lines().filter_map(|line| line.split(' ').nth(4));
     points.map(PathBuf::from).collect()

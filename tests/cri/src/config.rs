@@ -96,9 +96,11 @@ impl Layout {
         Ok(())
     }
 
-    /// Puts the network configuration in place, whole.
+    /// Puts the network configuration in place, whole. The temporary file is in the same folder: containerd 1.6
+    /// reads the folder again when something in it is written, removed or renamed away, but does not notice
+    /// a file that is renamed into it from elsewhere.
     pub fn write_conflist(&self, text: &str) -> Result<(), Error> {
-        let (next, file) = (self.dir.join("next.conflist"), self.conflist());
+        let (next, file) = (self.dir.join("net.d/.10-pods.conflist.next"), self.conflist());
         std::fs::write(&next, text)
             .and_then(|()| std::fs::rename(&next, &file))
             .map_err(Error::system(format!("write {}", file.display())))

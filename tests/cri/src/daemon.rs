@@ -30,7 +30,7 @@ pub struct Containerd {
     place: Place,
     cgroup: String,
     // Last: removed after everything else.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Containerd {
@@ -62,7 +62,7 @@ impl Containerd {
             layout,
             place,
             cgroup,
-            _dir: dir,
+            dir,
         };
         containerd.wait(|client| client.version().map(|_| true))?;
         containerd.import()?;
@@ -73,6 +73,17 @@ impl Containerd {
     /// The CRI.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Kills it as the system does when memory runs out; its pods stay, and nobody looks after them.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// The folder that has everything of it.
+    pub fn folder(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// The calls of recorded plugins so far, in their order.
@@ -131,7 +142,6 @@ impl Drop for Containerd {
             let _ = self.client.stop_pod(&pod);
             let _ = self.client.remove_pod(&pod);
         }
-        let spaces = clean::sandbox_namespaces(self.child.id());
         let _ = nix::sys::signal::kill(
             nix::unistd::Pid::from_raw(self.child.id().cast_signed()),
             nix::sys::signal::Signal::SIGTERM,
@@ -140,13 +150,7 @@ impl Drop for Containerd {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
-        clean::sweep(
-            &self.place,
-            &self.layout.socket(),
-            &self.cgroup,
-            &spaces,
-            self._dir.path(),
-        );
+        clean::sweep(&self.place, &self.layout.socket(), &self.cgroup, self.dir.path());
     }
 }
 

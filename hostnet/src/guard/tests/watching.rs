@@ -65,7 +65,7 @@ fn what_is_lost_counts_as_a_change() {
         .map(|n| format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255))
         .collect();
     let script = format!(
-        "table ip other {{ set many {{ type ipv4_addr; elements = {{ {} }}; }} }}",
+        "table ip other {{ set many {{ type ipv4_addr; elements = {{ {} }}; }}; }}\n",
         elements.join(",")
     );
     ns.run(move || {

@@ -1,4 +1,5 @@
-//! The node's other kernel state: the sysctls without which a node does not forward for pods.
+//! The node's other kernel state: the sysctls without which a node does not forward for pods, and the guard of pods'
+//! interfaces in nftables ([`guard`]).
 //!
 //! [`Wanted`] says what the node does; a pure table ([`table`]) turns that and what `/proc/sys` holds into a list of [`Drift`]s,
 //! [`check`] lists them and [`apply`] writes them. Nothing outside that table is touched, nothing is loosened that need not be,

@@ -2,6 +2,7 @@
 //!
 //! A namespace lives as long as the thread that made it: nothing is mounted, nothing can be left behind, also after a kill.
 
+mod comparing;
 mod errors;
 mod packets;
 mod routers;

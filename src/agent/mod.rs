@@ -16,6 +16,7 @@
 //! The socket API reads its latest [`snapshot::Snapshot`] and asks the parts for the rest.
 
 mod api;
+mod guard;
 mod host;
 mod ownership;
 mod parts;

@@ -9,6 +9,7 @@ use config::vocabulary::NodeName;
 use ipam::keeper::{self, KeeperInputs, KeeperSettings};
 use tokio::sync::watch;
 
+use super::guard::Guard;
 use super::pods::Pods;
 
 /// Handles to everything that runs beside the reconciler.
@@ -28,6 +29,8 @@ pub struct Parts {
     pub keeper: Arc<keeper::Handle>,
     /// Pods and their addresses.
     pub pods: Arc<Pods>,
+    /// The guard of pod interfaces.
+    pub guard: Guard,
     /// The way to Kubernetes, where the node belongs to one.
     pub kubernetes: Option<kubernetes::Handle>,
     /// The BGP speaker; it starts with the first good plan.
@@ -73,6 +76,7 @@ impl Parts {
             tunnels,
             pods,
             keeper: Arc::new(keeper),
+            guard: Guard::start().context("cannot start a thread for the guard of pod interfaces")?,
             kubernetes,
             bgp,
             bgp_started: Arc::new(bgp_started),

@@ -26,7 +26,16 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     runtime.block_on(async {
         let routes = routesync::cleanup(routesync::Protocol(args.route_protocol)).await?;
         let devices = tunnel::cleanup().await?;
-        println!("removed {routes} routes and {devices} tunnel devices and addresses");
+        let guard = match hostnet::guard::remove() {
+            Ok(true) => ", and the guard of pod interfaces",
+            Ok(false) => "",
+            Err(error) => {
+                // A kernel without nf_tables has no guard either.
+                eprintln!("roadbed: {error}");
+                ""
+            }
+        };
+        println!("removed {routes} routes and {devices} tunnel devices and addresses{guard}");
         if args.pods {
             let links = attach::list()?;
             for link in &links {

@@ -19,6 +19,7 @@ fn everything(fabric: &Fabric) -> Vec<String> {
         "ip -6 route show table all",
         "ip -o -br addr show",
         "bridge fdb show",
+        "nft list tables",
     ] {
         let output = fabric.run("n1", command);
         lines.extend(

@@ -6,6 +6,7 @@ pub mod interop;
 pub mod kernel;
 pub mod pair;
 pub mod plugin;
+pub mod standin;
 pub mod view;
 pub mod watch;
 

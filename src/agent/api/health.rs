@@ -47,7 +47,7 @@ pub async fn metrics(Extract(state): Extract<State>) -> String {
     let (peers, routes) = (&status.peers, &status.routes);
     let (datastore, keeper) = (&status.datastore, state.parts.keeper.status().borrow().clone());
     let used = |blocks: &[config::api::status::Block]| blocks.iter().map(|b| b.used).sum();
-    let rows: [(&str, &str, &str, u64); 17] = [
+    let rows: [(&str, &str, &str, u64); 18] = [
         ("ready", GAUGE, "1 when the node is ready.", status.ready.into()),
         ("peers", GAUGE, "BGP peers configured.", peers.configured as u64),
         (
@@ -139,6 +139,12 @@ pub async fn metrics(Extract(state): Extract<State>) -> String {
             GAUGE,
             "Records of addresses that the datastore does not have yet.",
             keeper.mirror.behind as u64,
+        ),
+        (
+            "pod_packets_refused_total",
+            COUNTER,
+            "Packets of pods with forged sources, router advertisements or redirects that were dropped.",
+            state.parts.guard.dropped(),
         ),
     ];
     let mut text = String::new();

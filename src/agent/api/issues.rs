@@ -45,6 +45,9 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
     for (message, at) in &snapshot.host_problems {
         issues.push(warning("host", message.clone(), since(*at)));
     }
+    if let Some((message, at)) = state.parts.guard.problem() {
+        issues.push(warning("host", message, since(at)));
+    }
     for (finding, at) in &snapshot.findings {
         // While a pod is plugged in or out, its link and its lease are a moment apart.
         if finding.severe || since(*at) >= SETTLED {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use config::MacAddress;
 use config::api::cni::PodRef;
 
 use crate::error::CniError;
@@ -13,6 +14,8 @@ pub struct Args {
     pub pod: Option<PodRef>,
     /// `IP=`: addresses asked for.
     pub ips: Vec<IpAddr>,
+    /// `MAC=`: hardware address asked for.
+    pub mac: Option<MacAddress>,
     /// `ROADBED_POOLS=`: pools to take addresses from.
     pub pools: Vec<String>,
     /// `ROADBED_STICKY=`: whether the addresses follow the pod.
@@ -20,8 +23,10 @@ pub struct Args {
 }
 
 impl Args {
-    /// Reads the variable. `MAC=` is an error: a hardware address cannot be asked for, and passing it over
-    /// would give the pod another one than its owner thinks.
+    /// Reads the variable.
+    ///
+    /// # Errors
+    /// Code 4: what is no pair, or a value of ours that cannot be read.
     pub fn parse(raw: &str) -> Result<Args, CniError> {
         let (mut namespace, mut name, mut uid) = (None, None, None);
         let mut args = Args::default();
@@ -35,21 +40,10 @@ impl Args {
                 "K8S_POD_NAMESPACE" => namespace = some(value),
                 "K8S_POD_NAME" => name = some(value),
                 "K8S_POD_UID" => uid = some(value),
-                "IP" => {
-                    for one in value.split(',').filter(|one| !one.is_empty()) {
-                        let address = address(one).ok_or_else(|| {
-                            CniError::env(format!("CNI_ARGS has IP={one:?}, which is no address"))
-                        })?;
-                        args.ips.push(address);
-                    }
-                }
-                "ROADBED_POOLS" => args.pools = list(value),
+                "IP" => args.ips = addresses(value)?,
+                "MAC" if !value.is_empty() => args.mac = Some(mac(value)?),
+                "ROADBED_POOLS" => args.pools = list(value).map(str::to_owned).collect(),
                 "ROADBED_STICKY" => args.sticky = Some(truth(value)?),
-                "MAC" if !value.is_empty() => {
-                    return Err(CniError::env(
-                        "CNI_ARGS has MAC=, and Roadbed cannot give a pod a hardware address",
-                    ));
-                }
                 _ => {}
             }
         }
@@ -60,9 +54,23 @@ impl Args {
     }
 }
 
-fn list(value: &str) -> Vec<String> {
-    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
-    names.map(str::to_owned).collect()
+fn list(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim).filter(|one| !one.is_empty())
+}
+
+fn addresses(value: &str) -> Result<Vec<IpAddr>, CniError> {
+    let read = |one| {
+        address(one).ok_or_else(|| CniError::env(format!("CNI_ARGS has IP={one:?}, which is no address")))
+    };
+    list(value).map(read).collect()
+}
+
+fn mac(value: &str) -> Result<MacAddress, CniError> {
+    value.parse().map_err(|_| {
+        CniError::env(format!(
+            "CNI_ARGS has MAC={value:?}; it has to be the address of one interface, like 02:00:00:00:00:01"
+        ))
+    })
 }
 
 fn truth(value: &str) -> Result<bool, CniError> {
@@ -96,7 +104,8 @@ mod tests {
     #[test]
     fn the_pod_and_its_wishes_are_read() {
         let args = Args::parse(
-            "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;K8S_POD_INFRA_CONTAINER_ID=c;K8S_POD_UID=u;IP=10.0.0.9/24,2001:db8::9",
+            "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;K8S_POD_INFRA_CONTAINER_ID=c;\
+             K8S_POD_UID=u;IP=10.0.0.9/24, 2001:db8::9;MAC=02-00-00-00-00-0A",
         )
         .unwrap();
         let pod = args.pod.unwrap();
@@ -108,14 +117,15 @@ mod tests {
             args.ips,
             ["10.0.0.9", "2001:db8::9"].map(|a| a.parse::<IpAddr>().unwrap())
         );
+        assert_eq!(args.mac.unwrap().to_string(), "02:00:00:00:00:0a");
     }
 
     #[test]
     fn pools_and_stickiness_can_be_asked_for() {
-        let args = Args::parse("ROADBED_POOLS=a, b,;ROADBED_STICKY=true").unwrap();
+        let args = Args::parse("ROADBED_POOLS=a, b,;ROADBED_STICKY=true;MAC=").unwrap();
         assert_eq!(
-            (args.pools, args.sticky),
-            (vec!["a".into(), "b".into()], Some(true))
+            (args.pools, args.sticky, args.mac),
+            (vec!["a".into(), "b".into()], Some(true), None)
         );
         assert_eq!(Args::parse("ROADBED_STICKY=0").unwrap().sticky, Some(false));
     }
@@ -128,12 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_granted_is_refused() {
+    fn what_cannot_be_read_is_refused() {
         for bad in [
             "ROADBED_STICKY=perhaps",
             "IP=ten",
             "IP=10.0.0.1/40",
-            "MAC=02:00:00:00:00:01",
+            "MAC=02:00:00:00:00",
+            "MAC=01:00:00:00:00:01",
+            "MAC=00:00:00:00:00:00",
             "novalue",
         ] {
             assert_eq!(Args::parse(bad).unwrap_err().code as u32, 4, "{bad}");

@@ -1,14 +1,15 @@
 //! Errors as the CNI specification wants them: a code, a message, details; JSON on stdout ("Error").
 
-use config::api::{ApiError, ClientError, ErrorKind};
 use serde_json::{Value, json};
+
+use crate::version::Version;
 
 /// Error codes 1 to 99 belong to the specification, 100 and up to the plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// The CNI version is not one of ours.
+    /// The CNI version is not one of ours, or has no such verb.
     IncompatibleVersion = 1,
-    /// The configuration has a field that we do not support.
+    /// The configuration has a field that we do not support; the message has key and value.
     UnsupportedField = 2,
     /// The container is not there; nothing has to be cleaned up.
     UnknownContainer = 3,
@@ -22,12 +23,18 @@ pub enum Code {
     InvalidConfig = 7,
     /// Nothing is wrong with the request; try again later.
     TryAgainLater = 11,
+    /// STATUS: ADD does not work now.
+    NotAvailable = 50,
+    /// STATUS: nor may pods that run be connected as they should be.
+    LimitedConnectivity = 51,
     /// The agent failed in an unexpected way.
     Internal = 100,
     /// What is asked for contradicts what is there.
     Conflict = 101,
     /// Plugin and agent do not understand each other.
     Protocol = 102,
+    /// CHECK: something is not as ADD left it.
+    Drift = 103,
 }
 
 /// A failed verb.
@@ -63,50 +70,31 @@ impl CniError {
         Self::new(Code::Io, message, "")
     }
 
+    /// stdin that is not of the form that it has to be.
+    pub fn decode(message: impl Into<String>, details: impl Into<String>) -> Self {
+        Self::new(Code::Decode, message, details)
+    }
+
+    /// A network configuration that is of the right form and says something wrong.
+    pub fn config(message: impl std::fmt::Display, details: impl Into<String>) -> Self {
+        let message = format!("the network configuration is wrong: {message}");
+        Self::new(Code::InvalidConfig, message, details)
+    }
+
+    /// A field that cannot be granted, with its value.
+    pub fn unsupported(key: &str, value: &Value, details: impl Into<String>) -> Self {
+        let message = format!("the network configuration has {key}: {value}, which is not supported");
+        Self::new(Code::UnsupportedField, message, details)
+    }
+
     /// The error object; a runtime reads it from stdout.
-    pub fn to_json(&self, version: &str) -> Value {
+    pub fn to_json(&self, version: Version) -> Value {
         json!({
-            "cniVersion": version,
+            "cniVersion": version.as_str(),
             "code": self.code as u32,
             "msg": self.message,
             "details": self.details,
         })
-    }
-}
-
-impl From<ClientError> for CniError {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::Refused(ApiError {
-                kind,
-                message,
-                action,
-            }) => {
-                let code = match kind {
-                    ErrorKind::TryLater => Code::TryAgainLater,
-                    ErrorKind::Invalid => Code::InvalidConfig,
-                    ErrorKind::NotFound => Code::UnknownContainer,
-                    ErrorKind::Conflict => Code::Conflict,
-                    ErrorKind::Internal => Code::Internal,
-                };
-                CniError::new(code, message, action)
-            }
-            absent @ ClientError::Absent { .. } => CniError::new(
-                Code::TryAgainLater,
-                "the Roadbed agent does not answer",
-                absent.to_string(),
-            ),
-            broken @ ClientError::Broken { .. } => CniError::new(
-                Code::TryAgainLater,
-                "the Roadbed agent did not finish its answer",
-                broken.to_string(),
-            ),
-            other @ ClientError::Malformed { .. } => CniError::new(
-                Code::Protocol,
-                "the Roadbed agent answered in an unknown way",
-                other.to_string(),
-            ),
-        }
     }
 }
 
@@ -117,7 +105,7 @@ mod tests {
     #[test]
     fn an_error_is_the_object_of_the_specification() {
         let error = CniError::env("CNI_NETNS is not set");
-        let json = error.to_json("1.0.0");
+        let json = error.to_json(Version::V1_0_0);
         assert_eq!(json["code"], 4);
         assert_eq!(json["cniVersion"], "1.0.0");
         assert_eq!(json["msg"], "CNI_NETNS is not set");
@@ -125,12 +113,12 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_refusal_has_a_code() {
-        let code = |kind| CniError::from(ClientError::from(ApiError::new(kind, "m", "a"))).code as u32;
-        assert_eq!(code(ErrorKind::TryLater), 11);
-        assert_eq!(code(ErrorKind::Invalid), 7);
-        assert_eq!(code(ErrorKind::NotFound), 3);
-        assert_eq!(code(ErrorKind::Conflict), 101);
-        assert_eq!(code(ErrorKind::Internal), 100);
+    fn an_unsupported_field_is_named_with_its_value() {
+        let error = CniError::unsupported("ipam", &json!({ "type": "host-local" }), "remove it");
+        assert_eq!(error.code as u32, 2);
+        assert!(
+            error.message.contains(r#"ipam: {"type":"host-local"}"#),
+            "{error:?}"
+        );
     }
 }

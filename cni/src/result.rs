@@ -1,127 +1,130 @@
-//! Results as the CNI specification wants them ("Success", "Version Success").
+//! Results as the CNI specification wants them ("Success", "Delegated plugins (IPAM)", "Version Success"), each in the
+//! form of the version asked for.
+//!
+//! Everything is built in the form of the newest version, together with what plugins before us made, and then loses
+//! what an older version does not have: so the two never differ but in form.
 
 use std::net::IpAddr;
 
-use config::api::cni::CniAdded;
+use config::api::cni::{CniAdded, CniAddress, CniInterface, CniIpamAdded};
 use serde_json::{Map, Value, json};
 
-/// The versions that we speak.
-pub const SUPPORTED: [&str; 3] = ["0.3.1", "0.4.0", "1.0.0"];
-/// The newest of them.
-pub const NEWEST: &str = "1.0.0";
+use crate::prev::{Object, Previous, address_of};
+use crate::version::{NEWEST, SUPPORTED, Version};
 
-/// The result of ADD. Versions before 1.0.0 want the IP version of each address named.
-pub fn added(version: &str, added: &CniAdded, netns: &str, dns: Option<&Value>) -> Value {
-    let ips: Vec<Value> = added
-        .addresses
-        .iter()
-        .map(|given| {
-            let mut ip = Map::new();
-            if version != NEWEST {
-                let family = if given.address.addr().is_ipv4() { "4" } else { "6" };
-                ip.insert("version".into(), family.into());
-            }
-            ip.insert("address".into(), given.address.to_string().into());
-            insert_address(&mut ip, "gateway", given.gateway);
-            // Index into `interfaces`: the pod's end.
-            ip.insert("interface".into(), 1.into());
-            Value::Object(ip)
-        })
-        .collect();
-    let routes: Vec<Value> = added
-        .routes
-        .iter()
-        .map(|route| {
-            let mut one = Map::new();
-            one.insert("dst".into(), route.dst.to_string().into());
-            insert_address(&mut one, "gw", route.gw);
-            Value::Object(one)
-        })
-        .collect();
-    json!({
-        "cniVersion": version,
-        "interfaces": [
-            { "name": added.host_interface.name, "mac": added.host_interface.mac },
-            { "name": added.pod_interface.name, "mac": added.pod_interface.mac, "sandbox": netns },
-        ],
-        "ips": ips,
-        "routes": routes,
-        "dns": dns.filter(|d| d.is_object()).cloned().unwrap_or_else(|| json!({})),
-    })
+/// What 1.1.0 brought to interfaces.
+const INTERFACES_1_1: [&str; 3] = ["mtu", "socketPath", "pciID"];
+/// What 1.1.0 brought to routes.
+const ROUTES_1_1: [&str; 5] = ["mtu", "advmss", "priority", "table", "scope"];
+
+/// The result of ADD: what plugins before us made, and then what we made.
+pub fn added(
+    version: Version,
+    added: &CniAdded,
+    netns: &str,
+    previous: Option<Previous>,
+    dns: Option<Value>,
+) -> Value {
+    let mut all = previous.unwrap_or_default();
+    let pod = all.interfaces.len() + 1;
+    all.interfaces
+        .push(interface(&added.host_interface, added.mtu, None));
+    all.interfaces
+        .push(interface(&added.pod_interface, added.mtu, Some(netns)));
+    all.ips.extend(added.addresses.iter().map(|given| {
+        let mut ip = ip(given);
+        ip.insert("interface".into(), pod.into());
+        ip
+    }));
+    all.routes.extend(added.routes.iter().map(|route| {
+        let mut one = Map::new();
+        one.insert("dst".into(), route.dst.to_string().into());
+        insert(&mut one, "gw", route.gw);
+        one
+    }));
+    if let Some(Value::Object(dns)) = dns {
+        all.dns = dns;
+    }
+    let interfaces = std::mem::take(&mut all.interfaces);
+    let mut result = shared(version, all);
+    let without = |one| without(version, one, &INTERFACES_1_1);
+    result["interfaces"] = interfaces.into_iter().map(without).collect();
+    result
+}
+
+/// The result of the IPAM plugin's ADD: it knows of no interfaces.
+pub fn leased(version: Version, added: &CniIpamAdded, routes: Vec<Object>) -> Value {
+    let ips = added.addresses.iter().map(ip).collect();
+    let all = Previous {
+        ips,
+        routes,
+        ..Previous::default()
+    };
+    shared(version, all)
 }
 
 /// The answer to VERSION; `asked` is the version on stdin, echoed as the specification says.
 pub fn versions(asked: Option<&str>) -> Value {
-    json!({ "cniVersion": asked.unwrap_or(NEWEST), "supportedVersions": SUPPORTED })
+    let supported = SUPPORTED.map(Version::as_str);
+    json!({ "cniVersion": asked.unwrap_or(NEWEST.as_str()), "supportedVersions": supported })
 }
 
-fn insert_address(object: &mut Map<String, Value>, key: &str, address: Option<IpAddr>) {
+/// What the results of all plugins have.
+fn shared(version: Version, all: Previous) -> Value {
+    let ips = all.ips.into_iter().map(|ip| with_family(version, ip));
+    let routes = all.routes.into_iter();
+    let routes = routes.map(|route| without(version, route, &ROUTES_1_1));
+    json!({
+        "cniVersion": version.as_str(),
+        "ips": ips.collect::<Vec<Object>>(),
+        "routes": routes.collect::<Vec<Object>>(),
+        "dns": all.dns,
+    })
+}
+
+fn interface(of: &CniInterface, mtu: u32, sandbox: Option<&str>) -> Object {
+    let mut one = Map::new();
+    one.insert("name".into(), of.name.clone().into());
+    one.insert("mac".into(), of.mac.clone().into());
+    one.insert("mtu".into(), mtu.into());
+    if let Some(netns) = sandbox {
+        one.insert("sandbox".into(), netns.into());
+    }
+    one
+}
+
+fn ip(given: &CniAddress) -> Object {
+    let mut ip = Map::new();
+    ip.insert("address".into(), given.address.to_string().into());
+    insert(&mut ip, "gateway", given.gateway);
+    ip
+}
+
+/// Before 1.0.0 each address names its family.
+fn with_family(version: Version, mut ip: Object) -> Object {
+    ip.remove("version");
+    if version < Version::V1_0_0
+        && let Some(address) = address_of(&ip)
+    {
+        let family = if address.addr().is_ipv4() { "4" } else { "6" };
+        ip.insert("version".into(), family.into());
+    }
+    ip
+}
+
+/// Without what came with 1.1.0, for versions before it.
+fn without(version: Version, mut one: Object, keys: &[&str]) -> Object {
+    if version < Version::V1_1_0 {
+        one.retain(|key, _| !keys.contains(&key.as_str()));
+    }
+    one
+}
+
+fn insert(object: &mut Object, key: &str, address: Option<IpAddr>) {
     if let Some(address) = address {
         object.insert(key.into(), address.to_string().into());
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use config::api::cni::{CniAddress, CniInterface, CniRoute};
-
-    fn sample() -> CniAdded {
-        let interface = |name: &str, mac: &str| CniInterface {
-            name: name.into(),
-            mac: mac.into(),
-        };
-        CniAdded {
-            host_interface: interface("rb0123456789a", "02:00:00:00:00:01"),
-            pod_interface: interface("eth0", "02:00:00:00:00:02"),
-            addresses: vec![
-                CniAddress {
-                    address: "10.0.0.5/32".parse().unwrap(),
-                    gateway: Some("169.254.1.1".parse().unwrap()),
-                },
-                CniAddress {
-                    address: "2001:db8::5/128".parse().unwrap(),
-                    gateway: None,
-                },
-            ],
-            routes: vec![CniRoute {
-                dst: "0.0.0.0/0".parse().unwrap(),
-                gw: Some("169.254.1.1".parse().unwrap()),
-            }],
-            mtu: 1450,
-        }
-    }
-
-    #[test]
-    fn the_result_has_the_form_of_1_0_0() {
-        let json = added("1.0.0", &sample(), "/run/netns/x", None);
-        let expected = json!({
-            "cniVersion": "1.0.0",
-            "interfaces": [
-                { "name": "rb0123456789a", "mac": "02:00:00:00:00:01" },
-                { "name": "eth0", "mac": "02:00:00:00:00:02", "sandbox": "/run/netns/x" },
-            ],
-            "ips": [
-                { "address": "10.0.0.5/32", "gateway": "169.254.1.1", "interface": 1 },
-                { "address": "2001:db8::5/128", "interface": 1 },
-            ],
-            "routes": [{ "dst": "0.0.0.0/0", "gw": "169.254.1.1" }],
-            "dns": {},
-        });
-        assert_eq!(json, expected);
-    }
-
-    #[test]
-    fn older_versions_name_the_family() {
-        for version in ["0.3.1", "0.4.0"] {
-            let dns = json!({ "nameservers": ["10.0.0.2"] });
-            let json = added(version, &sample(), "/n", Some(&dns));
-            assert_eq!(json["cniVersion"], version);
-            assert_eq!(
-                (&json["ips"][0]["version"], &json["ips"][1]["version"]),
-                (&json!("4"), &json!("6"))
-            );
-            assert_eq!(json["dns"], dns);
-        }
-    }
-}
+mod tests;

@@ -1,152 +1,125 @@
-//! The plugin as a runtime starts it, against a socket that behaves badly, and one that behaves.
+//! The plugin against a socket that behaves badly, one that is older, and none.
 
-// Helpers of tests may unwrap as tests do.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
+mod support;
+
+use std::os::unix::net::UnixListener;
 
 use serde_json::{Value, json};
+use support::{Call, Place, http, refusal};
 
-/// Runs the plugin: whether it succeeded, and what it printed.
-fn plugin(verb: &str, netns: &str, socket: &Path) -> (bool, Option<Value>) {
-    let conf = json!({ "cniVersion": "1.0.0", "name": "pods", "type": "roadbed", "socket": socket });
-    let mut child = Command::new(env!("CARGO_BIN_EXE_roadbed-cni"))
-        .env_clear()
-        .envs([
-            ("CNI_COMMAND", verb),
-            ("CNI_CONTAINERID", "c1"),
-            ("CNI_IFNAME", "eth0"),
-            ("CNI_NETNS", netns),
-        ])
-        .env(
-            "CNI_ARGS",
-            "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0",
-        )
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(conf.to_string().as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    let value = (!printed.is_empty()).then(|| serde_json::from_str(&printed).unwrap());
-    (output.status.success(), value)
-}
-
-/// Reads one request: its head, and its body as JSON.
-fn request(stream: &mut UnixStream) -> (String, Value) {
-    let mut bytes = Vec::new();
-    let mut one = [0; 1];
-    while !bytes.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut one).unwrap();
-        bytes.push(one[0]);
+/// A configuration with what the verb needs.
+fn conf(place: &Place, verb: &str) -> Value {
+    let mut conf = place.conf("1.1.0");
+    match verb {
+        "CHECK" => {
+            conf["prevResult"] = json!({ "interfaces": [{ "name": "eth0", "sandbox": "/run/netns/x" }] });
+        }
+        "GC" => conf["cni.dev/valid-attachments"] = json!([]),
+        _ => {}
     }
-    let head = String::from_utf8(bytes).unwrap();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Content-Length: "))
-        .unwrap();
-    let mut body = vec![0; length.parse().unwrap()];
-    stream.read_exact(&mut body).unwrap();
-    (head, serde_json::from_slice(&body).unwrap())
+    conf
 }
 
-/// Answers one connection with these bytes, and calls the plugin against it.
-fn against(answer: &'static str, verb: &str, netns: &str) -> (bool, Option<Value>, String, Value) {
-    let dir = tempfile::tempdir().unwrap();
-    let socket = dir.path().join("agent.sock");
-    let listener = UnixListener::bind(&socket).unwrap();
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let asked = request(&mut stream);
-        stream.write_all(answer.as_bytes()).unwrap();
-        asked
-    });
-    let (ok, value) = plugin(verb, netns, &socket);
-    let (head, body) = server.join().unwrap();
-    (ok, value, head, body)
+/// Calls the plugin against one answer: its code.
+fn code(verb: &str, answer: &str) -> u64 {
+    let place = Place::new();
+    let server = place.answer(vec![answer.to_owned()]);
+    let done = Call::new(verb).stdin(conf(&place, verb)).run();
+    server.join().unwrap();
+    done.code()
 }
 
 #[test]
 fn without_an_agent_the_runtime_is_told_to_try_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let stale = dir.path().join("stale.sock");
-    drop(UnixListener::bind(&stale).unwrap());
-    for (verb, socket) in [("ADD", dir.path().join("none.sock")), ("DEL", stale)] {
-        let (ok, value) = plugin(verb, "/run/netns/x", &socket);
-        let value = value.unwrap();
-        assert!(!ok);
-        assert_eq!(
-            (&value["code"], &value["cniVersion"]),
-            (&json!(11), &json!("1.0.0")),
-            "{verb}: {value}"
-        );
+    let place = Place::new();
+    let stale = || drop(UnixListener::bind(place.socket()).unwrap());
+    for prepare in [&|| (), &stale as &dyn Fn()] {
+        prepare();
+        for (verb, code) in [("ADD", 11), ("CHECK", 11), ("GC", 11), ("STATUS", 50)] {
+            let done = Call::new(verb).stdin(conf(&place, verb)).run();
+            assert_eq!(done.code(), code, "{verb}");
+            let details = done.json().unwrap()["details"].as_str().unwrap().to_owned();
+            assert!(details.contains("is `roadbed agent` running"), "{details}");
+        }
     }
 }
 
 #[test]
 fn answers_that_break_off_or_make_no_sense_are_errors() {
-    for (answer, code) in [
+    for (answer, expected) in [
         // The agent died in the middle: the runtime is to try again.
         ("", 11),
         ("HTTP/1.1 200 OK\r\nContent-Le", 11),
         ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", 11),
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 102),
         ("HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops", 102),
-        (
-            "HTTP/1.1 503 S\r\n\r\n{\"kind\":\"tryLater\",\"message\":\"no pod subnet\",\"action\":\"wait\"}",
-            11,
-        ),
     ] {
-        let (ok, value, ..) = against(answer, "ADD", "/run/netns/x");
-        assert!(!ok);
-        assert_eq!(value.unwrap()["code"], code, "{answer:?}");
+        assert_eq!(code("ADD", answer), expected, "{answer:?}");
     }
+    assert_eq!(code("STATUS", ""), 50);
 }
 
 #[test]
 fn the_agents_words_reach_the_runtime() {
-    let answer =
-        "HTTP/1.1 409 C\r\n\r\n{\"kind\":\"conflict\",\"message\":\"taken\",\"action\":\"ask for another\"}";
-    let (_, value, ..) = against(answer, "ADD", "/run/netns/x");
-    let value = value.unwrap();
-    assert_eq!(
-        (&value["msg"], &value["details"]),
-        (&json!("taken"), &json!("ask for another"))
-    );
+    for (status, kind, expected) in [
+        (503, "tryLater", 11),
+        (400, "invalid", 7),
+        (404, "notFound", 3),
+        (409, "conflict", 101),
+        (500, "internal", 100),
+        (500, "of a later version", 100),
+    ] {
+        let place = Place::new();
+        let server = place.answer(vec![refusal(status, kind, "it is so")]);
+        let done = Call::new("ADD").stdin(place.conf("1.0.0")).run();
+        server.join().unwrap();
+        assert_eq!(done.code(), expected, "{kind}");
+        let error = done.json().unwrap();
+        assert_eq!(
+            (&error["msg"], &error["details"]),
+            (&json!("it is so"), &json!("do this"))
+        );
+    }
 }
 
 #[test]
-fn add_carries_all_and_prints_the_result() {
-    let answer = concat!(
-        "HTTP/1.1 200 OK\r\n\r\n",
-        r#"{"hostInterface":{"name":"rb0","mac":"m"},"podInterface":{"name":"eth0","mac":"n"},"#,
-        r#""addresses":[{"address":"10.0.0.5/32","gateway":"169.254.1.1"}],"routes":[],"mtu":1450}"#
-    );
-    let (ok, value, head, body) = against(answer, "ADD", "/run/netns/x");
-    assert!(ok);
-    assert_eq!(value.unwrap()["ips"][0]["address"], "10.0.0.5/32");
-    assert!(head.starts_with("POST /v1/cni/add "), "{head}");
-    assert_eq!(
-        (&body["containerId"], &body["netns"]),
-        (&json!("c1"), &json!("/run/netns/x"))
-    );
-    assert_eq!(body["pod"]["name"], "web-0");
+fn an_older_agent_is_named_as_what_it_is() {
+    let fallback = |path: &str| {
+        refusal(
+            404,
+            "notFound",
+            &format!("this agent (version 0.0.9) has no {path}"),
+        )
+    };
+    for (verb, path) in [
+        ("CHECK", "/v1/cni/check"),
+        ("GC", "/v1/cni/gc"),
+        ("STATUS", "/v1/cni/status"),
+    ] {
+        assert_eq!(code(verb, &fallback(path)), 102, "{verb}");
+        assert_eq!(code(verb, &http(404, &json!(null))), 102, "{verb}");
+    }
+    let place = Place::new();
+    let server = place.answer(vec![fallback("/v1/cni/ipam/add")]);
+    let done = Call::new("ADD")
+        .named("roadbed-ipam")
+        .stdin(place.bridge("1.0.0"))
+        .run();
+    server.join().unwrap();
+    assert_eq!(done.code(), 102);
+    assert!(done.stdout.contains("older than this plugin"), "{done:?}");
 }
 
 #[test]
-fn del_prints_nothing_and_works_without_a_namespace() {
-    let (ok, value, head, body) = against("HTTP/1.1 200 OK\r\n\r\n{\"released\":[]}", "DEL", "");
-    assert_eq!((ok, value), (true, None));
-    assert!(head.starts_with("POST /v1/cni/del "), "{head}");
-    assert!(body.get("netns").is_none(), "{body}");
+fn an_agent_that_passes_over_the_mac_is_not_believed() {
+    let place = Place::new();
+    let server = place.answer(vec![http(200, &support::added())]);
+    let done = Call::new("ADD")
+        .set("CNI_ARGS", "MAC=02:00:00:00:00:99")
+        .stdin(place.conf("1.0.0"))
+        .run();
+    assert_eq!(server.join().unwrap()[0].body["mac"], "02:00:00:00:00:99");
+    assert_eq!(done.code(), 102);
 }

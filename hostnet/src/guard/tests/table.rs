@@ -37,10 +37,7 @@ fn it_is_made_once_and_nft_can_read_it() {
     }
     assert_eq!(handles(), before, "nothing was made anew");
     // What nft lists it reads: saved and restored rulesets of firewall managers.
-    ns.sh(
-        "nft list ruleset > /dev/null; nft -s list ruleset > /tmp/roadbed-guard-$$ && nft flush ruleset
-           nft -f /tmp/roadbed-guard-$$; rm /tmp/roadbed-guard-$$",
-    );
+    ns.sh("saved=$(nft -s list ruleset); nft flush ruleset; printf '%s\\n' \"$saved\" | nft -f -");
     assert_eq!(ns.run(ensure).expect("kept"), Guarded::Kept);
 }
 

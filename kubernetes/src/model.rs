@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub(crate) mod convert;
+
 /// Namespace and name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {
@@ -70,16 +72,16 @@ pub struct Service {
     pub external_local: bool,
     /// `spec.internalTrafficPolicy: Local`.
     pub internal_local: bool,
-    /// Its annotations.
+    /// Its annotations of Roadbed and Calico.
     pub annotations: BTreeMap<String, String>,
 }
 
 /// What of a pod matters to its address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pod {
-    /// `metadata.uid`.
+    /// `metadata.uid`; of a static pod that by which the kubelet knows it.
     pub uid: String,
-    /// Its annotations.
+    /// Its annotations of Roadbed and Calico.
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -88,6 +90,6 @@ pub struct Pod {
 pub struct Namespace {
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its annotations.
+    /// Its annotations of Roadbed and Calico.
     pub annotations: BTreeMap<String, String>,
 }

@@ -18,7 +18,7 @@ use crate::netconf::NetConf;
 
 /// How long a DEL waits before it is written down. Runtimes give the end of a sandbox two minutes, with all its
 /// interfaces and its containers.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the second try may take: the DEL is safe by then.
 const SECOND_PATIENCE: Duration = Duration::from_secs(2);
 

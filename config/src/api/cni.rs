@@ -232,7 +232,8 @@ pub struct CniCollected {
 pub struct CniReadiness {
     /// ADD works.
     pub available: bool,
-    /// Pods that run are connected as they should be: false is code 51 of the specification, or 50 with `available` false.
+    /// Pods that run are connected as they should be. False is code 51 of the specification, whatever `available` says;
+    /// code 50 is that only ADD does not work.
     pub connected: bool,
     /// Why not.
     pub reasons: Vec<String>,

@@ -150,6 +150,16 @@ pub enum Error {
         /// The second of them.
         second: IpAddr,
     },
+    /// An address was asked for whose block cannot have a gateway for it.
+    #[error(
+        "{address} has no room for a gateway beside it: {why}; ask for a larger block, or for another gateway"
+    )]
+    NoGateway {
+        /// The address of the pod.
+        address: IpAddr,
+        /// Why not.
+        why: String,
+    },
     /// The owner has a lease already, without the address that it asks for now.
     #[error("{owner} already has {held} and now asks for {asked}; delete the pod's interface first")]
     HasAnother {

@@ -7,6 +7,7 @@
 
 mod apply;
 mod assign;
+mod gateway;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -14,4 +15,5 @@ mod view;
 mod write;
 
 pub use self::apply::BlocksReport;
+pub use self::gateway::Gateway;
 pub use self::state::Ipam;

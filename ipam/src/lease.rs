@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use config::api::cni::PodRef;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// The holder of a lease: one interface of one container, as CNI names it.
@@ -94,7 +95,27 @@ pub struct Lease {
     pub created_at: SystemTime,
 }
 
+/// How the owner of a gateway's lease begins. No container is named so: the specification allows no blank in there.
+const GATEWAY: &str = "gateway of ";
+
+impl Owner {
+    /// The holder of the gateway of one CNI network in one block: an address that a bridge has, and no container.
+    pub(crate) fn gateway(network: &str, block: IpNet) -> Owner {
+        Owner::new(format!("{GATEWAY}{network}"), block.to_string())
+    }
+
+    /// Whether it is the gateway of a network and no container.
+    pub fn is_gateway(&self) -> bool {
+        self.container_id.starts_with(GATEWAY)
+    }
+}
+
 impl Lease {
+    /// The interface is another plugin's: there is no link of ours, and no host route.
+    pub fn is_address_only(&self) -> bool {
+        self.host_ifname.is_empty()
+    }
+
     /// Who it is for: the workload, else the pod.
     pub(crate) fn workload(&self) -> Option<String> {
         self.sticky.clone().or_else(|| workload(self.pod.as_ref()))

@@ -25,6 +25,6 @@ mod rules;
 
 pub use blocks::Family;
 pub use error::{Error, Full};
-pub use facade::{BlocksReport, Ipam};
+pub use facade::{BlocksReport, Gateway, Ipam};
 pub use lease::{Lease, Owner, Request};
 pub use rules::{COOL_DOWN, LocalRules, PoolRule};

@@ -34,10 +34,11 @@ impl Situation<'_> {
     /// A new address: the next one in turn.
     pub(super) fn fresh(&self, request: &Request, family: Family) -> Result<(Option<Turn>, IpAddr), Error> {
         let lists = self.lists(request, family);
+        let avoid = [self.reserved(), self.aside].concat();
         let free = |a: &IpAddr| self.book.holder(*a).is_none() && self.rest(*a).is_none();
         let walk = |turn: &Turn, nets: &[IpNet]| {
             let last = self.book.turns.get(turn).copied();
-            blocks::walk(nets, family, last, self.reserved())
+            blocks::walk(nets, family, last, &avoid)
         };
         // No more addresses are looked at than are held or rest: a huge block costs nothing.
         for (turn, nets) in &lists {
@@ -65,7 +66,7 @@ impl Situation<'_> {
                 .iter()
                 .any(|(_, nets)| nets.iter().any(|net| net.contains(a)))
         };
-        let not_reserved = |a: &IpAddr| !self.reserved().iter().any(|net| net.contains(a));
+        let not_reserved = |a: &IpAddr| !avoid.iter().any(|net| net.contains(a));
         let resting = self.book.cooling.iter().filter(|(address, _)| {
             self.book.holder(**address).is_none()
                 && (on_loan.contains(address) || (in_lists(address) && not_reserved(address)))

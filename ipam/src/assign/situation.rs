@@ -17,6 +17,8 @@ pub(crate) struct Situation<'a> {
     pub book: &'a Book,
     /// `None` until they are known: then everything is open.
     pub rules: Option<&'a LocalRules>,
+    /// Not for this request, unless it names them: gateways of its network.
+    pub aside: &'a [IpNet],
     pub now: SystemTime,
 }
 

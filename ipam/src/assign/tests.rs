@@ -100,6 +100,7 @@ fn pick(book: &Book, rules: Option<&LocalRules>, request: &Request) -> Result<Ve
     let at = Situation {
         book,
         rules,
+        aside: &[],
         now: now(),
     };
     choose(at, request).map(|c| c.addresses.iter().map(IpAddr::to_string).collect())

@@ -403,7 +403,9 @@ pub(super) fn ask(here: Situation<'_>, decision: &mut Decision) -> Option<Commit
             .as_deref()
             .and_then(|w| here.view.sticky_of(w))
             .is_some_and(follows);
-        if strict && !sticky {
+        // Whoever writes an address into a pod's annotations wants that one, wherever the pod is.
+        let named = want.address == Some(address) && workload.is_some();
+        if strict && !sticky && !named {
             let why = format!(
                 "{address} lies in block {net} of node {owner}, and strictAffinity lends none; ask for another one"
             );

@@ -104,9 +104,15 @@ pub fn release_address(
     let here = at(view, local, settings);
     let no = |why: String| Err(Trouble::new(address.to_string(), why));
     if let Some(lease) = here.lease(address) {
-        let gone = kernel.is_some_and(|kernel| !kernel.links.contains(&lease.host_ifname));
+        let gone = !lease.is_address_only()
+            && kernel.is_some_and(|kernel| !kernel.links.contains(&lease.host_ifname));
         if !gone && !force {
             let pod = lease.workload().unwrap_or_else(|| lease.owner.to_string());
+            if lease.is_address_only() {
+                return no(format!(
+                    "{pod} has it, behind an interface of another plugin; remove the pod, or use --force"
+                ));
+            }
             return no(format!(
                 "{pod} has it and its interface {} is there; remove the pod, or use --force",
                 lease.host_ifname

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use super::state::{Draft, Ipam};
-use crate::assign::choose;
+use ipnet::IpNet;
+
+use crate::assign::{Choice, Situation, choose};
 use crate::error::Error;
 use crate::lease::{Lease, Owner, Request, whole_millis};
 use crate::ledger::{Cooling, Op};
@@ -17,7 +19,7 @@ impl Ipam {
     /// No block, no free address, a wanted address that cannot be had ([`Error::wants`] says what would help),
     /// a new ledger that does not know yet what was given out before, a disk that fails.
     pub fn assign(&self, request: &Request, now: SystemTime) -> Result<Lease, Error> {
-        self.change(now, |draft| draft.assign(request))
+        self.change(now, |draft| draft.assign(request, &[]))
     }
 
     /// Takes the owner's lease back and returns it; `None` where it has none. On disk when this returns. Its
@@ -35,15 +37,28 @@ impl Ipam {
 }
 
 impl Draft<'_> {
-    fn assign(&mut self, request: &Request) -> Result<Lease, Error> {
-        if let Some(held) = self.book.leases.get(&request.owner) {
-            let held = held.clone();
-            return self.again(held, request);
+    pub(super) fn assign(&mut self, request: &Request, aside: &[IpNet]) -> Result<Lease, Error> {
+        match self.book.leases.get(&request.owner).cloned() {
+            Some(held) => self.again(held, request),
+            None => Ok(self.grant(request, self.choose(request, aside)?)),
         }
-        if self.book.fresh {
-            return Err(Error::Recovering);
+    }
+
+    /// What a request gets that has no lease yet.
+    pub(super) fn choose(&self, request: &Request, aside: &[IpNet]) -> Result<Choice, Error> {
+        match self.book.fresh {
+            true => Err(Error::Recovering),
+            false => choose(
+                Situation {
+                    aside,
+                    ..self.situation()
+                },
+                request,
+            ),
         }
-        let choice = choose(self.situation(), request)?;
+    }
+
+    pub(super) fn grant(&mut self, request: &Request, choice: Choice) -> Lease {
         let pool = |a: &IpAddr| -> Option<String> {
             match self.book.block_of(*a) {
                 Some(block) => block.pool.clone(),
@@ -76,12 +91,12 @@ impl Draft<'_> {
             self.put(Op::Turn(turn, address));
         }
         self.put(Op::PutLease(lease.clone()));
-        Ok(lease)
+        lease
     }
 
     /// A repeated request: the same addresses. What else the runtime says about the pod may have changed (a
     /// container that was started again has another namespace), and is kept up to date.
-    fn again(&mut self, held: Lease, request: &Request) -> Result<Lease, Error> {
+    pub(super) fn again(&mut self, held: Lease, request: &Request) -> Result<Lease, Error> {
         if let Some(&asked) = request.wanted.iter().find(|a| !held.addresses.contains(a)) {
             let addresses: Vec<String> = held.addresses.iter().map(IpAddr::to_string).collect();
             return Err(Error::HasAnother {
@@ -113,6 +128,7 @@ impl Draft<'_> {
                 _ => self.rest(address, lease.workload()),
             }
         }
+        self.release_gateways(&lease);
         Some(lease)
     }
 

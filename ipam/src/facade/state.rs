@@ -130,6 +130,11 @@ impl Ipam {
         self.lock().changes
     }
 
+    /// The last write failed, and the ledger was not opened again since: whoever changes something next tries.
+    pub fn is_out_of_order(&self) -> bool {
+        matches!(self.lock().disk, Disk::Failed)
+    }
+
     /// The node's own pod address of a family; `None` without a block of that family.
     pub fn node_address(&self, family: Family) -> Option<IpAddr> {
         self.lock().shown.node.get(&family).copied()
@@ -179,6 +184,7 @@ impl Draft<'_> {
         Situation {
             book: self.book,
             rules: self.rules,
+            aside: &[],
             now: self.now,
         }
     }

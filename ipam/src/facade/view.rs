@@ -70,6 +70,7 @@ impl State {
         let situation = Situation {
             book: &self.shown,
             rules: self.rules.as_ref(),
+            aside: &[],
             now,
         };
         let cidr = block.cidr;

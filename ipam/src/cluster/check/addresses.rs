@@ -31,6 +31,10 @@ pub(super) fn kernel(here: Situation<'_>, kernel: &KernelFacts, findings: &mut V
                 .collect::<Vec<_>>()
                 .join(", ")
         };
+        if lease.is_address_only() {
+            // The interface is another plugin's.
+            continue;
+        }
         if !kernel.links.contains(&lease.host_ifname) {
             let message = format!(
                 "{} has it, and its interface {} is gone",

@@ -71,6 +71,12 @@ impl Rib {
         routes
     }
 
+    /// Whether Adj-RIB-Out of a peer has exactly this prefix, as far as it was sent.
+    pub fn has_advertised(&self, peer: PeerId, prefix: &IpNet) -> bool {
+        let peer = self.peers.by_id(peer);
+        peer.is_some_and(|peer| peer.out.has_sent(&prefix.trunc()))
+    }
+
     /// All that the import policy refuses, in the order of prefixes.
     pub fn rejected(&self) -> Vec<RejectedView> {
         let of_entry = |(prefix, entry): (IpNet, &Entry)| -> Vec<RejectedView> {

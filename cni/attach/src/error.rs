@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
 /// An attachment that failed. Nothing of it is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -45,6 +47,17 @@ pub enum Error {
     #[error("the pod in {} already has a default route through another interface; is {ifname} a second network?",
             .path.display())]
     OtherDefault {
+        /// `CNI_IFNAME`.
+        ifname: String,
+        /// `CNI_NETNS`.
+        path: PathBuf,
+    },
+    /// The pod has a route to a destination through another interface.
+    #[error("the pod in {} already has a route to {destination} through another interface; take it from the routes \
+             of {ifname}", .path.display())]
+    OtherRoute {
+        /// One of the routes asked for.
+        destination: IpNet,
         /// `CNI_IFNAME`.
         ifname: String,
         /// `CNI_NETNS`.

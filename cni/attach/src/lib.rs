@@ -12,12 +12,14 @@
 
 mod check;
 mod error;
+mod fault;
 mod model;
 mod names;
 mod netlink;
 mod netns;
 mod plug;
 mod requests;
+mod routing;
 mod sides;
 mod sysctl;
 #[cfg(test)]
@@ -27,4 +29,4 @@ pub use check::check;
 pub use error::Error;
 pub use model::{Attached, DefaultRoute, Drift, GATEWAY_V4, GATEWAY_V6, Mac, PodLink, gateway, pod_routes};
 pub use names::{host_ifname, is_ours};
-pub use plug::{add, list, remove};
+pub use plug::{add, forget, list, remove};

@@ -7,7 +7,7 @@
 use sha1::{Digest, Sha1};
 
 use crate::error::Error;
-use crate::model::{Mac, PodLink};
+use crate::model::{DefaultRoute, Mac, PodLink};
 
 const PREFIX: &str = "rb";
 const HEX_DIGITS: usize = 11;
@@ -86,6 +86,13 @@ pub(crate) fn check(link: &PodLink) -> Result<(), Error> {
     if link.mac.is_some_and(|mac| mac.0[0] & 1 == 1 || mac.0 == [0; 6]) {
         return invalid("the hardware address asked for is not a unicast address".into());
     }
+    let listed = link.routes.iter().any(|net| net.prefix_len() == 0);
+    if listed && link.default_route == DefaultRoute::No {
+        return invalid(format!(
+            "the routes of {name} have a default route, and its network says defaultRoute: false; take one of them out"
+        ));
+    }
+    crate::sysctl::pod(link)?;
     Ok(())
 }
 

@@ -1,12 +1,13 @@
-//! Other network namespaces: opened by path, entered only by threads made for it.
+//! Other network namespaces: opened by path, entered only by a thread made for it.
 //!
 //! `setns` changes the calling thread for good as far as others can tell, so it never happens on a thread that
-//! runs anything else (network_namespaces(7), setns(2)).
+//! runs anything else (network_namespaces(7), setns(2)). One such thread serves all steps of a call.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
 
 use nix::fcntl::OFlag;
@@ -14,11 +15,30 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
 use crate::error::Error;
+use crate::fault;
 
 /// A network namespace that is held open.
 pub(crate) struct Netns {
     file: File,
     path: PathBuf,
+}
+
+type Job<'env> = Box<dyn FnOnce() + Send + 'env>;
+
+/// A thread inside a namespace, that does what it is given.
+pub(crate) struct Inside<'env> {
+    jobs: mpsc::Sender<Job<'env>>,
+}
+
+impl<'env> Inside<'env> {
+    /// Does the work inside, and waits for it.
+    pub(crate) fn run<T: Send + 'env>(&self, work: impl FnOnce() -> T + Send + 'env) -> io::Result<T> {
+        let ended = || io::Error::other("the thread in the namespace ended");
+        let (answer, result) = mpsc::sync_channel(1);
+        let job = Box::new(move || drop(answer.send(work())));
+        self.jobs.send(job).map_err(|_| ended())?;
+        result.recv().map_err(|_| ended())
+    }
 }
 
 impl Netns {
@@ -34,14 +54,13 @@ impl Netns {
             path: path.to_owned(),
             source,
         })?;
-        let not_a_netns = || Error::NotANetns {
-            path: path.to_owned(),
-        };
         let is_nsfs = fstatfs(&file).is_ok_and(|stat| stat.filesystem_type() == NSFS_MAGIC);
         if !is_nsfs {
-            return Err(not_a_netns());
+            return Err(Error::NotANetns {
+                path: path.to_owned(),
+            });
         }
-        let own = File::open("/proc/thread-self/ns/net").and_then(|f| f.metadata());
+        let own = std::fs::metadata("/proc/thread-self/ns/net");
         let own = own.map_err(Error::at("read the network namespace of the agent"))?;
         let other = file
             .metadata()
@@ -51,13 +70,10 @@ impl Netns {
                 path: path.to_owned(),
             });
         }
-        let netns = Netns {
+        Ok(Netns {
             file,
             path: path.to_owned(),
-        };
-        // A namespace of another kind (mount, user ...) looks the same until it is entered.
-        netns.inside(|| ()).map_err(|_| not_a_netns())?;
-        Ok(netns)
+        })
     }
 
     /// The open file, for netlink attributes.
@@ -70,18 +86,38 @@ impl Netns {
         &self.path
     }
 
-    /// Runs the work on a thread of its own inside the namespace, and waits for it.
-    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    /// Does the work with a thread inside the namespace at hand.
+    ///
+    /// # Errors
+    /// Those of the work; a namespace of another kind (mount, user ...), which looks the same until it is entered.
+    pub(crate) fn enter<'env, T>(
+        &'env self,
+        work: impl FnOnce(&Inside<'env>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let plan = fault::current();
         thread::scope(|scope| {
-            let inside = thread::Builder::new()
-                .name("rb-netns".into())
-                .spawn_scoped(scope, || {
-                    setns(&self.file, CloneFlags::CLONE_NEWNET)?;
-                    Ok(work())
-                })?;
-            inside
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("the thread in the namespace panicked")))
+            let (jobs, todo) = mpsc::channel::<Job<'env>>();
+            let (ready, entered) = mpsc::sync_channel(1);
+            let thread = thread::Builder::new().name("rb-netns".into());
+            let thread = thread.spawn_scoped(scope, move || {
+                plan.take_over();
+                let inside = setns(&self.file, CloneFlags::CLONE_NEWNET);
+                let go_on = inside.is_ok();
+                let _ = ready.send(inside);
+                if go_on {
+                    todo.into_iter().for_each(|job| job());
+                }
+            });
+            let thread = thread.map_err(Error::at("make a thread for the pod's namespace"))?;
+            let result = match entered.recv() {
+                Ok(Ok(())) => work(&Inside { jobs }),
+                _ => Err(Error::NotANetns {
+                    path: self.path.clone(),
+                }),
+            };
+            let panicked =
+                |_| Error::at("work in the pod's namespace")(io::Error::other("a thread panicked"));
+            thread.join().map_err(panicked).and(result)
         })
     }
 }

@@ -1,21 +1,26 @@
-//! The verbs: add, remove, list.
+//! The verbs: add, remove, forget, list.
 
+use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::model::{Attached, PodLink};
+use crate::model::{Attached, GATEWAY_V6, Mac, PodLink};
 use crate::names::{Macs, check, is_ours, macs};
 use crate::netlink::Netlink;
-use crate::netns::Netns;
-use crate::requests::{Link, delete_link, has_tentative, link, links, make_pair};
+use crate::netns::{Inside, Netns};
+use crate::requests::{
+    Change, Link, change, delete_link, delete_rule, has_tentative, link, make_pair, netns_id, rules, veths,
+};
+use crate::routing::table;
 use crate::sides;
 
 /// How long the kernel may take to start a link whose both ends are up.
 const OPERATIONAL: Duration = Duration::from_secs(5);
 
 /// Plugs the pod in, or completes and corrects what an earlier call with the same names made. Blocks for a
-/// few milliseconds; any number of pods at once, each from its own thread.
+/// millisecond or two; any number of pods at once, each from its own thread.
 ///
 /// # Errors
 /// A namespace that is not there, a name that is taken, a kernel that refuses. What this call made is
@@ -24,35 +29,31 @@ pub fn add(wanted: &PodLink) -> Result<Attached, Error> {
     check(wanted)?;
     let netns = Netns::open(&wanted.netns)?;
     let mut here = Netlink::open().map_err(Error::at("open a netlink socket"))?;
-    let mut there = netns
-        .inside(Netlink::open)
-        .and_then(|opened| opened)
-        .map_err(Error::at("open a netlink socket in the pod"))?;
-    let macs = macs(wanted);
-    let adopted = find(&mut here, &mut there, wanted, macs)?;
-    if adopted.is_some() {
-        return set_up(&mut here, &mut there, &netns, wanted, macs);
-    }
-    let name = &wanted.host_ifname;
-    make_pair(
-        &mut here,
-        name,
-        &wanted.ifname,
-        netns.file().as_fd(),
-        wanted.mtu,
-        macs,
-    )
-    .map_err(Error::at(format!("make the veth pair {name}")))?;
-    let result = set_up(&mut here, &mut there, &netns, wanted, macs);
-    if result.is_err() {
-        // The first error is the one to report; a pair that stays behind is replaced by the next ADD and
-        // removed by DEL.
-        let _ = link(&mut here, name).map(|left| left.map(|l| delete_link(&mut here, l.index)));
-    }
-    result
+    netns.enter(|inside| {
+        let mut there = socket(inside)?;
+        let macs = macs(wanted);
+        let made = make(&mut here, &mut there, &netns, wanted, macs)?;
+        let result = set_up(&mut here, &mut there, inside, wanted, macs);
+        if result.is_err() && made {
+            // The first error is the one to report; a pair that stays behind is replaced by the next ADD and
+            // removed by DEL.
+            let _ = link(&mut here, &wanted.host_ifname).map(|l| l.map(|l| delete_link(&mut here, l.index)));
+            let _ = drop_rules(&mut there, &wanted.host_ifname);
+        }
+        result
+    })
 }
 
-/// Deletes the node's end of a pair, and with it the pod's. What is not there is a success.
+/// A netlink socket of the namespace that the thread is in.
+pub(crate) fn socket(inside: &Inside<'_>) -> Result<Netlink, Error> {
+    inside
+        .run(Netlink::open)
+        .and_then(|opened| opened)
+        .map_err(Error::at("open a netlink socket in the pod"))
+}
+
+/// Deletes the node's end of a pair, and with it the pod's. What is not there is a success. Rules in the pod go
+/// with its namespace, or by [`forget`].
 ///
 /// # Errors
 /// An interface that is not ours, or a kernel that refuses.
@@ -69,99 +70,161 @@ pub fn remove(host_ifname: &str) -> Result<(), Error> {
     }
 }
 
+/// Deletes the rules in a pod that lead to the table of an interface: unlike routes they do not vanish with it.
+/// Only a pod that outlives its interface needs it. A namespace that is not there has no rules: a success.
+///
+/// # Errors
+/// A path that is no pod's namespace, or a kernel that refuses.
+pub fn forget(netns: &Path, host_ifname: &str) -> Result<(), Error> {
+    if !is_ours(host_ifname) {
+        return Err(Error::NotOurs(host_ifname.into()));
+    }
+    let netns = match Netns::open(netns) {
+        Err(Error::NoNetns { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    netns.enter(|inside| drop_rules(&mut socket(inside)?, host_ifname))
+}
+
+fn drop_rules(there: &mut Netlink, host_ifname: &str) -> Result<(), Error> {
+    let found = rules(there, table(host_ifname)).map_err(Error::at("read the rules of the pod"))?;
+    there.carry_out(found.iter().map(delete_rule).collect())
+}
+
 /// The names of all pod interfaces of ours on the node.
 ///
 /// # Errors
 /// A kernel that refuses.
 pub fn list() -> Result<Vec<String>, Error> {
     let mut here = Netlink::open().map_err(Error::at("open a netlink socket"))?;
-    let all = links(&mut here).map_err(Error::at("list the links"))?;
+    let all = veths(&mut here).map_err(Error::at("list the links"))?;
     Ok(all
         .into_iter()
-        .filter(|l| l.is_veth && is_ours(&l.name))
         .map(|l| l.name)
+        .filter(|name| is_ours(name))
         .collect())
 }
 
-/// The pair that is there, where it is the right one. One that is ours and wrong (the container was started
-/// again in another namespace) is deleted; an interface in the pod that is not its other end is an error.
-fn find(
+/// Makes the pair, unless it is there. True: it is new.
+fn make(
     here: &mut Netlink,
     there: &mut Netlink,
+    netns: &Netns,
     wanted: &PodLink,
     macs: Macs,
-) -> Result<Option<Link>, Error> {
+) -> Result<bool, Error> {
+    let fd = netns.file().as_fd();
+    match here.carry_out(vec![make_pair(wanted, macs, fd)]) {
+        Ok(()) => return Ok(true),
+        Err(Error::Kernel { source, .. }) if source.raw_os_error() == Some(nix::libc::EEXIST) => {}
+        Err(other) => return Err(other),
+    }
+    if find(here, there, netns, wanted)? {
+        return Ok(false);
+    }
+    here.carry_out(vec![make_pair(wanted, macs, fd)]).map(|()| true)
+}
+
+/// True: the pair that is there is the right one. One that is ours and wrong (the container was started again in
+/// another namespace) is deleted; an interface in the pod that is not its other end is an error.
+fn find(here: &mut Netlink, there: &mut Netlink, netns: &Netns, wanted: &PodLink) -> Result<bool, Error> {
     let name = &wanted.host_ifname;
     let host = link(here, name).map_err(Error::at(format!("look for {name}")))?;
     let pod = link(there, &wanted.ifname).map_err(Error::at("look into the pod"))?;
     if host.as_ref().is_some_and(|h| !h.is_veth) {
         return Err(Error::NotOurs(name.clone()));
     }
-    let exists = || {
-        Err(Error::Exists {
-            ifname: wanted.ifname.clone(),
-            path: wanted.netns.clone(),
-        })
+    let exists = || Error::Exists {
+        ifname: wanted.ifname.clone(),
+        path: wanted.netns.clone(),
     };
     let outdated = match (host, pod) {
-        (None, None) => return Ok(None),
-        (None, Some(_)) => return exists(),
+        (None, None) => return Ok(false),
+        (None, Some(_)) => return Err(exists()),
         (Some(host), None) => host,
         (Some(host), Some(pod)) => {
-            if !pod.is_veth || host.peer != Some(pod.index) || pod.peer != Some(host.index) {
-                return exists();
-            }
-            // Indexes are counted in each namespace anew and can agree by chance; hardware addresses cannot.
-            if (host.mac, pod.mac) == (Some(macs.host), Some(macs.pod)) {
-                return Ok(Some(host));
-            }
-            host
+            return match is_pair(here, netns, &host, &pod)? {
+                true => Ok(true),
+                false => Err(exists()),
+            };
         }
     };
     delete_link(here, outdated.index).map_err(Error::at(format!("delete the outdated {name}")))?;
-    Ok(None)
+    Ok(false)
 }
 
-fn set_up(
+/// The two are ends of one pair. Indexes are counted in each namespace anew and can agree by chance, so the
+/// namespace of the other end is compared as well.
+pub(crate) fn is_pair(here: &mut Netlink, netns: &Netns, host: &Link, pod: &Link) -> Result<bool, Error> {
+    let step = "compare the namespaces of the two ends";
+    let id = netns_id(here, netns.file().as_fd()).map_err(Error::at(step))?;
+    Ok(host.is_veth
+        && pod.is_veth
+        && host.peer == Some(pod.index)
+        && pod.peer == Some(host.index)
+        && id.is_some()
+        && host.peer_netns == id)
+}
+
+fn set_up<'env>(
     here: &mut Netlink,
     there: &mut Netlink,
-    netns: &Netns,
-    wanted: &PodLink,
+    inside: &Inside<'env>,
+    wanted: &'env PodLink,
     macs: Macs,
 ) -> Result<Attached, Error> {
-    let gone = |name: &str| Error::Kernel {
-        step: format!("find {name}"),
-        source: std::io::Error::other("it vanished while it was set up"),
-    };
-    let find_host = link(here, &wanted.host_ifname).map_err(Error::at("look for the new link"))?;
-    let host = find_host.ok_or_else(|| gone(&wanted.host_ifname))?;
-    let find_pod = link(there, &wanted.ifname).map_err(Error::at("look for the new link in the pod"))?;
-    let pod = find_pod.ok_or_else(|| gone(&wanted.ifname))?;
+    let host = correct(here, &wanted.host_ifname, wanted.mtu, macs.host)?;
+    let pod = correct(there, &wanted.ifname, wanted.mtu, macs.pod)?;
     sides::host(here, wanted, &host, macs)?;
-    netns
-        .inside(|| sides::pod_sysctls(wanted))
-        .map_err(Error::at("enter the pod's namespace"))??;
-    sides::pod(there, netns, wanted, &pod, macs)?;
-    wait_operational(here, &wanted.host_ifname)?;
-    wait_operational(there, &wanted.ifname)?;
+    let routing = sides::pod(there, inside, wanted, &pod, macs)?;
+    let ipv6 =
+        |addresses: &[IpAddr]| -> Vec<IpAddr> { addresses.iter().filter(|a| a.is_ipv6()).copied().collect() };
+    let own = ipv6(&wanted.addresses);
+    let gateway: &[IpAddr] = if own.is_empty() {
+        &[]
+    } else {
+        &[IpAddr::V6(GATEWAY_V6)]
+    };
+    wait_operational(here, &wanted.host_ifname, gateway)?;
+    wait_operational(there, &wanted.ifname, &own)?;
     Ok(Attached {
         host_mac: macs.host,
         pod_mac: macs.pod,
         host_index: host.index,
-        routes: crate::model::pod_routes(&wanted.addresses),
+        routes: routing.main(),
     })
 }
 
+/// One end, with its hardware address and MTU put right.
+fn correct(netlink: &mut Netlink, name: &str, mtu: u32, mac: Mac) -> Result<Link, Error> {
+    let found = link(netlink, name).map_err(Error::at(format!("look for {name}")))?;
+    let found = found.ok_or_else(|| Error::Kernel {
+        step: format!("find {name}"),
+        source: std::io::Error::other("it vanished while it was set up"),
+    })?;
+    let right = Change {
+        mtu: (found.mtu != mtu).then_some(mtu),
+        mac: (found.mac != Some(mac)).then_some(mac),
+        ..Change::default()
+    };
+    if right.mtu.is_some() || right.mac.is_some() {
+        let step = format!("set MTU {mtu} and hardware address {mac} of {name}");
+        netlink.carry_out(vec![change(found.index, &right, step)])?;
+    }
+    Ok(found)
+}
+
 /// A link starts a moment after its carrier is there, from a work queue of the kernel's (`net/core/link_watch.c`):
-/// until then it drops what it is given, and IPv6 addresses on it are not used. It takes a millisecond, and up to
-/// a second where both ends happen to have the same index.
-fn wait_operational(netlink: &mut Netlink, name: &str) -> Result<(), Error> {
+/// until then it drops what it is given, and IPv6 addresses on it are not used. Since Linux 6.8 the kernel does
+/// that work when it is asked for the link; before, it takes a millisecond, and up to a second where both ends
+/// happen to have the same index.
+fn wait_operational(netlink: &mut Netlink, name: &str, ipv6: &[IpAddr]) -> Result<(), Error> {
     let step = || format!("wait until {name} is operational");
     let start = Instant::now();
     loop {
         let found = link(netlink, name).map_err(Error::at(step()))?;
         if let Some(found) = found.filter(|l| l.operational)
-            && !has_tentative(netlink, found.index).map_err(Error::at(step()))?
+            && (ipv6.is_empty() || !has_tentative(netlink, found.index, ipv6).map_err(Error::at(step()))?)
         {
             return Ok(());
         }

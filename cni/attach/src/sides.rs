@@ -1,115 +1,150 @@
 //! The two ends of a pair, set up after it exists. Every step can be repeated.
 
+use std::net::IpAddr;
+
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::error::Error;
-use crate::model::{GATEWAY_V6, PodLink, gateway, pod_routes};
+use crate::model::{GATEWAY_V6, PodLink, gateway};
 use crate::names::Macs;
-use crate::netlink::Netlink;
-use crate::netns::Netns;
+use crate::netlink::{Netlink, Request};
+use crate::netns::Inside;
 use crate::requests::{
-    Link, add_route, addresses, delete_address, has_route, put_address, put_neighbour, set_up,
+    Change, Link, SeenRoute, SeenRule, add_route, add_rule, addresses, change, delete_address, delete_route,
+    delete_rule, put_address, put_neighbour, routes, rules,
 };
-use crate::sysctl;
+use crate::routing::{
+    Routing, has_rule, is_there, refuse_conflicts, routing, surplus_routes, surplus_rules, table,
+};
+use crate::sysctl::{self, Setting};
 
 /// The loopback interface has this index in every namespace.
-const LOOPBACK: u32 = 1;
+pub(crate) const LOOPBACK: u32 = 1;
+
+/// The address of the node's end in IPv6.
+pub(crate) fn gateway_net() -> IpNet {
+    Ipv6Net::new_assert(GATEWAY_V6, 64).into()
+}
+
+pub(crate) fn has_ipv6_address(link: &PodLink) -> bool {
+    link.addresses.iter().any(IpAddr::is_ipv6)
+}
 
 /// The node's end, in the namespace of the calling thread.
 ///
-/// Its sysctls: `proxy_arp` answers a pod that asks for its gateway although it need not, `rp_filter` lets
-/// through only packets from the pod's own address (strict), forwarding is on for what comes from the pod.
+/// `proxy_arp` answers a pod that asks for its gateway although it need not, `rp_filter` lets through only packets
+/// from the pod's own address (strict), forwarding is on for what comes from the pod.
 pub(crate) fn host(netlink: &mut Netlink, link: &PodLink, host: &Link, macs: Macs) -> Result<(), Error> {
     let name = link.host_ifname.as_str();
-    for (table, key, value) in [
-        ("conf", "rp_filter", "1"),
-        ("conf", "proxy_arp", "1"),
-        ("neigh", "proxy_delay", "0"),
-        ("conf", "forwarding", "1"),
-    ] {
-        sysctl::set("ipv4", table, name, key, value)?;
-    }
-    let ipv6 = link.addresses.iter().any(|a| a.is_ipv6());
-    if sysctl::has_ipv6(name) {
-        // No address but the gateway's own, and nothing learned from the pod.
-        for (key, value) in [("addr_gen_mode", "1"), ("accept_ra", "0")] {
-            sysctl::set("ipv6", "conf", name, key, value)?;
-        }
-        if ipv6 {
-            for (key, value) in [("disable_ipv6", "0"), ("forwarding", "1")] {
-                sysctl::set("ipv6", "conf", name, key, value)?;
-            }
-        }
-    } else if ipv6 {
+    let kernel_has_ipv6 = sysctl::has_ipv6(name);
+    if has_ipv6_address(link) && !kernel_has_ipv6 {
         return Err(Error::Invalid(
             "the pod has an IPv6 address, and this node's kernel has no IPv6; remove the IPv6 pool".into(),
         ));
     }
-    set_up(netlink, host.index, Some(link.mtu)).map_err(Error::at(format!("set {name} up")))?;
-    if ipv6 {
-        let gateway = Ipv6Net::new_assert(GATEWAY_V6, 64);
-        put_address(netlink, host.index, gateway.into())
-            .map_err(Error::at(format!("give {name} the address {gateway}")))?;
+    sysctl::host(link, kernel_has_ipv6)
+        .iter()
+        .try_for_each(Setting::set)?;
+    let mut requests = Vec::new();
+    if kernel_has_ipv6 {
+        let quiet = Change {
+            no_link_local: true,
+            ..Change::default()
+        };
+        requests.push(change(
+            host.index,
+            &quiet,
+            format!("keep {name} without addresses of its own"),
+        ));
+    }
+    let up = Change {
+        up: true,
+        router: true,
+        ..Change::default()
+    };
+    requests.push(change(host.index, &up, format!("set {name} up")));
+    if has_ipv6_address(link) {
+        requests.push(put_address(host.index, gateway_net(), name));
     }
     for &address in &link.addresses {
-        put_neighbour(netlink, host.index, address, macs.pod)
-            .map_err(Error::at(format!("make the neighbour {address} on {name}")))?;
+        requests.push(put_neighbour(host.index, address, macs.pod, name));
     }
-    Ok(())
+    netlink.carry_out(requests)
 }
 
-/// Settings of the pod's end; runs on a thread inside the namespace.
-pub(crate) fn pod_sysctls(link: &PodLink) -> Result<(), Error> {
-    if !link.addresses.iter().any(|a| a.is_ipv6()) {
-        return Ok(());
-    }
-    if !sysctl::has_ipv6(&link.ifname) {
+/// Settings of the pod, from a thread inside.
+fn pod_sysctls(link: &PodLink, settings: &[Setting]) -> Result<(), Error> {
+    if has_ipv6_address(link) && !sysctl::has_ipv6(&link.ifname) {
         return Err(Error::Invalid(
             "the pod has an IPv6 address, and its kernel has no IPv6".into(),
         ));
     }
-    // Runtimes switch IPv6 off in new namespaces; a pod that has an IPv6 address wants it.
-    sysctl::set("ipv6", "conf", "lo", "disable_ipv6", "0")?;
-    sysctl::set("ipv6", "conf", &link.ifname, "disable_ipv6", "0")?;
-    sysctl::set("ipv6", "conf", &link.ifname, "accept_ra", "0")
+    settings.iter().try_for_each(Setting::set)
 }
 
-/// The pod's end, through a socket of its namespace. The node's end is up already.
-pub(crate) fn pod(
+/// The pod's end, through a socket of its namespace. The node's end is up already. Gives the routing that is there.
+pub(crate) fn pod<'env>(
     netlink: &mut Netlink,
-    netns: &Netns,
-    link: &PodLink,
+    inside: &Inside<'env>,
+    link: &'env PodLink,
     pod: &Link,
     macs: Macs,
-) -> Result<(), Error> {
-    let name = link.ifname.as_str();
-    set_up(netlink, LOOPBACK, None).map_err(Error::at("set the pod's lo up"))?;
-    set_up(netlink, pod.index, Some(link.mtu)).map_err(Error::at(format!("set {name} up in the pod")))?;
+) -> Result<Routing, Error> {
+    let settings = sysctl::pod(link)?;
+    inside
+        .run(move || pod_sysctls(link, &settings))
+        .map_err(Error::at("work in the pod's namespace"))??;
+    let name = format!("{} in the pod", link.ifname);
+    let there =
+        addresses(netlink, pod.index, false).map_err(Error::at(format!("read the addresses of {name}")))?;
+    let seen = routes(netlink).map_err(Error::at("read the routes of the pod"))?;
+    let seen_rules =
+        rules(netlink, table(&link.host_ifname)).map_err(Error::at("read the rules of the pod"))?;
+    let routing = routing(link, &seen, pod.index);
+    refuse_conflicts(link, &routing, &seen, pod.index)?;
+    let mut requests = pod_addresses(link, pod.index, &there, macs, &name);
+    requests.extend(pod_routing(link, pod.index, &routing, &seen, &seen_rules));
+    netlink.carry_out(requests)?;
+    Ok(routing)
+}
+
+fn pod_addresses(link: &PodLink, index: u32, there: &[IpNet], macs: Macs, name: &str) -> Vec<Request> {
+    let up = Change {
+        up: true,
+        ..Change::default()
+    };
+    let mut requests = vec![
+        change(LOOPBACK, &up, "set the pod's lo up".into()),
+        change(index, &up, format!("set {name} up")),
+    ];
     let wanted: Vec<IpNet> = link.addresses.iter().map(|&a| IpNet::from(a)).collect();
-    let there = addresses(netlink, pod.index).map_err(Error::at(format!("read the addresses of {name}")))?;
-    for stale in there.into_iter().filter(|net| !wanted.contains(net)) {
-        delete_address(netlink, pod.index, stale).map_err(Error::at(format!(
-            "take the address {stale} from {name} in the pod"
-        )))?;
-    }
-    for net in wanted {
-        put_address(netlink, pod.index, net)
-            .map_err(Error::at(format!("give {name} the address {net} in the pod")))?;
-        put_neighbour(netlink, pod.index, gateway(net.addr()), macs.host).map_err(Error::at(format!(
-            "make the gateway's neighbour entry on {name} in the pod"
-        )))?;
-    }
-    for (destination, via) in pod_routes(&link.addresses) {
-        let step = || format!("make the route {destination} through {name} in the pod");
-        if add_route(netlink, pod.index, destination, via).map_err(Error::at(step()))? {
-            continue;
-        }
-        if !has_route(netlink, pod.index, destination).map_err(Error::at(step()))? {
-            return Err(Error::OtherDefault {
-                ifname: name.into(),
-                path: netns.path().to_owned(),
-            });
-        }
-    }
-    Ok(())
+    // The new ones first: with the last address of IPv4 the kernel drops all routes of the link.
+    requests.extend(wanted.iter().map(|&net| put_address(index, net, name)));
+    let stale = there.iter().filter(|net| !wanted.contains(net));
+    requests.extend(stale.map(|&net| delete_address(index, net, name)));
+    let mut gateways: Vec<IpAddr> = link.addresses.iter().map(|&a| gateway(a)).collect();
+    gateways.sort();
+    gateways.dedup();
+    let entries = gateways.into_iter();
+    requests.extend(entries.map(|g| put_neighbour(index, g, macs.host, name)));
+    requests
+}
+
+fn pod_routing(
+    link: &PodLink,
+    index: u32,
+    routing: &Routing,
+    seen: &[SeenRoute],
+    seen_rules: &[SeenRule],
+) -> Vec<Request> {
+    let name = format!("{} in the pod", link.ifname);
+    let mut requests = Vec::new();
+    let surplus = surplus_routes(link, routing, seen, index);
+    requests.extend(surplus.into_iter().map(|route| delete_route(route, &name)));
+    requests.extend(surplus_rules(routing, seen_rules).into_iter().map(delete_rule));
+    let missing = routing.routes.iter().filter(|r| !is_there(r, seen, index));
+    requests.extend(missing.map(|route| add_route(index, route, &name)));
+    let missing = routing.rules.iter().filter(|from| !has_rule(**from, seen_rules));
+    requests.extend(missing.map(|&from| add_rule(from, table(&link.host_ifname))));
+    requests
 }

@@ -1,157 +1,15 @@
-//! Attachments in real network namespaces: each test has a node and pods of its own, held by threads.
-//!
-//! A namespace lives as long as its thread, and its path is that of the thread in `/proc`: nothing is mounted,
-//! nothing can be left behind, also after a kill.
+//! One interface: what it can do, what is refused, what is left.
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipnet::IpNet;
-use nix::sched::{CloneFlags, unshare};
 
+use super::namespaces::{NODE_V4, NODE_V6, Ns, eventually, host_routes, index_of, links, pod_link, talk};
 use crate::netlink::Netlink;
 use crate::requests;
-use crate::{Error, Mac, PodLink, add, host_ifname, list, remove};
-
-const NODE_V4: &str = "192.0.2.7";
-const NODE_V6: &str = "2001:db8:ffff::7";
-
-type Job = Box<dyn FnOnce() + Send>;
-
-/// A network namespace, and the thread that lives in it.
-struct Ns {
-    path: PathBuf,
-    jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Ns {
-    fn new() -> Ns {
-        let (ready, at) = mpsc::channel();
-        let (jobs, work) = mpsc::channel::<Job>();
-        let thread = thread::spawn(move || {
-            unshare(CloneFlags::CLONE_NEWNET).expect("these tests need root");
-            let path = format!(
-                "/proc/{}/task/{}/ns/net",
-                std::process::id(),
-                nix::unistd::gettid()
-            );
-            ready.send(PathBuf::from(path)).unwrap();
-            work.into_iter().for_each(|job| job());
-        });
-        Ns {
-            path: at.recv().unwrap(),
-            jobs: Some(jobs),
-            thread: Some(thread),
-        }
-    }
-
-    /// A node: loopback up, with an address of each family that pods can reach.
-    fn node() -> Ns {
-        let node = Ns::new();
-        node.run(|| {
-            let mut netlink = Netlink::open().unwrap();
-            requests::set_up(&mut netlink, 1, None).unwrap();
-            for address in [NODE_V4, NODE_V6] {
-                let address: IpAddr = address.parse().unwrap();
-                requests::put_address(&mut netlink, 1, address.into()).unwrap();
-            }
-        });
-        node
-    }
-
-    fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let (answer, result) = mpsc::channel();
-        let job: Job = Box::new(move || answer.send(work()).unwrap());
-        self.jobs.as_ref().unwrap().send(job).unwrap();
-        result
-            .recv_timeout(Duration::from_secs(60))
-            .expect("the namespace's thread did not answer")
-    }
-}
-
-impl Drop for Ns {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn pod_link(netns: &Path, container: &str, addresses: &[&str]) -> PodLink {
-    PodLink {
-        netns: netns.to_owned(),
-        ifname: "eth0".into(),
-        host_ifname: host_ifname(container, "eth0"),
-        addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
-        mtu: 1450,
-        mac: None,
-        default_route: Default::default(),
-        routes: Vec::new(),
-        sysctls: Default::default(),
-    }
-}
-
-/// The links of a namespace without loopback, as (name, MTU).
-fn links(ns: &Ns) -> Vec<(String, u32)> {
-    ns.run(|| {
-        let all = requests::links(&mut Netlink::open().unwrap()).unwrap();
-        all.into_iter()
-            .filter(|l| l.index != 1)
-            .map(|l| (l.name, l.mtu))
-            .collect()
-    })
-}
-
-/// What routesync does on a node: the host routes of the pod.
-fn host_routes(link: &PodLink) {
-    let mut netlink = Netlink::open().unwrap();
-    let index = requests::link(&mut netlink, &link.host_ifname)
-        .unwrap()
-        .unwrap()
-        .index;
-    for &address in &link.addresses {
-        assert!(requests::add_route(&mut netlink, index, IpNet::from(address), None).unwrap());
-    }
-}
-
-/// A connection from one namespace to an address of another, with an echo; how long it took.
-fn talk(from: &Ns, to: &Ns, address: &str) -> Duration {
-    let address: IpAddr = address.parse().unwrap();
-    let listener = to.run(move || TcpListener::bind(SocketAddr::new(address, 0)).unwrap());
-    let target = listener.local_addr().unwrap();
-    let echo = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        stream.write_all(&byte).unwrap();
-    });
-    let took = from.run(move || {
-        let start = Instant::now();
-        let mut stream = TcpStream::connect_timeout(&target, Duration::from_secs(5)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        stream.write_all(b"!").unwrap();
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        start.elapsed()
-    });
-    echo.join().unwrap();
-    took
-}
-
-/// Waits for a state of the kernel that comes by itself.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not so after 10 s: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
+use crate::{DefaultRoute, Error, Mac, PodLink, add, host_ifname, list, remove};
 
 #[test]
 fn a_pod_and_its_node_reach_each_other_at_once_in_both_families() {
@@ -229,9 +87,8 @@ fn a_pod_cannot_send_from_an_address_that_is_not_its_own() {
     let receiver = node.run(|| std::net::UdpSocket::bind((NODE_V4, 0)).unwrap());
     let to = receiver.local_addr().unwrap();
     pod.run(move || {
-        let mut netlink = Netlink::open().unwrap();
-        let index = requests::link(&mut netlink, "eth0").unwrap().unwrap().index;
-        requests::put_address(&mut netlink, index, "10.1.0.66/32".parse().unwrap()).unwrap();
+        let forged = requests::put_address(index_of("eth0"), "10.1.0.66/32".parse().unwrap(), "eth0");
+        Netlink::open().unwrap().carry_out(vec![forged]).unwrap();
         for (from, byte) in [("10.1.0.66", b"S"), ("10.1.0.5", b"G")] {
             std::net::UdpSocket::bind((from, 0))
                 .unwrap()
@@ -268,11 +125,8 @@ fn add_can_be_repeated_and_corrects_what_differs() {
     assert_eq!(third.host_index, first.host_index, "the pair was adopted");
     assert_eq!(links(&pod), [("eth0".to_owned(), 1400)]);
     talk(&pod, &node, NODE_V4);
-    let there = pod.run(|| {
-        let mut netlink = Netlink::open().unwrap();
-        let index = requests::link(&mut netlink, "eth0").unwrap().unwrap().index;
-        requests::addresses(&mut netlink, index).unwrap()
-    });
+    let there =
+        pod.run(|| requests::addresses(&mut Netlink::open().unwrap(), index_of("eth0"), false).unwrap());
     assert_eq!(there, ["10.1.0.9/32".parse::<IpNet>().unwrap()]);
     let mac = Mac([0x0a, 1, 2, 3, 4, 5]);
     let other = PodLink {
@@ -362,7 +216,8 @@ fn an_add_that_fails_halfway_leaves_nothing() {
     let first = pod_link(&pod.path, "first", &["10.1.0.5"]);
     let mut second = pod_link(&pod.path, "second", &["10.1.0.6"]);
     second.ifname = "net1".into();
-    // The second network's default route collides, after its pair, addresses and neighbours were made.
+    second.default_route = DefaultRoute::Yes;
+    // The second network's default route collides, after its pair was made and the node's end set up.
     let (error, left) = node.run(move || {
         add(&first).unwrap();
         (add(&second).unwrap_err(), list().unwrap().len())

@@ -1,0 +1,4 @@
+//! Attachments in real network namespaces: each test has a node and pods of its own.
+
+mod basics;
+mod namespaces;

@@ -46,12 +46,14 @@ pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
     }
     let socket = api::bind(&config.socket)?;
     let parts = Parts::start(&config).await?;
+    let pods = parts.pods.clone();
     let (mut reconciler, snapshots) = reconcile::Reconciler::new(parts.clone(), &config);
     let api = State::new(&config, parts, snapshots);
     tracing::info!(node = %config.node_name, socket = %config.socket.display(), "roadbed agent started");
 
     let outcome = tokio::select! {
         outcome = reconciler.run() => outcome,
+        () = pods.attend_queue() => Ok(()),
         outcome = api::serve(socket, api.clone()) => outcome,
         outcome = api::serve_metrics(config.metrics, api.clone()) => outcome,
         () = report::run(api) => Ok(()),

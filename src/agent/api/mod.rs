@@ -70,6 +70,10 @@ pub async fn serve(listener: UnixListener, state: State) -> anyhow::Result<()> {
         .route("/v1/plan", post(plan::post))
         .route("/v1/cni/add", post(cni::add))
         .route("/v1/cni/del", post(cni::del))
+        .route("/v1/cni/check", post(cni::check))
+        .route("/v1/cni/gc", post(cni::gc))
+        .route("/v1/cni/status", get(cni::readiness))
+        .route("/v1/cni/ipam/add", post(cni::ipam_add))
         .fallback(answer::no_such_path)
         .layer(axum::middleware::map_response(answer::as_json))
         .with_state(state);

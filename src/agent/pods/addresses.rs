@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use config::api::cni::CniAdd;
 use config::api::{ApiError, ErrorKind};
 use datastore::Key;
 use ipam::cluster::StickyRecord;
 use ipam::keeper::KeeperStatus;
 use ipam::local::Want;
-use ipam::{Ipam, Lease, Owner};
+use ipam::{Ipam, Lease, Owner, Request};
 use tokio::sync::watch;
 
+use super::Pods;
 use super::answer::ledger_error;
-use super::{Pods, rules};
+use super::wishes::Wanted;
 
 /// How long ADD waits for a block or a loan that it asked for.
 const BLOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -23,13 +23,13 @@ const BLOCK_DEADLINE: Duration = Duration::from_secs(10);
 const WANT_LASTS: Duration = Duration::from_secs(60);
 
 impl Pods {
-    /// An address from the ledger. Where another block or a loan would help, it is asked for, and the ledger is
-    /// asked again when it has changed.
-    pub(super) async fn assign(&self, owner: &Owner, request: &CniAdd) -> Result<Lease, ApiError> {
-        let mut wanted = self.wanted(owner, request)?;
-        if let (Some(workload), true) = (&wanted.sticky, wanted.wanted.is_empty()) {
-            wanted.wanted = self.following(workload);
-        }
+    /// An address from the ledger, as `take` takes it there. Where another block or a loan would help, it is asked for,
+    /// and the ledger is asked again when it has changed.
+    pub(super) async fn assign<T: Send + 'static>(
+        &self,
+        mut wanted: Wanted,
+        take: impl Fn(&Ipam, &Request, SystemTime) -> Result<T, ipam::Error> + Clone + Send + 'static,
+    ) -> Result<T, ApiError> {
         let deadline = Instant::now() + BLOCK_DEADLINE;
         let (mut changes, mut keeper) = (self.changes(), self.keeper.get().cloned());
         let mut registered: BTreeSet<Want> = BTreeSet::new();
@@ -38,25 +38,25 @@ impl Pods {
             if let Some(keeper) = &mut keeper {
                 keeper.mark_unchanged();
             }
-            let asked = wanted.clone();
+            let (asked, take) = (wanted.request.clone(), take.clone());
             let assigned = self
-                .blocking(move |ipam| Ok(ipam.assign(&asked, SystemTime::now())))
+                .blocking(move |ipam| Ok(take(ipam, &asked, SystemTime::now())))
                 .await?;
             let error = match assigned {
-                Ok(lease) => {
+                Ok(taken) => {
                     // Who else waits for the same registers it again when the ledger changes, as it did just now.
                     let over = SystemTime::now();
                     registered.into_iter().for_each(|want| self.ipam.want(want, over));
-                    return Ok(lease);
+                    return Ok(taken);
                 }
                 Err(error) => error,
             };
             let wants = error.wants();
             if let Some(why) = self.hopeless(&wants) {
-                if request.ips.is_empty() && !wanted.wanted.is_empty() {
+                if wanted.follows && !wanted.request.wanted.is_empty() {
                     // The pod asked for the address that it had, whichever that was: it works with a new one as well.
-                    tracing::warn!(workload = wanted.sticky, %error, why, "the pod's address does not follow it");
-                    wanted.wanted.clear();
+                    tracing::warn!(workload = wanted.request.sticky, %error, why, "the pod's address does not follow it");
+                    wanted.request.wanted.clear();
                     continue;
                 }
                 return Err(ApiError::new(ErrorKind::TryLater, format!("{error}: {why}"), ""));
@@ -86,7 +86,7 @@ impl Pods {
     }
 
     /// The addresses that follow a workload, as the datastore remembers them.
-    fn following(&self, workload: &str) -> Vec<IpAddr> {
+    pub(super) fn following(&self, workload: &str) -> Vec<IpAddr> {
         let records = self.records.get().map(|records| records.borrow().clone());
         let Some(view) = records.flatten() else {
             return Vec::new();
@@ -94,29 +94,6 @@ impl Pods {
         let item = view.items.get(&Key::Sticky(workload.to_owned()));
         item.and_then(|item| StickyRecord::parse(&item.value).ok())
             .map_or_else(Vec::new, |record| record.addresses)
-    }
-
-    fn wanted(&self, owner: &Owner, request: &CniAdd) -> Result<ipam::Request, ApiError> {
-        let namespace = request.pod.as_ref().map(|pod| pod.namespace.as_str());
-        let known = self.intent.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let pools = match known {
-            Some((intent, node)) if request.pools.is_empty() => rules::pools_for(&intent, &node, namespace)
-                .map_err(|e| {
-                ApiError::new(ErrorKind::Invalid, e, "see the namespaceSelectors of the pools")
-            })?,
-            _ => request.pools.clone(),
-        };
-        let workload = (request.pod.as_ref()).map(|pod| format!("{}.{}", pod.namespace, pod.name));
-        Ok(ipam::Request {
-            owner: owner.clone(),
-            network: request.network.clone(),
-            pod: request.pod.clone(),
-            netns: request.netns.clone(),
-            host_ifname: attach::host_ifname(&request.container_id, &request.ifname),
-            wanted: request.ips.clone(),
-            pools,
-            sticky: workload.filter(|_| request.sticky),
-        })
     }
 
     pub(super) async fn release(&self, owner: &Owner) -> Result<Option<Lease>, ApiError> {

@@ -30,14 +30,30 @@ pub fn of(intent: &Intent, node: &Node, shared_out: bool) -> LocalRules {
     }
 }
 
-/// The pools that a pod of this namespace may have addresses of: empty for any, an error where there are none.
-pub fn pools_for(intent: &Intent, node: &Node, namespace: Option<&str>) -> Result<Vec<String>, String> {
+/// Pools that were named, by their names: a network (`10.1.0.0/16`) stands for the pool that has it.
+pub fn by_name(intent: &Intent, named: &[String]) -> Vec<String> {
+    let name = |text: &String| {
+        let net: Option<ipnet::IpNet> = text.parse().ok();
+        let pool = intent.pools.iter().find(|pool| Some(pool.cidr) == net);
+        pool.map_or_else(|| text.clone(), |pool| pool.name.clone())
+    };
+    named.iter().map(name).collect()
+}
+
+/// The pools that a pod of this namespace, which has these labels, may have addresses of: empty for any, an error where
+/// there are none.
+pub fn pools_for(
+    intent: &Intent,
+    node: &Node,
+    namespace: Option<&str>,
+    labels: &BTreeMap<String, String>,
+) -> Result<Vec<String>, String> {
     let automatic = intent
         .pools
         .iter()
         .filter(|p| p.is_automatic() && p.serves(&node.labels));
     let (fit, other): (Vec<&IpPool>, Vec<&IpPool>) =
-        automatic.partition(|p| p.serves_namespace(namespace.unwrap_or_default(), &BTreeMap::new()));
+        automatic.partition(|p| p.serves_namespace(namespace.unwrap_or_default(), labels));
     match (fit.as_slice(), other.as_slice()) {
         (_, []) => Ok(Vec::new()),
         ([], _) => Err(format!(
@@ -99,7 +115,33 @@ mod tests {
     }
 
     fn pools(intent: &Intent, namespace: Option<&str>) -> Result<Vec<String>, String> {
-        pools_for(intent, intent.nodes.values().next().unwrap(), namespace)
+        pools_for(
+            intent,
+            intent.nodes.values().next().unwrap(),
+            namespace,
+            &BTreeMap::new(),
+        )
+    }
+
+    #[test]
+    fn a_pool_is_named_by_its_network_as_well() {
+        let named = ["10.2.0.0/16", "a", "10.9.0.0/16"].map(String::from);
+        assert_eq!(
+            by_name(&intent("disabled: false"), &named),
+            ["b", "a", "10.9.0.0/16"]
+        );
+    }
+
+    #[test]
+    fn a_pool_is_for_namespaces_with_a_label() {
+        let intent = intent("namespaceSelector: tier == 'db'");
+        let node = intent.nodes.values().next().unwrap();
+        let of = |tier: &str| {
+            let labels = [("tier".to_owned(), tier.to_owned())].into();
+            pools_for(&intent, node, Some("shop"), &labels)
+        };
+        assert_eq!(of("db"), Ok(Vec::new()));
+        assert_eq!(of("web"), Ok(vec!["a".into()]));
     }
 
     #[test]

@@ -1,0 +1,160 @@
+//! CNI ADD: lease → link → host route in the kernel → announced, if asked → the answer. What fails on the way is taken
+//! back in the opposite order; what was there before the call stays.
+
+use std::time::Duration;
+
+use attach::PodLink as Plug;
+use config::api::cni::{CniAdd, CniAdded};
+use config::api::{ApiError, ErrorKind};
+use ipam::Lease;
+use ipnet::IpNet;
+use routesync::RouteKey;
+
+use super::answer::{answer, link_error, mac, try_later};
+use super::around::Around;
+use super::wishes::Asking;
+use super::{Pods, announced};
+use crate::agent::snapshot::Snapshot;
+use crate::decide::routes::METRIC;
+
+/// How long ADD waits for the kernel to have the host route before it gives up and takes everything back.
+const ROUTE_DEADLINE: Duration = Duration::from_secs(10);
+
+impl Pods {
+    /// CNI ADD of an interface of ours.
+    pub async fn add(&self, request: CniAdd, mut around: Around) -> Result<CniAdded, ApiError> {
+        let asking = Asking::from(&request);
+        let path = around.path_mtu().ok_or_else(no_configuration)?;
+        let mtu = request.mtu.map_or(path, |asked| asked.min(path));
+        self.queue_was_read().await?;
+        let _held = self.turns.take(&asking.host_ifname).await;
+        self.del_queued_of(&asking.owner).await?;
+        let wanted = self.wanted(&asking).await?;
+        let mac = mac(request.mac.as_deref().or(wanted.mac.as_deref()))?;
+        let before = self.ipam.lease(&asking.owner);
+        let lease = self
+            .assign(wanted, |ipam, request, now| ipam.assign(request, now))
+            .await?;
+        let plug = Plug {
+            mac,
+            ..plug(&request, &lease, mtu)
+        };
+        match self
+            .plug_in(plug, &lease, request.wait_announced, &mut around)
+            .await
+        {
+            Ok(attached) => {
+                tracing::info!(addresses = ?lease.addresses, interface = %lease.host_ifname, "pod plugged in");
+                Ok(answer(&request, &lease, &attached, mtu))
+            }
+            Err(error) if before.is_some() => {
+                tracing::error!(%error, interface = %lease.host_ifname, "a repeated ADD failed; what was there stays");
+                Err(error)
+            }
+            Err(error) => {
+                tracing::error!(%error, interface = %lease.host_ifname, "a pod could not be plugged in");
+                self.take_back(&lease).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The link, its host route, and the announcement if asked.
+    async fn plug_in(
+        &self,
+        plug: Plug,
+        lease: &Lease,
+        wait_announced: bool,
+        around: &mut Around,
+    ) -> Result<attach::Attached, ApiError> {
+        let attached = in_kernel(move || attach::add(&plug)).await?;
+        self.touch();
+        wait_for_routes(lease, around).await?;
+        if wait_announced {
+            announced::wait(&lease.addresses, around).await?;
+        }
+        Ok(attached)
+    }
+
+    /// Takes back what an ADD made. A link that does not go keeps its address: given to another pod, both had it.
+    async fn take_back(&self, lease: &Lease) {
+        let link = lease.host_ifname.clone();
+        let removed = in_kernel(move || attach::remove(&link)).await;
+        let outcome = match removed {
+            Ok(()) => self.release(&lease.owner).await.map(drop),
+            Err(error) => Err(error),
+        };
+        self.touch();
+        if let Err(error) = outcome {
+            tracing::error!(%error, interface = %lease.host_ifname, "what ADD made is not all taken back; DEL does the rest");
+        }
+    }
+}
+
+fn no_configuration() -> ApiError {
+    try_later(
+        "the agent has no configuration for this node yet",
+        "see `roadbed status` for what is wrong with the resources",
+    )
+}
+
+fn plug(request: &CniAdd, lease: &Lease, mtu: u32) -> Plug {
+    Plug {
+        netns: request.netns.clone().into(),
+        ifname: request.ifname.clone(),
+        host_ifname: lease.host_ifname.clone(),
+        addresses: lease.addresses.clone(),
+        mtu,
+        mac: None,
+        default_route: super::answer::default_route(request.default_route),
+        routes: request.routes.clone(),
+        sysctls: request.sysctls.clone(),
+    }
+}
+
+/// Waits until the reconciler has decided the pod's routes and the kernel has them.
+async fn wait_for_routes(lease: &Lease, around: &mut Around) -> Result<(), ApiError> {
+    let keys: Vec<RouteKey> = lease
+        .addresses
+        .iter()
+        .map(|a| RouteKey::main(IpNet::from(*a), METRIC))
+        .collect();
+    let decided = |s: &Snapshot| {
+        s.decisions
+            .as_ref()
+            .is_some_and(|d| keys.iter().all(|key| d.fib.routes.contains_key(key)))
+    };
+    let generation = match tokio::time::timeout(ROUTE_DEADLINE, around.snapshots.wait_for(decided)).await {
+        Ok(Ok(snapshot)) => snapshot.fib_generation,
+        _ => {
+            return Err(try_later(
+                "the pod's host route was not decided in time",
+                "see the agent's log",
+            ));
+        }
+    };
+    for key in &keys {
+        let installed = around.fib.installed(generation, key, ROUTE_DEADLINE).await;
+        installed.map_err(|e| {
+            try_later(
+                format!("the kernel did not take the pod's host route: {e}"),
+                "see the agent's log",
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// Link work blocks on netlink for a few milliseconds: it runs on a thread for such work.
+pub(super) async fn in_kernel<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, attach::Error> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome.map_err(|e| link_error(&e)),
+        Err(error) => Err(ApiError::new(
+            ErrorKind::Internal,
+            format!("link work failed inside: {error}"),
+            "",
+        )),
+    }
+}

@@ -48,7 +48,8 @@ impl Place {
 
     /// Mounts the machine's cgroup hierarchies on the node, where they are not yet.
     pub(crate) fn prepare(&self) -> Result<(), Error> {
-        if self.run(&["mountpoint", "-q", "/sys/fs/cgroup"]).is_ok() {
+        // The table of mounts still has those of the machine, below the node's `/sys`; only a look tells.
+        if !self.run(&["ls", "-A", "/sys/fs/cgroup"])?.trim().is_empty() {
             return Ok(());
         }
         let all = hierarchies()?;

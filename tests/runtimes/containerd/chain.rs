@@ -1,5 +1,9 @@
 //! The reference plugins behind ours: ports of the node by portmap, rates by bandwidth, as Kubernetes asks for them.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
 use cri_testbed::Pod;
 use serde_json::{Value, json};
 
@@ -30,12 +34,15 @@ fn host_ports_and_rates_come_with_chained_plugins() {
 
     // From the other node, by the node's addresses and by the pod's.
     for (address, port) in [
-        (node_address(1, true), PORTS.0),
-        (format!("[{}]", node_address(1, false)), PORTS.0),
-        (web.ipv4.clone(), PORTS.1),
+        (&node_address(1, true), PORTS.0),
+        (&node_address(1, false), PORTS.0),
+        (&web.ipv4, PORTS.1),
+        (&web.ipv6, PORTS.1),
     ] {
-        let url = format!("http://{address}:{port}/hostname");
-        eventually(&format!("the pod's answer at {url}"), || fetch(&cluster, &url));
+        let address = SocketAddr::new(address.parse().expect("an address"), port);
+        eventually(&format!("the pod's answer at {address}"), || {
+            fetch(&cluster, address)
+        });
     }
     the_rates_are_set(&cluster, &web);
 
@@ -56,12 +63,22 @@ fn host_ports_and_rates_come_with_chained_plugins() {
     assert!(!rules.contains(&web.ipv4), "{rules}");
 }
 
-/// The file that names the pod, served by the pod.
-fn fetch(cluster: &Cluster, url: &str) -> Result<(), String> {
-    let words = ["busybox", "wget", "-q", "-T", "2", "-O", "-", url];
-    let done = cluster.fabric.exec("n2", &words).map_err(|e| e.to_string())?;
-    let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    check(done.status.success() && text.trim() == "web", || format!("{done:?}"))
+/// Asks for the file that has the pod's name, over HTTP, from the other node.
+fn fetch(cluster: &Cluster, address: SocketAddr) -> Result<(), String> {
+    let patience = Duration::from_secs(2);
+    let get = || {
+        let mut stream = TcpStream::connect_timeout(&address, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.write_all(b"GET /hostname HTTP/1.0\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).map(|_| text)
+    };
+    let text: std::io::Result<String> = cluster
+        .fabric
+        .in_namespace("n2", get)
+        .map_err(|e| e.to_string())?;
+    let text = text.map_err(|e| e.to_string())?;
+    check(text.trim_end().ends_with("web"), || text.clone())
 }
 
 /// 8 Mbit/s into the pod on the host's end of its veth pair, 16 Mbit/s out of it on the plugin's own device.
@@ -72,7 +89,9 @@ fn the_rates_are_set(cluster: &Cluster, pod: &Running) {
         let found = qdiscs
             .iter()
             .find(|q| q["kind"] == "tbf" && device(&kernel::text(q, "dev")));
-        found.and_then(|q| q.pointer("/options/rate")).and_then(Value::as_u64)
+        found
+            .and_then(|q| q.pointer("/options/rate"))
+            .and_then(Value::as_u64)
     };
     let host_end = kernel::text(&route, "dev");
     // tc counts bytes.

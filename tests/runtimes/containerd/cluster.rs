@@ -73,7 +73,11 @@ fn resources() -> String {
 
 /// Brings it up with one network list on both nodes, and waits until routes and networks are ready.
 pub fn up(scenario: &str, conflist: &str) -> Cluster {
-    for (program, package) in [("containerd", "containerd"), ("runc", "runc"), ("busybox", "busybox-static")] {
+    for (program, package) in [
+        ("containerd", "containerd"),
+        ("runc", "runc"),
+        ("busybox", "busybox-static"),
+    ] {
         require(program, package);
     }
     let mut builder = Builder::new(scenario).resources(&resources()).host(
@@ -97,7 +101,10 @@ pub fn up(scenario: &str, conflist: &str) -> Cluster {
     let cluster = Cluster { runtimes, fabric };
     for (number, node) in NODES.iter().enumerate() {
         let other = 2 - number;
-        for block in [format!("10.244.{other}.0/24"), format!("2001:db8:244:{other}::/64")] {
+        for block in [
+            format!("10.244.{other}.0/24"),
+            format!("2001:db8:244:{other}::/64"),
+        ] {
             eventually("the route to the other node's pods", || {
                 kernel::route(&cluster.fabric, node, &block)
             });
@@ -156,7 +163,11 @@ impl Cluster {
             sandbox,
             netns,
             ipv4: addresses.first.to_string(),
-            ipv6: addresses.further.first().map(ToString::to_string).unwrap_or_default(),
+            ipv6: addresses
+                .further
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         }
     }
 
@@ -172,11 +183,14 @@ impl Cluster {
     #[track_caller]
     pub fn pings(&self, node: &str, pod: &Running, to: &str) {
         let command = ["/bin/ping", "-c", "1", "-W", "1", to];
-        eventually(&format!("an answer to a ping from a pod of {node} to {to}"), || {
-            let done = self.client(node).exec(&pod.container, &command);
-            let done = done.map_err(|e| e.to_string())?;
-            check(done.code == 0, || format!("{done:?}"))
-        });
+        eventually(
+            &format!("an answer to a ping from a pod of {node} to {to}"),
+            || {
+                let done = self.client(node).exec(&pod.container, &command);
+                let done = done.map_err(|e| e.to_string())?;
+                check(done.code == 0, || format!("{done:?}"))
+            },
+        );
     }
 
     /// A command's JSON list from inside a pod's network namespace.

@@ -33,13 +33,24 @@ fn pods_outlive_the_agent_and_the_runtime_tries_again() {
 
     // A new pod fails with our words, and the kubelet's next try, with the agent back, succeeds.
     let late = Pod::new("late");
-    let refused = cluster.client("n1").run_pod(&late).expect_err("there is no agent");
+    let refused = cluster
+        .client("n1")
+        .run_pod(&late)
+        .expect_err("there is no agent");
     says_what_to_do(&refused);
-    assert_eq!(cluster.client("n1").pods().expect("the list").len(), 2, "{refused}");
+    assert_eq!(
+        cluster.client("n1").pods().expect("the list").len(),
+        2,
+        "{refused}"
+    );
     // A pod that goes may go: the runtime is not held up, and its address is given back later.
     let client = cluster.client("n1");
-    client.stop_pod(&goes.sandbox).expect("StopPodSandbox without an agent");
-    client.remove_pod(&goes.sandbox).expect("RemovePodSandbox without an agent");
+    client
+        .stop_pod(&goes.sandbox)
+        .expect("StopPodSandbox without an agent");
+    client
+        .remove_pod(&goes.sandbox)
+        .expect("RemovePodSandbox without an agent");
     stream.arrived_since(stream.last());
 
     fabric.start_agent("n1").expect("the agent starts");

@@ -5,6 +5,7 @@
 //! do now, or does not answer in time. What the agent refuses for good is an error: waiting would not mend it, and hiding it
 //! would lose it.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -57,14 +58,15 @@ fn wait(folder: &Path, del: &CniDel, again: Option<&Path>, why: CniError) -> Res
         let _ = queue::done(&path);
         return Ok(());
     }
-    // For the runtime's log; stdout is not touched.
-    eprintln!(
-        "roadbed: {}; DEL of {}/{} waits in {}",
+    // For the runtime's log, in one piece; stdout is not touched.
+    let line = format!(
+        "roadbed: {}; DEL of {}/{} waits in {}\n",
         why.message,
         del.container_id,
         del.ifname,
         path.display()
     );
+    let _ = io::stderr().write_all(line.as_bytes());
     Ok(())
 }
 

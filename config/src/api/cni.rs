@@ -275,10 +275,11 @@ pub struct CniIpamAdd {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum IpamGateway {
-    /// The link-local gateway of all our pods; addresses are host prefixes (ptp).
+    /// The link-local gateway of all our pods; addresses are host prefixes. For plugins that answer for the gateway
+    /// themselves: the reference ptp cannot work with a host prefix of IPv4.
     #[default]
     LinkLocal,
-    /// The first address after the block's own: kept free of pods; addresses have the block's length (bridge).
+    /// The first address after the block's own: kept free of pods; addresses have the block's length (bridge, ptp).
     Block,
     /// These, outside of our hands; addresses have the length of the network named with each (macvlan, SR-IOV).
     Given(Vec<IpNet>),

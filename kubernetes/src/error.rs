@@ -46,6 +46,11 @@ pub fn of_watch(error: &watcher::Error) -> Option<String> {
     }
 }
 
+/// Whether a watch was refused for the age of where it was to begin.
+pub fn is_gone_at_start(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(error) | watcher::Error::WatchFailed(error) if is_gone(error))
+}
+
 fn is_gone(error: &kube::Error) -> bool {
     code(error) == Some(410)
 }

@@ -211,7 +211,13 @@ where
                     self.take(shared, event, &mut list);
                     continue;
                 }
-                Ok(Some(Err(error))) => error::of_watch(&error),
+                Ok(Some(Err(error))) => {
+                    // As an answer, not as an event: kube's watcher would ask for the same history for ever.
+                    if error::is_gone_at_start(&error) {
+                        stream = start();
+                    }
+                    error::of_watch(&error)
+                }
                 Ok(None) => None,
                 Err(_) => {
                     stream = start();

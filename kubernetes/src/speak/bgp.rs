@@ -76,6 +76,14 @@ impl There {
     }
 }
 
+/// 404 about an object that may be missing is about its kind.
+fn no_kind((code, what): (Option<u16>, String)) -> String {
+    match code {
+        Some(404) => "there is no such kind: apply the definitions of deploy/crds".into(),
+        _ => what,
+    }
+}
+
 struct Duty {
     api: Api<DynamicObject>,
     shared: Arc<Shared>,
@@ -122,7 +130,7 @@ impl Duty {
             .as_ref()
             .is_none_or(|there| there.read.elapsed() >= RESYNC);
         if stale {
-            let object = asked(self.api.get_opt(&name)).await.map_err(|(_, what)| what)?;
+            let object = asked(self.api.get_opt(&name)).await.map_err(no_kind)?;
             let mut there = There::of(object.as_ref());
             // The server may keep less than it is sent; what it kept of the last write is no difference.
             if let Some(before) = self.there.take().filter(|before| before.status == there.status) {
@@ -134,10 +142,7 @@ impl Duty {
         if there.owner.as_deref() != Some(uid) {
             let object = bgp::object(&name, uid);
             let done = asked(self.api.patch(&name, &ours, &Patch::Apply(&object))).await;
-            done.map_err(|(code, what)| match code {
-                Some(404) => "there is no such kind: apply the definitions of deploy/crds".to_owned(),
-                _ => what,
-            })?;
+            done.map_err(no_kind)?;
             there.owner = Some(uid.to_owned());
         }
         if bgp::differs(&there.reported, &status).is_none() {

@@ -75,6 +75,9 @@ impl Bed {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         object["apiVersion"] = json!(api);
         object["kind"] = json!(kind);
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("resourceVersion");
+        }
         object["metadata"]["name"] = json!(parts[parts.len() - 1]);
         if let Some(at) = parts
             .iter()
@@ -207,13 +210,14 @@ pub async fn until<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
 /// Waits until a problem with these words is told, or none at all.
 pub async fn problem(handle: &Handle, words: Option<&str>) {
     let problems = handle.problems();
-    until(&format!("problem {words:?}"), || {
-        let problems = problems.borrow();
-        let found = match words {
-            Some(words) => problems.iter().any(|(text, _)| text.contains(words)),
-            None => problems.is_empty(),
-        };
-        found.then_some(())
-    })
-    .await;
+    let deadline = tokio::time::sleep(DEADLINE);
+    let mut problems = problems;
+    let found = problems.wait_for(|problems| match words {
+        Some(words) => problems.iter().any(|(text, _)| text.contains(words)),
+        None => problems.is_empty(),
+    });
+    tokio::select! {
+        found = found => drop(found.expect("the handle lives")),
+        () = deadline => panic!("problem {words:?}: {:?}", handle.problems().borrow()),
+    }
 }

@@ -69,7 +69,7 @@ async fn a_flood_in_an_outage_is_a_few_events_after_it() {
         handle.note(down(&format!("192.0.2.{}", round % 3)));
         tokio::task::yield_now().await;
     }
-    problem(&handle, Some("events: the API server")).await;
+    problem(&handle, Some("events")).await;
     bed.standin.restart();
     until("three events", || (events(&bed).len() == 3).then_some(())).await;
     problem(&handle, None).await;

@@ -67,6 +67,9 @@ impl Parts {
         let keeper = keeper::start(pods.ipam(), store.datastore(), inputs, settings);
         pods.ask_cluster(keeper.status(), store.ownership());
         let kubernetes = kubernetes_of(config).await?;
+        if let Some(kubernetes) = &kubernetes {
+            pods.ask_kubernetes(kubernetes.clone());
+        }
         let (bgp_started, bgp) = watch::channel(None);
         Ok(Parts {
             node: config.node_name.clone(),
@@ -104,7 +107,8 @@ async fn kubernetes_of(config: &AgentConfig) -> anyhow::Result<Option<kubernetes
         .context("cannot use Kubernetes")?;
     let settings = kubernetes::Settings {
         node: config.node_name.to_string(),
-        services: true,
+        // Until the resources ask for it: Services and their endpoints are most of what a cluster has.
+        services: false,
     };
     Ok(Some(kubernetes::start(client, settings)))
 }

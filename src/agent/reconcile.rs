@@ -295,6 +295,9 @@ impl Reconciler {
 
     /// Hands the plan to the parts that read it directly.
     async fn configure(&mut self, plan: &Plan) -> Result<(), String> {
+        if let Some(kubernetes) = &self.parts.kubernetes {
+            kubernetes.follow_services(!plan.service_ranges.is_empty());
+        }
         if let Some(bgp) = self
             .parts
             .speaker()

@@ -46,14 +46,16 @@ pub fn post<Req: Serialize, Reply: DeserializeOwned>(
     client.post(path, body).map_err(|e| failure(e, path))
 }
 
-/// `GET path`.
-pub fn get<Reply: DeserializeOwned>(socket: &Path, path: &str) -> Result<Reply, Failure> {
-    let client = Client::new(socket).with_timeout(PATIENCE);
-    client.get(path).map_err(|e| failure(e, path))
+/// `GET path` that is over after `limit`.
+pub fn get_within<Reply>(limit: Duration, socket: &Path, path: &'static str) -> Result<Reply, Failure>
+where
+    Reply: DeserializeOwned + Send + 'static,
+{
+    let client = Client::new(socket).with_timeout(limit);
+    within(limit, socket, path, move || client.get(path))
 }
 
-/// `POST path` that is over after `limit`, whatever the agent does: one that is stopped leaves even the connection
-/// hanging, once its queue of connections is full. The thread that hangs ends with the plugin.
+/// `POST path` that is over after `limit`.
 pub fn post_within<Req, Reply>(
     limit: Duration,
     socket: &Path,
@@ -66,28 +68,34 @@ where
 {
     let client = Client::new(socket).with_timeout(limit);
     let body = body.clone();
+    within(limit, socket, path, move || client.post(path, &body))
+}
+
+/// A call that is over in time, whatever the agent does: one that is stopped leaves even the connection hanging, once its
+/// queue of connections is full. The thread that hangs ends with the plugin.
+fn within<Reply: Send + 'static>(
+    limit: Duration,
+    socket: &Path,
+    path: &'static str,
+    call: impl FnOnce() -> Result<Reply, ClientError> + Send + 'static,
+) -> Result<Reply, Failure> {
+    let later = |message: &str, details: String| CniError::new(Code::TryAgainLater, message, details);
     let (sender, receiver) = mpsc::channel();
-    let call = move || drop(sender.send(client.post(path, &body).map_err(|e| failure(e, path))));
-    if let Err(error) = thread::Builder::new().spawn(call) {
-        return Err(Failure::Away(CniError::new(
-            Code::TryAgainLater,
+    if let Err(error) = thread::Builder::new().spawn(move || drop(sender.send(call()))) {
+        return Err(Failure::Away(later(
             "a thread cannot be started",
             error.to_string(),
         )));
     }
-    receiver.recv_timeout(limit).unwrap_or_else(|_| {
-        let details = format!(
-            "no answer on {} within {} seconds",
-            socket.display(),
-            limit.as_secs()
-        );
-        let message = "the Roadbed agent does not answer in time";
-        Err(Failure::Silent(CniError::new(
-            Code::TryAgainLater,
-            message,
-            details,
-        )))
-    })
+    match receiver.recv_timeout(limit) {
+        Ok(answer) => answer.map_err(|error| failure(error, path)),
+        Err(_) => {
+            let (socket, limit) = (socket.display(), limit.as_secs());
+            let details = format!("no answer on {socket} within {limit} seconds; see the agent's log");
+            let message = "the Roadbed agent does not answer in time";
+            Err(Failure::Silent(later(message, details)))
+        }
+    }
 }
 
 fn failure(error: ClientError, path: &str) -> Failure {
@@ -175,9 +183,10 @@ mod tests {
     #[test]
     fn an_agent_that_is_away_is_told_from_one_that_refuses() {
         let nowhere = Path::new("/nonexistent/agent.sock");
-        assert!(matches!(get::<()>(nowhere, "/v1/x"), Err(Failure::Away(_))));
-        let within = Duration::from_secs(5);
-        let failed = post_within::<(), ()>(within, nowhere, "/v1/x", &());
+        let limit = Duration::from_secs(5);
+        let failed = get_within::<()>(limit, nowhere, "/v1/x");
+        assert!(matches!(failed, Err(Failure::Away(_))), "{failed:?}");
+        let failed = post_within::<(), ()>(limit, nowhere, "/v1/x", &());
         assert!(matches!(failed, Err(Failure::Away(_))), "{failed:?}");
     }
 }

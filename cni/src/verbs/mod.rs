@@ -7,6 +7,8 @@ mod check;
 mod del;
 mod ipam;
 
+use std::time::Duration;
+
 use config::api::cni::{CniCollected, CniGc, CniReadiness};
 use serde_json::{Map, Value};
 
@@ -72,18 +74,22 @@ fn gc(stdin: &[u8]) -> Result<(), CniError> {
     }
 }
 
+/// How long STATUS waits: runtimes ask every few seconds, and an agent that does not answer is one that is not available.
+const STATUS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Codes 50 and 51 say whether pods that run are affected, too. Those that run do without an agent.
 fn status(stdin: &[u8]) -> Result<(), CniError> {
     let conf = NetConf::parse(stdin)?;
     conf.version.has("STATUS", Version::V1_1_0)?;
-    let ready: CniReadiness =
-        agent::get(&conf.socket(), "/v1/cni/status").map_err(|failure| match failure {
+    let ready: CniReadiness = agent::get_within(STATUS_PATIENCE, &conf.socket(), "/v1/cni/status").map_err(
+        |failure| match failure {
             agent::Failure::Final(error) => error,
             passing => CniError {
                 code: Code::NotAvailable,
                 ..passing.into_error()
             },
-        })?;
+        },
+    )?;
     let (code, message) = match (ready.connected, ready.available) {
         (true, true) => return Ok(()),
         (true, false) => (Code::NotAvailable, "pods cannot be added now"),

@@ -69,8 +69,12 @@ impl Layout {
         self.dir.join("net.d/10-pods.conflist")
     }
 
-    fn plugins(&self) -> PathBuf {
+    pub fn plugins(&self) -> PathBuf {
         self.dir.join("bin")
+    }
+
+    pub fn networks(&self) -> PathBuf {
+        self.dir.join("net.d")
     }
 
     /// Writes everything.

@@ -1,5 +1,6 @@
 //! One containerd: started, waited for, and taken away with everything that it made.
 
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,17 +46,7 @@ impl Containerd {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let cgroup = format!("/cri-testbed-{}-{number}", std::process::id());
         let client = Client::new(&layout.socket(), &cgroup)?;
-        let log = || std::fs::File::create(layout.log());
-        let child = log().and_then(|out| {
-            let errors = out.try_clone()?;
-            let mut command = place.command("containerd");
-            command.arg("--config").arg(layout.config());
-            command
-                .stdout(Stdio::from(out))
-                .stderr(Stdio::from(errors))
-                .spawn()
-        });
-        let child = child.map_err(Error::system("start containerd (install containerd)"))?;
+        let child = spawn(&place, &layout)?;
         let containerd = Containerd {
             child,
             client,
@@ -81,6 +72,13 @@ impl Containerd {
         let _ = self.child.wait();
     }
 
+    /// Kills it and starts it again: it finds its pods as they are.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.kill();
+        self.child = spawn(&self.place, &self.layout)?;
+        self.wait(Client::has_image)
+    }
+
     /// The folder that has everything of it.
     pub fn folder(&self) -> &std::path::Path {
         self.dir.path()
@@ -94,6 +92,16 @@ impl Containerd {
     /// Replaces the network configuration list, as an installer does: whole, under its final name.
     pub fn set_conflist(&self, text: &str) -> Result<(), Error> {
         self.layout.write_conflist(text)
+    }
+
+    /// Its folder of plugins (`bin_dir`), for an installer.
+    pub fn plugin_folder(&self) -> PathBuf {
+        self.layout.plugins()
+    }
+
+    /// Its folder of network configurations (`conf_dir`), for an installer.
+    pub fn network_folder(&self) -> PathBuf {
+        self.layout.networks()
     }
 
     /// The end of containerd's log.
@@ -152,6 +160,20 @@ impl Drop for Containerd {
         }
         clean::sweep(&self.place, &self.layout.socket(), &self.cgroup, self.dir.path());
     }
+}
+
+fn spawn(place: &Place, layout: &Layout) -> Result<Child, Error> {
+    let log = OpenOptions::new().create(true).append(true).open(layout.log());
+    let child = log.and_then(|out| {
+        let errors = out.try_clone()?;
+        let mut command = place.command("containerd");
+        command.arg("--config").arg(layout.config());
+        command
+            .stdout(Stdio::from(out))
+            .stderr(Stdio::from(errors))
+            .spawn()
+    });
+    child.map_err(Error::system("start containerd (install containerd)"))
 }
 
 /// The static busybox of the distribution.

@@ -73,6 +73,19 @@ fn resources() -> String {
 
 /// Brings it up with one network list on both nodes, and waits until routes and networks are ready.
 pub fn up(scenario: &str, conflist: &str) -> Cluster {
+    let cluster = up_with(scenario, Some(conflist));
+    for node in NODES {
+        cluster.network_is_ready(node);
+    }
+    cluster
+}
+
+/// Brings it up without a network: neither plugin nor network list are on the nodes.
+pub fn up_without_network(scenario: &str) -> Cluster {
+    up_with(scenario, None)
+}
+
+fn up_with(scenario: &str, conflist: Option<&str>) -> Cluster {
     for (program, package) in [
         ("containerd", "containerd"),
         ("runc", "runc"),
@@ -109,22 +122,21 @@ pub fn up(scenario: &str, conflist: &str) -> Cluster {
                 kernel::route(&cluster.fabric, node, &block)
             });
         }
-        eventually("the network of the runtime", || {
-            cluster.client(node).network_ready().map_err(|e| e.to_string())?
-        });
     }
     cluster
 }
 
-fn runtime(fabric: &Fabric, node: &str, conflist: &str) -> Containerd {
+fn runtime(fabric: &Fabric, node: &str, conflist: Option<&str>) -> Containerd {
     let plugin = |name: &str| Plugin {
         name: name.to_owned(),
         program: cni(),
         recorded: name == "roadbed",
     };
     let options = Options {
-        plugins: ["roadbed", "roadbed-ipam"].map(plugin).into(),
-        conflist: Some(conflist.to_owned()),
+        plugins: (conflist.iter())
+            .flat_map(|_| ["roadbed", "roadbed-ipam"].map(plugin))
+            .collect(),
+        conflist: conflist.map(str::to_owned),
     };
     Containerd::start(place(fabric, node), &options).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -150,11 +162,28 @@ impl Cluster {
         self.runtime(node).client()
     }
 
+    /// Kills the containerd of a node and starts it again.
+    #[track_caller]
+    pub fn restart_runtime(&mut self, node: &str) {
+        let index = NODES.iter().position(|n| *n == node).expect("n1 or n2");
+        self.runtimes[index].restart().unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    /// Waits until the runtime tells the kubelet that the node's network is ready.
+    #[track_caller]
+    pub fn network_is_ready(&self, node: &str) {
+        eventually("the network of the runtime", || {
+            self.client(node).network_ready().map_err(|e| e.to_string())?
+        });
+    }
+
     /// Brings a pod up as the kubelet does: the sandbox, its status, a container.
     #[track_caller]
     pub fn run(&self, node: &str, pod: &Pod, command: &[&str]) -> Running {
         let client = self.client(node);
+        let start = std::time::Instant::now();
         let sandbox = client.run_pod(pod).unwrap_or_else(|e| panic!("{e}"));
+        println!("RunPodSandbox {}: {} ms", pod.name, start.elapsed().as_millis());
         let addresses = client.addresses(&sandbox).unwrap_or_else(|e| panic!("{e}"));
         let (netns, _) = client.network(&sandbox).unwrap_or_else(|e| panic!("{e}"));
         let container = client.start_container(&sandbox, pod, command);

@@ -14,7 +14,7 @@ const IDLE: [&str; 2] = ["/bin/sleep", "1000"];
 #[test]
 fn pods_of_two_nodes_talk_over_both_families_and_leave_nothing_behind() {
     require("ping", "iputils-ping");
-    let cluster = cluster::up("cri-life", &conflist(&plain(), &[]));
+    let mut cluster = cluster::up("cri-life", &conflist(&plain(), &[]));
     let version = cluster.client("n1").version().expect("Version is answered");
     assert!(version.starts_with("containerd "), "{version}");
     let before = cluster.traces("n1");
@@ -41,6 +41,11 @@ fn pods_of_two_nodes_talk_over_both_families_and_leave_nothing_behind() {
     // A pod and its own node reach each other.
     cluster.pings("n1", &here, &cluster::node_address(1, true));
     cluster.fabric.run("n1", &format!("ping -c 1 -W 2 {}", here.ipv4));
+
+    // The runtime dies and comes back: to the pods it is nothing, and it knows them still.
+    cluster.restart_runtime("n1");
+    cluster.pings("n1", &here, &there.ipv4);
+    cluster.pings("n2", &there, &here.ipv6);
 
     // A second pod has other addresses, and both talk on one node.
     let second = cluster.run("n1", &Pod::new("second"), &IDLE);

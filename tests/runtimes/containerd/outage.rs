@@ -55,7 +55,7 @@ fn pods_outlive_the_agent_and_the_runtime_tries_again() {
 
     fabric.start_agent("n1").expect("the agent starts");
     fabric.wait_agent("n1", SOON).expect("the agent answers");
-    eventually("the sessions are back", || view::converged(fabric, "n1", 2));
+    eventually("the session is back", || view::converged(fabric, "n1", 1));
     let late = within(SOON, "the new pod", || {
         client.run_pod(&late).map_err(|e| e.to_string())
     });

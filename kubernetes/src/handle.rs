@@ -63,13 +63,14 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// The pause after so many failures of a write; up to twenty times the longest pause of a watch.
-    pub(crate) fn failing(&self, failures: u32) -> Duration {
+    /// The pause after so many failures of a write. What was refused, for a right or a definition that is missing, is
+    /// tried less often than what nobody answered.
+    pub(crate) fn failing(&self, failures: u32, refused: bool) -> Duration {
         let doubled = self
             .retry
             .0
             .saturating_mul(1 << failures.saturating_sub(1).min(20));
-        doubled.min(self.retry.1.saturating_mul(20))
+        doubled.min(self.retry.1 * if refused { 4 } else { 1 })
     }
 }
 

@@ -7,6 +7,7 @@
 //! about one address.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use config::intent::ServiceRules;
@@ -23,34 +24,94 @@ const REASONS: usize = 4;
 
 /// What becomes of a range, or of an address of a Service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Verdict<'a> {
     /// The range, or the address by itself.
     pub prefix: IpNet,
-    /// Whether this node announces it.
+    /// Whether this node announces it. Its words are the [`fmt::Display`] of the verdict.
     pub announced: bool,
-    /// Why, in words.
-    pub reason: String,
+    kind: Kind,
+    /// The Service; none: it is a range.
+    service: Option<&'a ObjectName>,
+    why: Why,
+}
+
+/// The check that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    WholeRange,
+    SingleOfService,
+    SingleOfLocal,
+    NotKnownYet,
+    NoAggregation,
+    OutsideOfRanges,
+    Local { policy: &'static str, here: bool },
+    InRange(IpNet),
+    ByItself { served: bool },
+    SingleRange,
+    Excluded,
+}
+
+impl fmt::Display for Verdict<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.kind.field();
+        match self.service {
+            Some(service) => write!(f, "{} of Service {service}: ", self.kind.name())?,
+            None => write!(f, "range of {field}: ")?,
+        }
+        match self.why {
+            Why::WholeRange => f.write_str("announced by every node"),
+            Why::SingleOfService => f.write_str("one address, announced where a Service has it"),
+            Why::SingleOfLocal => {
+                f.write_str("one address, and its Service is local to nodes with endpoints")
+            }
+            Why::NotKnownYet => f.write_str("one address, and Services are not known yet"),
+            Why::NoAggregation => {
+                f.write_str("serviceLoadBalancerAggregation is Disabled: each address by itself")
+            }
+            Why::OutsideOfRanges => write!(f, "outside of the ranges of {field}"),
+            Why::Local { policy, here: true } => {
+                write!(f, "{policy} is Local, and this node has a ready endpoint")
+            }
+            Why::Local { policy, here: false } => {
+                write!(f, "{policy} is Local, and this node has no ready endpoint")
+            }
+            Why::InRange(range) => write!(f, "every node announces it with the range {range}"),
+            Why::ByItself { served: true } => {
+                f.write_str("announced by itself, since serviceLoadBalancerAggregation is Disabled")
+            }
+            Why::ByItself { served: false } => f.write_str("the Service has no ready endpoint"),
+            Why::SingleRange => write!(f, "{field} has just this address"),
+            Why::Excluded => write!(f, "not announced: this node has the label {EXCLUDE}"),
+        }
+    }
 }
 
 /// What this node announces for Services: each prefix with the reason, in words for `roadbed explain`.
 ///
 /// Before the Services are known ([`Cluster::synced`]) it is the ranges alone.
 pub fn announce(cluster: &Cluster, rules: &ServiceRules, node: &str) -> BTreeMap<IpNet, String> {
-    let mut reasons: BTreeMap<IpNet, Vec<String>> = BTreeMap::new();
+    let mut reasons: BTreeMap<IpNet, Vec<Verdict<'_>>> = BTreeMap::new();
     for verdict in verdicts(cluster, rules, node).filter(|verdict| verdict.announced) {
         let reasons = reasons.entry(verdict.prefix).or_default();
-        if reasons.len() < REASONS && !reasons.contains(&verdict.reason) {
-            reasons.push(verdict.reason);
+        if reasons.len() < REASONS && !reasons.contains(&verdict) {
+            reasons.push(verdict);
         }
     }
+    let words = |reasons: Vec<Verdict<'_>>| {
+        let reasons: Vec<String> = reasons.iter().map(Verdict::to_string).collect();
+        reasons.join("; ")
+    };
     let joined = reasons.into_iter();
-    joined
-        .map(|(prefix, reasons)| (prefix, reasons.join("; ")))
-        .collect()
+    joined.map(|(prefix, reasons)| (prefix, words(reasons))).collect()
 }
 
 /// What becomes of every range that holds this address, and of the address itself for each Service that has it.
-pub fn explain(cluster: &Cluster, rules: &ServiceRules, node: &str, address: IpAddr) -> Vec<Verdict> {
+pub fn explain<'a>(
+    cluster: &'a Cluster,
+    rules: &'a ServiceRules,
+    node: &'a str,
+    address: IpAddr,
+) -> Vec<Verdict<'a>> {
     verdicts(cluster, rules, node)
         .filter(|verdict| verdict.prefix.contains(&address))
         .collect()
@@ -61,7 +122,7 @@ pub fn verdicts<'a>(
     cluster: &'a Cluster,
     rules: &'a ServiceRules,
     node: &'a str,
-) -> impl Iterator<Item = Verdict> + 'a {
+) -> impl Iterator<Item = Verdict<'a>> + 'a {
     let view = View {
         cluster,
         rules,
@@ -72,14 +133,11 @@ pub fn verdicts<'a>(
             .is_some_and(|value| value == "true"),
         local_cluster_ips: local_cluster_ips(cluster, rules),
     };
-    let services: Box<dyn Iterator<Item = (&ObjectName, &Service)>> = match cluster.synced {
-        true => Box::new(cluster.services.iter()),
-        false => Box::new(std::iter::empty()),
-    };
+    let known = cluster.services.iter().filter(|_| cluster.synced);
     let ranges = Kind::ALL.map(|kind| view.of_ranges(kind)).concat();
     ranges
         .into_iter()
-        .chain(services.flat_map(move |(name, service)| view.of_service(name, service)))
+        .chain(known.flat_map(move |(name, service)| view.of_service(name, service)))
 }
 
 /// The single addresses among the ranges of ClusterIPs that a Service with a Local policy has.
@@ -157,37 +215,27 @@ struct View<'a> {
     local_cluster_ips: BTreeSet<IpAddr>,
 }
 
-impl View<'_> {
-    fn of_ranges(&self, kind: Kind) -> Vec<Verdict> {
+impl<'a> View<'a> {
+    fn of_ranges(&self, kind: Kind) -> Vec<Verdict<'a>> {
         let ranges = kind.ranges(self.rules).iter().map(IpNet::trunc);
         ranges
             .map(|range| {
-                let (announced, reason) = self.of_range(kind, &range);
-                self.verdict(range, announced, format!("range of {}: {reason}", kind.field()))
+                let (announced, why) = self.of_range(kind, &range);
+                self.verdict(range, announced, kind, None, why)
             })
             .collect()
     }
 
-    fn of_range(&self, kind: Kind, range: &IpNet) -> (bool, String) {
-        let cluster_single = kind == Kind::Cluster && is_single(range);
-        if cluster_single && !self.cluster.synced {
-            return (false, "one address, and Services are not known yet".into());
-        }
-        if cluster_single && self.local_cluster_ips.contains(&range.addr()) {
-            return (
-                false,
-                "one address, and its Service is local to nodes with endpoints".into(),
-            );
-        }
-        if cluster_single || self.is_whole(kind, range) {
-            return (true, "announced by every node".into());
-        }
-        match is_single(range) {
-            true => (false, "one address, announced where a Service has it".into()),
-            false => (
-                false,
-                "serviceLoadBalancerAggregation is Disabled: each address by itself".into(),
-            ),
+    fn of_range(&self, kind: Kind, range: &IpNet) -> (bool, Why) {
+        match (is_single(range), kind) {
+            (true, Kind::Cluster) if !self.cluster.synced => (false, Why::NotKnownYet),
+            (true, Kind::Cluster) if self.local_cluster_ips.contains(&range.addr()) => {
+                (false, Why::SingleOfLocal)
+            }
+            (true, Kind::Cluster) => (true, Why::WholeRange),
+            (true, _) => (false, Why::SingleOfService),
+            (false, _) if self.is_whole(kind, range) => (true, Why::WholeRange),
+            (false, _) => (false, Why::NoAggregation),
         }
     }
 
@@ -196,7 +244,7 @@ impl View<'_> {
         !is_single(range) && (kind != Kind::LoadBalancer || self.rules.load_balancer_aggregation)
     }
 
-    fn of_service(&self, name: &ObjectName, service: &Service) -> Vec<Verdict> {
+    fn of_service(&self, name: &'a ObjectName, service: &Service) -> Vec<Verdict<'a>> {
         // Headless, or of type ExternalName: nodes serve nothing of it.
         if service.cluster_ips.is_empty() {
             return Vec::new();
@@ -204,58 +252,38 @@ impl View<'_> {
         let of_kind = |kind: Kind| {
             let addresses = kind.addresses(service).iter();
             addresses.map(move |address| {
-                let (announced, reason) = self.of_address(kind, name, service, *address);
-                let reason = format!("{} of Service {name}: {reason}", kind.name());
-                self.verdict(IpNet::from(*address), announced, reason)
+                let (announced, why) = self.of_address(kind, name, service, *address);
+                self.verdict(IpNet::from(*address), announced, kind, Some(name), why)
             })
         };
         Kind::ALL.into_iter().flat_map(of_kind).collect()
     }
 
-    fn of_address(
-        &self,
-        kind: Kind,
-        name: &ObjectName,
-        service: &Service,
-        address: IpAddr,
-    ) -> (bool, String) {
-        let ranges = kind.ranges(self.rules).iter();
-        let around: Vec<&IpNet> = ranges.filter(|range| range.contains(&address)).collect();
-        if around.is_empty() {
-            return (false, format!("outside of the ranges of {}", kind.field()));
+    fn of_address(&self, kind: Kind, name: &ObjectName, service: &Service, address: IpAddr) -> (bool, Why) {
+        let mut around = kind
+            .ranges(self.rules)
+            .iter()
+            .filter(|range| range.contains(&address))
+            .peekable();
+        if around.peek().is_none() {
+            return (false, Why::OutsideOfRanges);
         }
         if kind.is_local(service) {
             let policy = match service.external_local {
                 true => "externalTrafficPolicy",
                 false => "internalTrafficPolicy",
             };
-            return match self.has_endpoint(name, address, Some(self.node)) {
-                true => (
-                    true,
-                    format!("{policy} is Local, and this node has a ready endpoint"),
-                ),
-                false => (
-                    false,
-                    format!("{policy} is Local, and this node has no ready endpoint"),
-                ),
-            };
+            let here = self.has_endpoint(name, address, Some(self.node));
+            return (here, Why::Local { policy, here });
         }
-        if let Some(range) = around.iter().find(|range| self.is_whole(kind, range)) {
-            return (
-                false,
-                format!("every node announces it with the range {}", range.trunc()),
-            );
+        if let Some(range) = around.find(|range| self.is_whole(kind, range)) {
+            return (false, Why::InRange(range.trunc()));
         }
         if kind == Kind::LoadBalancer && !self.rules.load_balancer_aggregation {
-            return match self.has_endpoint(name, address, None) {
-                true => (
-                    true,
-                    "announced by itself, since serviceLoadBalancerAggregation is Disabled".into(),
-                ),
-                false => (false, "the Service has no ready endpoint".into()),
-            };
+            let served = self.has_endpoint(name, address, None);
+            return (served, Why::ByItself { served });
         }
-        (true, format!("{} has just this address", kind.field()))
+        (true, Why::SingleRange)
     }
 
     /// Whether there is a ready endpoint of the family of this address, on this node or on any.
@@ -267,18 +295,21 @@ impl View<'_> {
         endpoints.is_some_and(|endpoints| endpoints.iter().any(fits))
     }
 
-    fn verdict(&self, prefix: IpNet, announced: bool, reason: String) -> Verdict {
-        match announced && self.excluded {
-            true => Verdict {
-                prefix,
-                announced: false,
-                reason: format!("{reason}; but this node has the label {EXCLUDE}"),
-            },
-            false => Verdict {
-                prefix,
-                announced,
-                reason,
-            },
+    fn verdict(
+        &self,
+        prefix: IpNet,
+        announced: bool,
+        kind: Kind,
+        service: Option<&'a ObjectName>,
+        why: Why,
+    ) -> Verdict<'a> {
+        let excluded = announced && self.excluded;
+        Verdict {
+            prefix,
+            announced: announced && !excluded,
+            kind,
+            service,
+            why: if excluded { Why::Excluded } else { why },
         }
     }
 }

@@ -263,9 +263,10 @@ fn what_is_not_announced_is_explained() {
     web.external_ips = vec![ip("8.8.8.8"), ip("198.51.100.1")];
     let cluster = cluster(web, &[]);
     let of = |address: &str| -> Vec<(bool, String)> {
-        let verdicts = explain(&cluster, &rules(), "a", ip(address)).into_iter();
+        let rules = rules();
+        let verdicts = explain(&cluster, &rules, "a", ip(address)).into_iter();
         verdicts
-            .map(|verdict| (verdict.announced, verdict.reason))
+            .map(|verdict| (verdict.announced, verdict.to_string()))
             .collect()
     };
     let outside = "external address of Service default/web: outside of the ranges of serviceExternalIPs";

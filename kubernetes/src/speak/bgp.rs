@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Limit, asked, pause};
+use super::{Failed, Limit, asked, pause};
 use crate::bgp;
 use crate::follow::Shared;
 use crate::node::Weight;
@@ -77,10 +77,13 @@ impl There {
 }
 
 /// 404 about an object that may be missing is about its kind.
-fn no_kind((code, what): (Option<u16>, String)) -> String {
-    match code {
-        Some(404) => "there is no such kind: apply the definitions of deploy/crds".into(),
-        _ => what,
+fn no_kind(failed: Failed) -> Failed {
+    match failed.code {
+        Some(404) => Failed {
+            what: "there is no such kind: apply the definitions of deploy/crds".into(),
+            ..failed
+        },
+        _ => failed,
     }
 }
 
@@ -107,12 +110,12 @@ impl Duty {
             return Some(wait);
         }
         let done = self.write(status, uid).await;
-        self.limit.done(done.is_ok());
+        self.limit.done(&done);
         match done {
             Ok(()) => self.shared.problems.clear(TOPIC),
-            Err(what) => {
+            Err(failed) => {
                 self.there = None;
-                self.shared.problems.set(TOPIC, what, SystemTime::now());
+                self.shared.problems.set(TOPIC, failed.what, SystemTime::now());
             }
         }
         Some(
@@ -122,7 +125,7 @@ impl Duty {
         )
     }
 
-    async fn write(&mut self, status: Value, uid: &str) -> Result<(), String> {
+    async fn write(&mut self, status: Value, uid: &str) -> Result<(), Failed> {
         let name = self.shared.node_name.clone();
         let ours = PatchParams::apply(MANAGER).force();
         let stale = self
@@ -150,7 +153,7 @@ impl Duty {
         }
         let object = bgp::with_status(&name, &status, Timestamp::now());
         let done = asked(self.api.patch_status(&name, &ours, &Patch::Apply(&object))).await;
-        let object = done.map_err(|(_, what)| what)?;
+        let object = done?;
         there.reported = status;
         there.status = There::of(Some(&object)).status;
         Ok(())

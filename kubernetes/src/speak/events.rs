@@ -58,22 +58,23 @@ async fn write(shared: &Shared, api: &Api<Event>, tally: &mut Tally, limit: &mut
             }
         };
         let counts = matches!(write, Write::Count(..));
-        match done {
-            Ok(_) => tally.done(&write, Timestamp::now()),
-            Err((Some(404), _)) if counts => tally.lost(&write, Timestamp::now()),
+        let done = done.map(drop);
+        match (&done, done.as_ref().err().and_then(|failed| failed.code)) {
+            (Ok(()), _) => tally.done(&write, Timestamp::now()),
+            (_, Some(404)) if counts => tally.lost(&write, Timestamp::now()),
             // Its answer was lost the last time.
-            Err((Some(409), _)) if !counts => tally.done(&write, Timestamp::now()),
-            Err((Some(400 | 422), what)) => {
-                tracing::warn!("an Event is refused: {what}");
+            (_, Some(409)) if !counts => tally.done(&write, Timestamp::now()),
+            (Err(failed), Some(400 | 422)) => {
+                tracing::warn!("an Event is refused: {}", failed.what);
                 tally.drop_refused(&write);
             }
-            Err((_, what)) => {
-                limit.done(false);
-                shared.problems.set(TOPIC, what, SystemTime::now());
+            (Err(failed), _) => {
+                shared.problems.set(TOPIC, failed.what.clone(), SystemTime::now());
+                limit.done(&done);
                 return;
             }
         }
-        limit.done(true);
+        limit.done(&Ok(()));
         shared.problems.clear(TOPIC);
     }
 }

@@ -24,6 +24,7 @@ const REQUEST: Duration = Duration::from_secs(10);
 struct Limit {
     last: Option<Instant>,
     failures: u32,
+    refused: bool,
 }
 
 impl Limit {
@@ -35,24 +36,46 @@ impl Limit {
         };
         let pause = match self.failures {
             0 => spacing,
-            more => pace.failing(more),
+            more => pace.failing(more, self.refused),
         };
         let next = self.last? + pause;
         let now = Instant::now();
         (next > now).then(|| next - now)
     }
 
-    fn done(&mut self, well: bool) {
+    fn done<T>(&mut self, done: &Result<T, Failed>) {
         self.last = Some(Instant::now());
-        self.failures = if well { 0 } else { self.failures.saturating_add(1) };
+        self.failures = if done.is_ok() {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
+        self.refused = done
+            .as_ref()
+            .is_err_and(|failed| failed.code.is_some_and(|code| code < 500));
     }
 }
 
-/// What a request came to; an error in words, with the status that the server answered.
-async fn asked<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, (Option<u16>, String)> {
+/// Why a request came to nothing.
+#[derive(Debug)]
+struct Failed {
+    /// The status of the answer, if there was one.
+    code: Option<u16>,
+    /// In words.
+    what: String,
+}
+
+/// What a request came to.
+async fn asked<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, Failed> {
     match tokio::time::timeout(REQUEST, request).await {
-        Ok(done) => done.map_err(|error| (error::code(&error), error::says(&error))),
-        Err(_) => Err((None, error::silence())),
+        Ok(done) => done.map_err(|error| Failed {
+            code: error::code(&error),
+            what: error::says(&error),
+        }),
+        Err(_) => Err(Failed {
+            code: None,
+            what: error::silence(),
+        }),
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Limit, asked, pause};
+use super::{Failed, Limit, asked, pause};
 use crate::follow::Shared;
 use crate::follow::known::{Kind, Table};
 use crate::node::{self, NodeView, Verdict, Weight};
@@ -97,7 +97,7 @@ impl Duty {
         let (name, params) = (self.shared.node_name.clone(), PatchParams::default());
         let patch = Patch::Strategic(patch);
         let done = asked(self.api.patch_status(&name, &params, &patch)).await;
-        self.condition.done(done.is_ok());
+        self.condition.done(&done);
         self.heard(done);
     }
 
@@ -111,15 +111,18 @@ impl Duty {
         let params = PatchParams::default();
         let done = match serde_json::from_value(patch) {
             Ok(patch) => asked(self.api.patch(&name, &params, &Patch::Json::<()>(patch))).await,
-            Err(error) => Err((None, format!("not a JSON patch: {error}"))),
+            Err(error) => Err(Failed {
+                code: None,
+                what: format!("not a JSON patch: {error}"),
+            }),
         };
         // The taints were others meanwhile: they are looked at anew.
-        let moved = matches!(done, Err((Some(409 | 422), _)));
-        self.taint.done(done.is_ok() || moved);
-        let done = match moved {
-            true => asked(self.api.get(&name)).await,
-            false => done,
+        let moved = |failed: &Failed| matches!(failed.code, Some(409 | 422));
+        let done = match done {
+            Err(failed) if moved(&failed) => asked(self.api.get(&name)).await,
+            done => done,
         };
+        self.taint.done(&done);
         self.heard(done);
         Some(
             self.taint
@@ -129,7 +132,7 @@ impl Duty {
     }
 
     /// The Node is as the server said; or something is wrong.
-    fn heard(&self, done: Result<Node, (Option<u16>, String)>) {
+    fn heard(&self, done: Result<Node, Failed>) {
         match done {
             Ok(node) => {
                 self.shared.problems.clear(TOPIC);
@@ -137,7 +140,7 @@ impl Duty {
                 self.shared
                     .change(|known| known.node.put(name, NodeView::of(&node)));
             }
-            Err((_, what)) => self.shared.problems.set(TOPIC, what, SystemTime::now()),
+            Err(failed) => (self.shared.problems).set(TOPIC, failed.what, SystemTime::now()),
         }
     }
 

@@ -39,6 +39,7 @@ pub fn admitted(target: &Target, resource: &Resource, mut body: Value) -> Result
     }
     body["metadata"] = Value::Object(metadata.clone());
     if let Some(schema) = &resource.schema {
+        schema::drop_nulls(&mut body, schema);
         schema::check(&body, schema, "").map_err(|what| {
             let name = target.name.clone().unwrap_or_default();
             let what = what.trim_start_matches('.');

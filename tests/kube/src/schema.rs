@@ -3,6 +3,27 @@
 
 use serde_json::Value;
 
+/// Drops nulls where the schema has none, as the API server does before it checks.
+pub fn drop_nulls(value: &mut Value, schema: &Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|key, child| match schema["properties"].get(key) {
+                Some(schema) => !child.is_null() || schema["nullable"] == Value::Bool(true),
+                None => true,
+            });
+            for (key, child) in object.iter_mut() {
+                if let Some(schema) = schema["properties"].get(key) {
+                    drop_nulls(child, schema);
+                }
+            }
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| drop_nulls(item, &schema["items"])),
+        _ => {}
+    }
+}
+
 /// Drops what the schema does not know, as the API server does before it stores.
 pub fn prune(value: &mut Value, schema: &Value) {
     if schema["x-kubernetes-preserve-unknown-fields"] != Value::Bool(true) && schema["type"] == "object" {
@@ -112,6 +133,13 @@ mod tests {
         let mut value = json!({"a": 1, "x": 1, "b": {"y": 1}, "c": [{"d": "x", "e": 1}]});
         prune(&mut value, &schema());
         assert_eq!(value, json!({"a": 1, "b": {"y": 1}, "c": [{"d": "x"}]}));
+    }
+
+    #[test]
+    fn nulls_are_dropped_where_there_are_none() {
+        let mut value = json!({"a": null, "b": {"y": null}, "c": [{"d": null}], "x": null});
+        drop_nulls(&mut value, &schema());
+        assert_eq!(value, json!({"b": {"y": null}, "c": [{}], "x": null}));
     }
 
     #[test]

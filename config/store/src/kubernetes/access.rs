@@ -1,12 +1,18 @@
-//! The rights that this store needs, and no others: what `deploy/rbac.yaml` is made from.
+//! The rights of Kubernetes that our programs need, and no others: what `deploy/rbac` and `deploy/base/rbac.yaml` are
+//! made from.
 //!
-//! An agent reads the operator's resources and Kubernetes' Nodes, and writes records. Whoever runs `roadbed apply` or
-//! `delete` writes resources as themselves, with [`operator`]; agents cannot.
+//! Three roles. [`agent`] is what an agent needs of the datastore: it reads the operator's resources and Kubernetes'
+//! Nodes, and writes records. [`node`] is what it needs beside that, with whatever datastore: it follows Services and its
+//! pods, and says on its Node how it is. Whoever runs `roadbed apply` or `delete` writes resources as themselves, with
+//! [`operator`]; agents cannot.
+//!
+//! RBAC has no "of one's own node": who may patch a Node may patch each. Of the Node only its taints, labels and
+//! annotations (`patch nodes`) and its status can be reached, and no right to create or delete one is given.
 
 use config::fields::ResourceKind;
 use serde_json::{Value, json};
 
-use super::kinds::{Kind, LEASE_NAMESPACE};
+use super::kinds::{GROUP, Kind, LEASE_NAMESPACE};
 
 const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["create", "update", "delete"];
@@ -14,6 +20,10 @@ const WRITE: &[&str] = &["create", "update", "delete"];
 /// Leases are not watched, and end by themselves.
 const LISTED: &[&str] = &["get", "list"];
 const HELD: &[&str] = &["create", "update"];
+
+/// Events about Nodes, which live in no namespace, are kept in this one.
+const EVENT_NAMESPACE: &str = "default";
+const REPORTS: &str = "bgpnodestatuses";
 
 /// Some verbs on one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +55,7 @@ fn status(kind: Kind) -> Rule {
     }
 }
 
-/// What an agent needs.
+/// What an agent needs of Kubernetes as its datastore.
 pub fn agent() -> Vec<Rule> {
     let mut rules = vec![rule(Kind::CoreNode, &[READ])];
     rules.extend(ResourceKind::ALL.map(|kind| rule(Kind::Resource(kind), &[READ])));
@@ -53,6 +63,32 @@ pub fn agent() -> Vec<Rule> {
     rules.extend(Kind::RECORDS.map(|kind| rule(kind, &[READ, WRITE])));
     rules.push(rule(Kind::Lease, &[LISTED, HELD]));
     rules
+}
+
+/// What an agent needs of the Kubernetes that its node belongs to: Services, its pods and their namespaces; its own
+/// Node with its taint and condition; Events about it; the status of BGP.
+pub fn node() -> Vec<Rule> {
+    let of = |group, resource: &str, verbs: &[&'static str]| Rule {
+        group,
+        resource: resource.to_owned(),
+        verbs: verbs.to_vec(),
+        namespace: None,
+    };
+    vec![
+        of("", "services", &["list", "watch"]),
+        of("discovery.k8s.io", "endpointslices", &["list", "watch"]),
+        of("", "pods", READ),
+        of("", "namespaces", READ),
+        of("", "nodes", READ),
+        of("", "nodes", &["patch"]),
+        of("", "nodes/status", &["patch"]),
+        of(GROUP, REPORTS, &["get", "create", "patch"]),
+        of(GROUP, &format!("{REPORTS}/status"), &["patch"]),
+        Rule {
+            namespace: Some(EVENT_NAMESPACE),
+            ..of("events.k8s.io", "events", &["create", "patch"])
+        },
+    ]
 }
 
 /// What an operator needs beyond what an agent has, to write resources.
@@ -66,37 +102,58 @@ pub fn operator() -> Vec<Rule> {
 
 const API: &str = "rbac.authorization.k8s.io";
 
-/// The objects of RBAC: a service account for the agents with its roles and bindings, and roles for operators. What
-/// is needed in one namespace only is granted there only.
-pub fn manifest() -> Vec<Value> {
+/// The service account of the agents, with what they need whatever the datastore is.
+pub fn node_manifest() -> Vec<Value> {
+    let metadata = json!({"name": "roadbed", "namespace": LEASE_NAMESPACE});
+    let mut objects = vec![json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})];
+    objects.extend(role("roadbed-node", &node(), true));
+    objects
+}
+
+/// What the agents need beside that where Kubernetes is the datastore.
+pub fn datastore_manifest() -> Vec<Value> {
+    role("roadbed-datastore", &agent(), true)
+}
+
+/// A role for operators. Who gets it, is theirs to say.
+pub fn operator_manifest() -> Vec<Value> {
+    let reports = Rule {
+        group: GROUP,
+        resource: REPORTS.to_owned(),
+        verbs: READ.to_vec(),
+        namespace: None,
+    };
+    role("roadbed-operator", &[operator(), vec![reports]].concat(), false)
+}
+
+/// The objects of RBAC for some rules: what is needed in one namespace only is granted there only.
+fn role(name: &str, needed: &[Rule], bound: bool) -> Vec<Value> {
     let account = json!({"kind": "ServiceAccount", "name": "roadbed", "namespace": LEASE_NAMESPACE});
-    let mut objects = vec![json!({
-        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "roadbed", "namespace": LEASE_NAMESPACE},
-    })];
-    for (name, needed) in [("roadbed-agent", agent()), ("roadbed-operator", operator())] {
-        for (kind, namespace) in [("ClusterRole", None), ("Role", Some(LEASE_NAMESPACE))] {
-            let mut metadata = json!({"name": name});
-            if let Some(namespace) = namespace {
-                metadata["namespace"] = json!(namespace);
-            }
-            let object =
-                |kind: String| json!({"apiVersion": format!("{API}/v1"), "kind": kind, "metadata": metadata});
-            let mut role = object(kind.to_owned());
-            role["rules"] = rules(&needed, namespace);
-            objects.push(role);
-            if name == "roadbed-agent" {
-                let mut binding = object(format!("{kind}Binding"));
-                binding["roleRef"] = json!({"apiGroup": API, "kind": kind, "name": name});
-                binding["subjects"] = json!([account]);
-                objects.push(binding);
-            }
+    let mut objects = Vec::new();
+    for namespace in [None, Some(LEASE_NAMESPACE), Some(EVENT_NAMESPACE)] {
+        let kind = namespace.map_or("ClusterRole", |_| "Role");
+        let rules = rules(needed, namespace);
+        if rules.is_empty() {
+            continue;
+        }
+        let mut metadata = json!({"name": name});
+        if let Some(namespace) = namespace {
+            metadata["namespace"] = json!(namespace);
+        }
+        let version = format!("{API}/v1");
+        objects.push(json!({"apiVersion": version, "kind": kind, "metadata": metadata, "rules": rules}));
+        if bound {
+            objects.push(json!({
+                "apiVersion": version, "kind": format!("{kind}Binding"), "metadata": metadata,
+                "roleRef": {"apiGroup": API, "kind": kind, "name": name}, "subjects": [account],
+            }));
         }
     }
     objects
 }
 
 /// Rules as RBAC writes them: what has the same group and verbs is one.
-fn rules(all: &[Rule], namespace: Option<&str>) -> Value {
+fn rules(all: &[Rule], namespace: Option<&str>) -> Vec<Value> {
     let mut joined: Vec<(&str, &[&str], Vec<&str>)> = Vec::new();
     for rule in all.iter().filter(|rule| rule.namespace == namespace) {
         match joined

@@ -147,7 +147,7 @@ impl Says {
                 store,
                 detail: format!("we may not {} {}: {said}", call.verb, call.resource),
                 fix: format!(
-                    "grant {} on {} (deploy/rbac.yaml has all that is needed)",
+                    "grant {} on {} (deploy/rbac has all that is needed)",
                     call.verb, call.resource
                 ),
             },
@@ -260,7 +260,7 @@ mod tests {
         };
         for (code, parts) in [
             (401, ["does not know us", "service account"]),
-            (403, ["may not create ipamblocks.roadbed.dev", "deploy/rbac.yaml"]),
+            (403, ["may not create ipamblocks.roadbed.dev", "deploy/rbac"]),
             (
                 404,
                 [

@@ -37,20 +37,27 @@ fn golden(path: &Path, text: &str) {
 #[test]
 fn the_definitions_are_those_of_the_code() {
     let (folder, from) = (deploy().join("crds"), "config/store/src/kubernetes/crds");
-    let mut files = Vec::new();
+    // What agents report in goes with every datastore, and is in a folder of its own.
+    let status = "status";
+    let (mut files, mut reports) = (vec![status.to_owned()], Vec::new());
     for definition in crds::all() {
         let file = format!("{}.yaml", definition.spec.names.plural);
         let value = serde_json::to_value(&definition).expect("JSON");
         let text = yaml(from, std::slice::from_ref(&value));
         let back: Value = serde_saphyr::from_str(&text).expect("YAML");
         assert_eq!(back, value, "{file} says the same");
+        let (folder, files) = match definition.spec.names.kind.as_str() {
+            "BGPNodeStatus" => (folder.join(status), &mut reports),
+            _ => (folder.clone(), &mut files),
+        };
         golden(&folder.join(&file), &text);
         files.push(file);
     }
     files.sort();
-    let kustomization =
-        json!({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": files});
-    golden(&folder.join("kustomization.yaml"), &yaml(from, &[kustomization]));
+    for (folder, files) in [(folder.clone(), &files), (folder.join(status), &reports)] {
+        let kustomization = json!({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": files});
+        golden(&folder.join("kustomization.yaml"), &yaml(from, &[kustomization]));
+    }
     let mut there: Vec<String> = (std::fs::read_dir(&folder).expect("the folder"))
         .map(|entry| {
             entry
@@ -67,8 +74,14 @@ fn the_definitions_are_those_of_the_code() {
 
 #[test]
 fn the_rights_are_those_of_the_code() {
-    let text = yaml("config/store/src/kubernetes/access.rs", &access::manifest());
-    golden(&deploy().join("rbac.yaml"), &text);
+    let from = "config/store/src/kubernetes/access.rs";
+    for (file, objects) in [
+        ("base/rbac.yaml", access::node_manifest()),
+        ("rbac/datastore.yaml", access::datastore_manifest()),
+        ("rbac/operator.yaml", access::operator_manifest()),
+    ] {
+        golden(&deploy().join(file), &yaml(from, &objects));
+    }
 }
 
 /// The schema of a kind's specification.
@@ -230,6 +243,18 @@ fn the_rules_between_fields() {
             None,
         ),
         ("IPReservation", "a", json!({"reservedCIDRs": ["10.0.0.1"]}), None),
+        (
+            "BGPConfiguration",
+            "default",
+            json!({"serviceClusterIPs": [{"cidr": "10.96.0.0/12"}], "serviceLoadBalancerAggregation": "Disabled"}),
+            None,
+        ),
+        (
+            "IPPool",
+            "a",
+            json!({"cidr": "10.0.0.0/16", "disableBGPExport": true}),
+            None,
+        ),
     ] {
         let object = json!({
             "apiVersion": "roadbed.dev/v1", "kind": kind, "metadata": {"name": name}, "spec": spec,

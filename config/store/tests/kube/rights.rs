@@ -1,4 +1,4 @@
-//! Exactly the rights of `deploy/rbac.yaml` are enough, and each is needed.
+//! Exactly the rights of `deploy/rbac` are enough, and each is needed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -35,12 +35,47 @@ pub struct BgpConfigurationSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub listen_port: Option<i32>,
+    /// Ranges of ClusterIPs: every node announces each as a whole.
+    #[serde(rename = "serviceClusterIPs", default, skip_serializing_if = "Vec::is_empty")]
+    pub service_cluster_ips: Vec<ServiceRange>,
+    /// Ranges of `spec.externalIPs` of Services: only those inside are announced.
+    #[serde(rename = "serviceExternalIPs", default, skip_serializing_if = "Vec::is_empty")]
+    pub service_external_ips: Vec<ServiceRange>,
+    /// Ranges of load balancers' addresses: only those inside are announced.
+    #[serde(
+        rename = "serviceLoadBalancerIPs",
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub service_load_balancer_ips: Vec<ServiceRange>,
+    /// `Enabled` (default): every node announces each range of load balancers as a whole. `Disabled`: each address of a
+    /// Service by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_load_balancer_aggregation: Option<Aggregation>,
     /// false keeps learned routes out of the kernel: a pure route server. Default true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install_routes: Option<bool>,
     /// The longest wait for the first full feed before routes of an earlier run are swept, up to 1h. Default 60s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feed_deferral_time: Option<String>,
+}
+
+/// A range of addresses of Services.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct ServiceRange {
+    /// The range, such as `10.96.0.0/12`; a /32 or /128 is one address.
+    #[schemars(length(max = 64), regex(pattern = "^[0-9A-Fa-f.:]+/[0-9]{1,3}$"))]
+    pub cidr: String,
+}
+
+/// How ranges of load balancers are announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Aggregation {
+    /// As a whole.
+    Enabled,
+    /// Address by address.
+    Disabled,
 }
 
 /// A peering beyond the mesh.
@@ -59,6 +94,19 @@ pub struct BgpConfigurationSpec {
     printcolumn(name = "AS", type_ = "string", json_path = ".spec.asNumber"),
     printcolumn(name = "Node", type_ = "string", json_path = ".spec.node"),
     printcolumn(name = "Nodes", type_ = "string", json_path = ".spec.nodeSelector"),
+    printcolumn(name = "Peers", type_ = "string", json_path = ".spec.peerSelector"),
+    printcolumn(
+        name = "Passive",
+        type_ = "boolean",
+        json_path = ".spec.passive",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Transit",
+        type_ = "boolean",
+        json_path = ".spec.transit",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

@@ -76,6 +76,9 @@ pub struct IpPoolSpec {
     /// What its addresses are for. Default `Workload` and `Tunnel`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_uses: Vec<Use>,
+    /// true: blocks and addresses of this pool are not announced to any peer. Default false.
+    #[serde(rename = "disableBGPExport", skip_serializing_if = "Option::is_none")]
+    pub disable_bgp_export: Option<bool>,
     /// Blocks of nodes with the same label value come from one range. Needs a datastore with transactions (etcd).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aggregate: Option<Aggregate>,

@@ -16,6 +16,7 @@ mod ipam;
 mod node;
 mod records;
 mod shared;
+mod status;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray::Schema;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -23,7 +24,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-/// Every definition: of the operator's resources first, then of the records.
+/// Every definition: of the operator's resources first, then of the records, and of what agents report.
 pub fn all() -> Vec<CustomResourceDefinition> {
     let mut all = vec![
         bgp::BGPConfiguration::crd(),
@@ -38,6 +39,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         records::IPAMLoan::crd(),
         records::IPAMSticky::crd(),
         records::IPAMAddress::crd(),
+        status::BGPNodeStatus::crd(),
     ];
     for definition in &mut all {
         let single = SINGLE.contains(&definition.spec.names.kind.as_str());

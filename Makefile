@@ -4,7 +4,7 @@ CARGO ?= $(shell command -v cargo 2>/dev/null || echo $(HOME)/.cargo/bin/cargo)
 # Scenarios start several daemons each: more of them at once than this only makes all of them slow.
 THREADS ?= 4
 
-.PHONY: help demo test bench-ipam bench-cni build release fmt lint clean
+.PHONY: help demo test bench-ipam bench-cni build release image fmt lint clean
 
 help:
 	@echo 'make demo          the two racks: a fabric of real kernel network stacks, shown and checked'
@@ -14,6 +14,7 @@ help:
 	@echo 'make bench-cni     ADD and DEL of the CNI plugin beside the reference plugins (root)'
 	@echo 'make build         debug build of all programs'
 	@echo 'make release       release build of all programs'
+	@echo 'make image         container image with static programs, nothing fetched but crates (podman); IMAGE=name:tag'
 	@echo 'make clean         removes what was built'
 
 demo:
@@ -36,6 +37,16 @@ bench-cni:
 	@scripts/install-deps bench
 	$(CARGO) build --release --locked -p bench-cni -p cni -p roadbed
 	target/release/bench-cni
+
+# The target is named, so that build scripts and macros, which cannot be static, are built without the flag.
+IMAGE ?= roadbed:0.1.0
+TARGET ?= $(shell $(dir $(CARGO))rustc -vV | sed -n 's/^host: //p')
+PROGRAMS = target/$(TARGET)/dist
+image:
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --profile dist --locked --target $(TARGET) -p roadbed -p cni
+	mkdir -p target/image
+	cp deploy/image/Dockerfile $(PROGRAMS)/roadbed $(PROGRAMS)/roadbed-cni target/image/
+	podman build $(if $(PLATFORM),--platform $(PLATFORM)) -t $(IMAGE) target/image
 
 lint:
 	@scripts/install-deps test

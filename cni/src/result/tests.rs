@@ -1,6 +1,7 @@
 //! The forms, version by version.
 
 use config::api::cni::CniRoute;
+use proptest::prelude::*;
 
 use super::*;
 use crate::netconf::NetConf;
@@ -131,4 +132,46 @@ fn the_ipam_plugins_result_has_no_interfaces() {
         leased(Version::V0_3_1, &given, routes())["ips"][0]["version"],
         "4"
     );
+}
+
+/// A result of plugins before us: interfaces by name, and addresses, each on one of them or on none.
+fn earlier() -> impl Strategy<Value = (Vec<String>, Vec<Option<usize>>)> {
+    proptest::collection::vec("[a-z]{1,8}", 0..4).prop_flat_map(|names| {
+        let on = match names.len() {
+            0 => Just(None).boxed(),
+            all => proptest::option::of(0..all).boxed(),
+        };
+        (Just(names), proptest::collection::vec(on, 0..5))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A chain never moves an address to another interface, in no version.
+    #[test]
+    fn every_address_stays_on_its_interface((names, on) in earlier(), number in 0..SUPPORTED.len()) {
+        let version = SUPPORTED[number];
+        let interfaces: Vec<Value> = names.iter().map(|name| json!({ "name": name, "sandbox": "/n" })).collect();
+        let ips: Vec<Value> = on.iter().enumerate().map(|(n, on)| match on {
+            Some(index) => json!({ "address": format!("192.0.2.{n}/24"), "interface": index }),
+            None => json!({ "address": format!("192.0.2.{n}/24") }),
+        }).collect();
+        let conf = json!({ "cniVersion": version.as_str(), "name": "n", "prevResult": { "interfaces": interfaces, "ips": ips } });
+        let previous = Previous::of(&NetConf::parse(conf.to_string().as_bytes()).unwrap()).unwrap();
+        let result = added(version, &sample(), "/n", previous, None);
+
+        let name_of = |ip: &Value| ip["interface"].as_u64().map(|index| {
+            result["interfaces"][usize::try_from(index).unwrap()]["name"].as_str().unwrap().to_owned()
+        });
+        let placed: Vec<Option<String>> = result["ips"].as_array().unwrap().iter().map(name_of).collect();
+        let expected: Vec<Option<String>> = on.iter().map(|on| on.map(|index| names[index].clone())).collect();
+        let ours = [Some("eth0".to_owned()), Some("eth0".to_owned())];
+        prop_assert_eq!(placed, [expected.as_slice(), ours.as_slice()].concat());
+        prop_assert_eq!(result["interfaces"].as_array().unwrap().len(), names.len() + 2);
+
+        // What is printed is a result that the next plugin, or CHECK, can read.
+        let next = json!({ "cniVersion": version.as_str(), "name": "n", "prevResult": result });
+        prop_assert!(Previous::of(&NetConf::parse(next.to_string().as_bytes()).unwrap()).is_ok());
+    }
 }

@@ -126,7 +126,8 @@ fn up_with(scenario: &str, conflist: Option<&str>) -> Cluster {
     cluster
 }
 
-fn runtime(fabric: &Fabric, node: &str, conflist: Option<&str>) -> Containerd {
+/// The containerd of a node, with our plugins (recorded) where there is a network list.
+pub fn runtime(fabric: &Fabric, node: &str, conflist: Option<&str>) -> Containerd {
     let plugin = |name: &str| Plugin {
         name: name.to_owned(),
         program: cni(),

@@ -43,6 +43,29 @@ fn an_installed_network_is_ready_without_a_restart_of_the_runtime() {
     cluster.fabric.run("n1", &format!("ping -c 1 -W 2 {}", web.ipv4));
     cluster.remove("n1", &web);
 
+    // A version that this containerd does not read: the pod's event says so, and installing again mends it.
+    let file = runtime.network_folder().join("10-roadbed.conflist");
+    let text = std::fs::read_to_string(&file).expect("the network configuration");
+    let newer = text.replace("\"1.0.0\"", "\"1.1.0\"");
+    assert_ne!(newer, text);
+    std::fs::write(&file, newer).expect("write the network configuration");
+    let refused = eventually("containerd has read the file", || {
+        let run = runtime.client().run_pod(&Pod::new("newer"));
+        run.err().ok_or_else(|| "the pod came up".to_owned())
+    });
+    assert!(
+        refused.to_string().contains("unsupported CNI result version"),
+        "{refused}"
+    );
+    cluster.fabric.run("n1", &install);
+    let pod = Pod::new("again");
+    let again = eventually("a pod of the mended network", || {
+        let run = runtime.client().run_pod(&pod);
+        run.map_err(|e| e.to_string())
+    });
+    runtime.client().stop_pod(&again).expect("StopPodSandbox");
+    runtime.client().remove_pod(&again).expect("RemovePodSandbox");
+
     cluster
         .fabric
         .run("n1", &format!("{roadbed} cni uninstall {folders}"));
@@ -50,13 +73,8 @@ fn an_installed_network_is_ready_without_a_restart_of_the_runtime() {
     let left: Vec<_> = [runtime.plugin_folder(), runtime.network_folder()]
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).expect("the folder"))
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
+        .map(|entry| entry.expect("an entry").file_name())
+        .map(|name| name.to_string_lossy().into_owned())
         .filter(|name| name.contains("roadbed"))
         .collect();
     check(left.is_empty(), || format!("{left:?} stays")).unwrap_or_else(|e| panic!("{e}"));

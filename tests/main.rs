@@ -7,9 +7,11 @@ mod cleanup;
 mod cni;
 mod datastore;
 mod dual_stack;
+mod guard;
 mod interop_bird;
 mod interop_frr;
 
+mod install;
 mod layering;
 mod repair;
 mod restart;

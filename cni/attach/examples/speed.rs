@@ -35,7 +35,7 @@ fn namespace() -> (PathBuf, mpsc::Sender<()>) {
 fn link(netns: PathBuf, n: usize) -> PodLink {
     let container = format!("speed-{n}");
     let v4 = std::net::Ipv4Addr::from(0x0a01_0000 + n as u32 + 1);
-    let v6 = std::net::Ipv6Addr::from(0x2001_0db8_0001_u128 << 80 | n as u128 + 1);
+    let v6 = std::net::Ipv6Addr::from((0x2001_0db8_0001_u128 << 80) + n as u128 + 1);
     PodLink {
         netns,
         ifname: "eth0".into(),

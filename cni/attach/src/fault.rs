@@ -4,6 +4,15 @@
 
 use std::io;
 
+#[cfg(test)]
+pub(crate) use plan::Plan;
+pub(crate) use plan::current;
+
+/// A step that can fail.
+pub(crate) fn point(step: &str) -> io::Result<()> {
+    plan::pass(step)
+}
+
 #[cfg(not(test))]
 mod plan {
     use std::io;
@@ -30,9 +39,16 @@ mod plan {
     use std::io;
     use std::sync::{Arc, Mutex};
 
-    /// How many points still let through, and the name of the one that did not.
+    #[derive(Default)]
+    struct Count {
+        /// Points that still let through.
+        left: usize,
+        /// The name of the one that did not.
+        failed: Option<String>,
+    }
+
     #[derive(Clone, Default)]
-    pub(crate) struct Plan(Option<Arc<Mutex<(usize, Option<String>)>>>);
+    pub(crate) struct Plan(Option<Arc<Mutex<Count>>>);
 
     thread_local! {
         static PLAN: RefCell<Plan> = RefCell::default();
@@ -44,7 +60,10 @@ mod plan {
 
     impl Plan {
         pub(crate) fn fail_after(points: usize) -> Plan {
-            Plan(Some(Arc::new(Mutex::new((points, None)))))
+            Plan(Some(Arc::new(Mutex::new(Count {
+                left: points,
+                failed: None,
+            }))))
         }
 
         pub(crate) fn none() -> Plan {
@@ -57,7 +76,7 @@ mod plan {
 
         /// The step that failed.
         pub(crate) fn failed(&self) -> Option<String> {
-            self.0.as_ref()?.lock().unwrap().1.clone()
+            self.0.as_ref()?.lock().unwrap().failed.clone()
         }
     }
 
@@ -66,23 +85,14 @@ mod plan {
             return Ok(());
         };
         let mut plan = plan.lock().unwrap();
-        if plan.1.is_some() {
+        if plan.failed.is_some() {
             return Ok(());
         }
-        if plan.0 > 0 {
-            plan.0 -= 1;
+        if plan.left > 0 {
+            plan.left -= 1;
             return Ok(());
         }
-        plan.1 = Some(step.to_owned());
+        plan.failed = Some(step.to_owned());
         Err(io::Error::other("injected"))
     }
-}
-
-#[cfg(test)]
-pub(crate) use plan::Plan;
-pub(crate) use plan::current;
-
-/// A step that can fail.
-pub(crate) fn point(step: &str) -> io::Result<()> {
-    plan::pass(step)
 }

@@ -92,7 +92,7 @@ pub(crate) fn check(link: &PodLink) -> Result<(), Error> {
             "the routes of {name} have a default route, and its network says defaultRoute: false; take one of them out"
         ));
     }
-    crate::sysctl::pod(link)?;
+    crate::sysctl::pod(link, None)?;
     Ok(())
 }
 

@@ -135,7 +135,7 @@ impl Netlink {
                 match answer {
                     Answer::Object(_) => return,
                     Answer::Refused(source) => {
-                        drop(first_refusal.get_or_insert_with(|| Error::at(step)(source)))
+                        _ = first_refusal.get_or_insert_with(|| Error::at(step)(source))
                     }
                     Answer::End => {}
                 }

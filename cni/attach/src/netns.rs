@@ -81,11 +81,6 @@ impl Netns {
         &self.file
     }
 
-    /// Where it was found.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Does the work with a thread inside the namespace at hand.
     ///
     /// # Errors

@@ -3,21 +3,30 @@
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::model::{Attached, GATEWAY_V6, Mac, PodLink};
+use crate::model::{Attached, Mac, PodLink};
 use crate::names::{Macs, check, is_ours, macs};
 use crate::netlink::Netlink;
 use crate::netns::{Inside, Netns};
 use crate::requests::{
-    Change, Link, change, delete_link, delete_rule, has_tentative, link, make_pair, netns_id, rules, veths,
+    Change, Link, change, delete_link, delete_rule, exists, is_local, link, make_pair, netns_id, rules, veths,
 };
 use crate::routing::table;
 use crate::sides;
 
 /// How long the kernel may take to start a link whose both ends are up.
 const OPERATIONAL: Duration = Duration::from_secs(5);
+/// How long an ADD waits for the pod's addresses to be in use.
+const IN_USE: Duration = Duration::from_secs(2);
+/// Between two looks at what the kernel does by itself.
+const PAUSE: Duration = Duration::from_micros(100);
+/// The kernel changes links one after the other under one lock (RTNL), and who waits for it there burns the processor
+/// and keeps the kernel's own work queues from it. So those who make pods wait here.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Plugs the pod in, or completes and corrects what an earlier call with the same names made. Blocks for a
 /// millisecond or two; any number of pods at once, each from its own thread.
@@ -32,8 +41,12 @@ pub fn add(wanted: &PodLink) -> Result<Attached, Error> {
     netns.enter(|inside| {
         let mut there = socket(inside)?;
         let macs = macs(wanted);
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let made = make(&mut here, &mut there, &netns, wanted, macs)?;
         let result = set_up(&mut here, &mut there, inside, wanted, macs);
+        drop(turn);
+        let result =
+            result.and_then(|attached| wait_in_use(&mut there, &wanted.addresses).map(|()| attached));
         if result.is_err() && made {
             // The first error is the one to report; a pair that stays behind is replaced by the next ADD and
             // removed by DEL.
@@ -66,7 +79,29 @@ pub fn remove(host_ifname: &str) -> Result<(), Error> {
     match link(&mut here, host_ifname).map_err(Error::at(step()))? {
         None => Ok(()),
         Some(found) if !found.is_veth => Err(Error::NotOurs(host_ifname.into())),
-        Some(found) => delete_link(&mut here, found.index).map_err(Error::at(step())),
+        Some(found) => delete(here, found.index).map_err(Error::at(step())),
+    }
+}
+
+/// Deletes a link, and returns when nobody can find it any more: its names, addresses, routes and neighbours are
+/// free. The kernel then waits for its last readers before it frees the memory (`netdev_run_todo`), tens of
+/// milliseconds, and holds the caller so long: that is a thread of its own.
+fn delete(mut here: Netlink, index: u32) -> std::io::Result<()> {
+    let mut watch = Netlink::open()?;
+    let (done, result) = mpsc::channel();
+    let thread = thread::Builder::new().name("rb-delete".into());
+    thread.spawn(move || drop(done.send(delete_link(&mut here, index))))?;
+    loop {
+        match result.recv_timeout(PAUSE) {
+            Ok(result) => return result,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(std::io::Error::other("a thread panicked"));
+            }
+        }
+        if !exists(&mut watch, index)? {
+            return Ok(());
+        }
     }
 }
 
@@ -177,16 +212,8 @@ fn set_up<'env>(
     let pod = correct(there, &wanted.ifname, wanted.mtu, macs.pod)?;
     sides::host(here, wanted, &host, macs)?;
     let routing = sides::pod(there, inside, wanted, &pod, macs)?;
-    let ipv6 =
-        |addresses: &[IpAddr]| -> Vec<IpAddr> { addresses.iter().filter(|a| a.is_ipv6()).copied().collect() };
-    let own = ipv6(&wanted.addresses);
-    let gateway: &[IpAddr] = if own.is_empty() {
-        &[]
-    } else {
-        &[IpAddr::V6(GATEWAY_V6)]
-    };
-    wait_operational(here, &wanted.host_ifname, gateway)?;
-    wait_operational(there, &wanted.ifname, &own)?;
+    wait_operational(here, &wanted.host_ifname)?;
+    wait_operational(there, &wanted.ifname)?;
     Ok(Attached {
         host_mac: macs.host,
         pod_mac: macs.pod,
@@ -197,41 +224,56 @@ fn set_up<'env>(
 
 /// One end, with its hardware address and MTU put right.
 fn correct(netlink: &mut Netlink, name: &str, mtu: u32, mac: Mac) -> Result<Link, Error> {
-    let found = link(netlink, name).map_err(Error::at(format!("look for {name}")))?;
-    let found = found.ok_or_else(|| Error::Kernel {
-        step: format!("find {name}"),
-        source: std::io::Error::other("it vanished while it was set up"),
-    })?;
+    let found = find_link(netlink, name)?;
     let right = Change {
         mtu: (found.mtu != mtu).then_some(mtu),
         mac: (found.mac != Some(mac)).then_some(mac),
         ..Change::default()
     };
-    if right.mtu.is_some() || right.mac.is_some() {
-        let step = format!("set MTU {mtu} and hardware address {mac} of {name}");
-        netlink.carry_out(vec![change(found.index, &right, step)])?;
+    if right.mtu.is_none() && right.mac.is_none() {
+        return Ok(found);
     }
-    Ok(found)
+    let step = format!("set MTU {mtu} and hardware address {mac} of {name}");
+    netlink.carry_out(vec![change(found.index, &right, step)])?;
+    find_link(netlink, name)
+}
+
+fn find_link(netlink: &mut Netlink, name: &str) -> Result<Link, Error> {
+    let found = link(netlink, name).map_err(Error::at(format!("look for {name}")))?;
+    found.ok_or_else(|| Error::Kernel {
+        step: format!("find {name}"),
+        source: std::io::Error::other("it vanished while it was set up"),
+    })
 }
 
 /// A link starts a moment after its carrier is there, from a work queue of the kernel's (`net/core/link_watch.c`):
-/// until then it drops what it is given, and IPv6 addresses on it are not used. Since Linux 6.8 the kernel does
-/// that work when it is asked for the link; before, it takes a millisecond, and up to a second where both ends
-/// happen to have the same index.
-fn wait_operational(netlink: &mut Netlink, name: &str, ipv6: &[IpAddr]) -> Result<(), Error> {
+/// until then it drops what it is given. Since Linux 6.8 the kernel does that work when it is asked for the link;
+/// before, it takes a millisecond, and up to a second where both ends happen to have the same index.
+fn wait_operational(netlink: &mut Netlink, name: &str) -> Result<(), Error> {
     let step = || format!("wait until {name} is operational");
     let start = Instant::now();
     loop {
         let found = link(netlink, name).map_err(Error::at(step()))?;
-        if let Some(found) = found.filter(|l| l.operational)
-            && (ipv6.is_empty() || !has_tentative(netlink, found.index, ipv6).map_err(Error::at(step()))?)
-        {
+        if found.is_some_and(|l| l.operational) {
             return Ok(());
         }
         if start.elapsed() > OPERATIONAL {
             let source = std::io::Error::other(format!("it is not after {} s", OPERATIONAL.as_secs()));
             return Err(Error::Kernel { step: step(), source });
         }
-        std::thread::sleep(Duration::from_micros(500));
+        thread::sleep(PAUSE);
     }
+}
+
+/// Waits until the addresses take packets in, which those of IPv6 do a moment after they were put there. One that
+/// the kernel is slow with is no failure: it has it, and comes to it by itself.
+fn wait_in_use(there: &mut Netlink, addresses: &[IpAddr]) -> Result<(), Error> {
+    let start = Instant::now();
+    for &address in addresses.iter().filter(|a| a.is_ipv6()) {
+        let step = || format!("wait until {address} is in use in the pod");
+        while !is_local(there, address).map_err(Error::at(step()))? && start.elapsed() < IN_USE {
+            thread::sleep(PAUSE);
+        }
+    }
+    Ok(())
 }

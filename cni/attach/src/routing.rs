@@ -57,20 +57,23 @@ fn through_other(route: &SeenRoute, index: u32) -> bool {
     route.table == MAIN && route.links.iter().any(|&link| link != index)
 }
 
-/// Whether the default route of a family has to go through the interface.
+/// Whether the default route of a family has to go through the interface. Where that depends on what is free, an
+/// interface stays what it is: one with a table of its own does not take the place of another that lost its route.
 fn default_here(wanted: &PodLink, family: IpAddr, seen: &[SeenRoute], index: u32) -> bool {
     let default = default_net(family);
-    let defaults = || {
-        seen.iter()
-            .filter(|r| r.table == MAIN && r.destination == default)
+    let defaults = |table| {
+        let of_table = move |r: &&SeenRoute| r.table == table && r.destination == default;
+        seen.iter().filter(of_table)
     };
     match wanted.default_route {
         DefaultRoute::No => false,
         DefaultRoute::Yes => true,
         DefaultRoute::IfFree => {
+            let taken = defaults(MAIN).any(|r| through_other(r, index));
+            let second = defaults(table(&wanted.host_ifname)).any(|r| r.links == [index]);
             wanted.routes.contains(&default)
-                || defaults().any(|r| r.links == [index])
-                || !defaults().any(|r| through_other(r, index))
+                || defaults(MAIN).any(|r| r.links == [index])
+                || !(taken || second)
         }
     }
 }

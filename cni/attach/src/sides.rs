@@ -30,21 +30,27 @@ pub(crate) fn has_ipv6_address(link: &PodLink) -> bool {
     link.addresses.iter().any(IpAddr::is_ipv6)
 }
 
+/// The gateways of the pod's families.
+pub(crate) fn gateways(link: &PodLink) -> Vec<IpAddr> {
+    let mut gateways: Vec<IpAddr> = link.addresses.iter().map(|&a| gateway(a)).collect();
+    gateways.sort();
+    gateways.dedup();
+    gateways
+}
+
 /// The node's end, in the namespace of the calling thread.
 ///
 /// `proxy_arp` answers a pod that asks for its gateway although it need not, `rp_filter` lets through only packets
 /// from the pod's own address (strict), forwarding is on for what comes from the pod.
 pub(crate) fn host(netlink: &mut Netlink, link: &PodLink, host: &Link, macs: Macs) -> Result<(), Error> {
     let name = link.host_ifname.as_str();
-    let kernel_has_ipv6 = sysctl::has_ipv6(name);
+    let kernel_has_ipv6 = host.ipv6.is_some();
     if has_ipv6_address(link) && !kernel_has_ipv6 {
         return Err(Error::Invalid(
             "the pod has an IPv6 address, and this node's kernel has no IPv6; remove the IPv6 pool".into(),
         ));
     }
-    sysctl::host(link, kernel_has_ipv6)
-        .iter()
-        .try_for_each(Setting::set)?;
+    sysctl::host(link, host.ipv6).iter().try_for_each(Setting::set)?;
     let mut requests = Vec::new();
     if kernel_has_ipv6 {
         let quiet = Change {
@@ -72,27 +78,22 @@ pub(crate) fn host(netlink: &mut Netlink, link: &PodLink, host: &Link, macs: Mac
     netlink.carry_out(requests)
 }
 
-/// Settings of the pod, from a thread inside.
-fn pod_sysctls(link: &PodLink, settings: &[Setting]) -> Result<(), Error> {
-    if has_ipv6_address(link) && !sysctl::has_ipv6(&link.ifname) {
-        return Err(Error::Invalid(
-            "the pod has an IPv6 address, and its kernel has no IPv6".into(),
-        ));
-    }
-    settings.iter().try_for_each(Setting::set)
-}
-
 /// The pod's end, through a socket of its namespace. The node's end is up already. Gives the routing that is there.
 pub(crate) fn pod<'env>(
     netlink: &mut Netlink,
     inside: &Inside<'env>,
-    link: &'env PodLink,
+    link: &PodLink,
     pod: &Link,
     macs: Macs,
 ) -> Result<Routing, Error> {
-    let settings = sysctl::pod(link)?;
+    if has_ipv6_address(link) && pod.ipv6.is_none() {
+        return Err(Error::Invalid(
+            "the pod has an IPv6 address, and its kernel has no IPv6".into(),
+        ));
+    }
+    let settings = sysctl::pod(link, pod.ipv6)?;
     inside
-        .run(move || pod_sysctls(link, &settings))
+        .run(move || settings.iter().try_for_each(Setting::set))
         .map_err(Error::at("work in the pod's namespace"))??;
     let name = format!("{} in the pod", link.ifname);
     let there =
@@ -122,10 +123,7 @@ fn pod_addresses(link: &PodLink, index: u32, there: &[IpNet], macs: Macs, name: 
     requests.extend(wanted.iter().map(|&net| put_address(index, net, name)));
     let stale = there.iter().filter(|net| !wanted.contains(net));
     requests.extend(stale.map(|&net| delete_address(index, net, name)));
-    let mut gateways: Vec<IpAddr> = link.addresses.iter().map(|&a| gateway(a)).collect();
-    gateways.sort();
-    gateways.dedup();
-    let entries = gateways.into_iter();
+    let entries = gateways(link).into_iter();
     requests.extend(entries.map(|g| put_neighbour(index, g, macs.host, name)));
     requests
 }

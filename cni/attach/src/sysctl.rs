@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::fault;
 use crate::model::PodLink;
+use crate::requests::Ipv6Settings;
 
 /// A sysctl and the value that it shall have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub(crate) struct Setting {
     pub name: String,
     path: PathBuf,
     pub value: String,
+    /// What the kernel said of it with the link: it need not be read. A lookup in `/proc/sys` takes longer the more
+    /// namespaces there are.
+    known: Option<i32>,
 }
 
 /// Of one interface: `net.FAMILY.TABLE.IFNAME.KEY`.
@@ -24,25 +28,28 @@ fn of_interface(family: &str, table: &str, ifname: &str, key: &str, value: &str)
         name: format!("net.{family}.{table}.{ifname}.{key}"),
         path: PathBuf::from(format!("/proc/sys/net/{family}/{table}/{ifname}/{key}")),
         value: value.to_owned(),
+        known: None,
     }
 }
 
-/// False on a kernel without IPv6.
-pub(crate) fn has_ipv6(ifname: &str) -> bool {
-    Path::new(&format!("/proc/sys/net/ipv6/conf/{ifname}")).is_dir()
+fn ipv6(ifname: &str, key: &str, value: &str, known: Option<i32>) -> Setting {
+    Setting {
+        known,
+        ..of_interface("ipv6", "conf", ifname, key, value)
+    }
 }
 
 /// What the node's end must have beside [`router`]; with IPv6 as far as the kernel has it for the interface.
 ///
 /// `proxy_delay`: a question for the gateway's hardware address is answered at once. Nothing is learned from the pod.
-pub(crate) fn host(link: &PodLink, ipv6: bool) -> Vec<Setting> {
+pub(crate) fn host(link: &PodLink, now: Option<Ipv6Settings>) -> Vec<Setting> {
     let name = link.host_ifname.as_str();
     let mut all = vec![of_interface("ipv4", "neigh", name, "proxy_delay", "0")];
-    if ipv6 {
-        all.push(of_interface("ipv6", "conf", name, "accept_ra", "0"));
+    if let Some(now) = now {
+        all.push(ipv6(name, "accept_ra", "0", Some(now.accept_ra)));
         if link.addresses.iter().any(|a| a.is_ipv6()) {
-            all.push(of_interface("ipv6", "conf", name, "disable_ipv6", "0"));
-            all.push(of_interface("ipv6", "conf", name, "forwarding", "1"));
+            all.push(ipv6(name, "disable_ipv6", "0", Some(now.disable_ipv6)));
+            all.push(ipv6(name, "forwarding", "1", Some(now.forwarding)));
         }
     }
     all
@@ -59,14 +66,16 @@ pub(crate) fn router(link: &PodLink) -> [Setting; 3] {
 ///
 /// # Errors
 /// A name or a value that cannot be.
-pub(crate) fn pod(link: &PodLink) -> Result<Vec<Setting>, Error> {
+pub(crate) fn pod(link: &PodLink, now: Option<Ipv6Settings>) -> Result<Vec<Setting>, Error> {
     let mut all = Vec::new();
     if link.addresses.iter().any(|a| a.is_ipv6()) {
         // Runtimes switch IPv6 off in new namespaces; a pod that has an IPv6 address wants it. Nobody else is on the
         // link, so there is nothing to detect, and the pod's own link-local address is there at once.
-        all.push(of_interface("ipv6", "conf", "lo", "disable_ipv6", "0"));
-        let own = [("disable_ipv6", "0"), ("accept_ra", "0"), ("accept_dad", "0")];
-        all.extend(own.map(|(key, value)| of_interface("ipv6", "conf", &link.ifname, key, value)));
+        let name = link.ifname.as_str();
+        all.push(ipv6("lo", "disable_ipv6", "0", None));
+        all.push(ipv6(name, "disable_ipv6", "0", now.map(|n| n.disable_ipv6)));
+        all.push(ipv6(name, "accept_ra", "0", now.map(|n| n.accept_ra)));
+        all.push(ipv6(name, "accept_dad", "0", now.map(|n| n.accept_dad)));
     }
     let asked: Result<Vec<Setting>, Error> = link
         .sysctls
@@ -131,6 +140,7 @@ fn asked(name: &str, value: &str, link: &PodLink) -> Result<Setting, Error> {
         name: format!("net.{}", parts.join(".")),
         path,
         value: value.trim().to_owned(),
+        known: None,
     })
 }
 
@@ -162,7 +172,11 @@ impl Setting {
     pub(crate) fn set(&self) -> Result<(), Error> {
         let step = format!("set {} to {}", self.name, self.value);
         fault::point(&step).map_err(Error::at(&step))?;
-        if self.read()?.is_some_and(|found| self.is_met_by(&found)) {
+        let there = match self.known {
+            Some(known) => Some(known.to_string()),
+            None => self.read()?,
+        };
+        if there.is_some_and(|found| self.is_met_by(&found)) {
             return Ok(());
         }
         let refused = match fs::write(&self.path, &self.value) {

@@ -1,7 +1,6 @@
 //! Addresses of one link.
 
 use std::io;
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
@@ -81,21 +80,4 @@ pub(crate) fn addresses(netlink: &mut Netlink, index: u32, all: bool) -> io::Res
     let found = on_link(netlink, index)?.into_iter();
     let counts = |m: &AddressMessage| all || m.header.scope == AddressScope::Universe;
     Ok(found.filter(counts).filter_map(|m| net_of(&m)).collect())
-}
-
-/// One of these addresses on a link is not in use yet: the kernel takes even one that needs no duplicate address
-/// detection into use from a work queue, when the link is operational (`net/ipv6/addrconf.c`).
-pub(crate) fn has_tentative(netlink: &mut Netlink, index: u32, of: &[IpAddr]) -> io::Result<bool> {
-    let mut ask = AddressMessage::default();
-    ask.header.family = AddressFamily::Inet6;
-    ask.header.index = index;
-    let answers = netlink.dump(&RouteNetlinkMessage::GetAddress(ask))?;
-    Ok(answers.iter().any(|answer| match answer {
-        RouteNetlinkMessage::NewAddress(message) => {
-            message.header.index == index
-                && message.header.flags.contains(AddressHeaderFlags::Tentative)
-                && net_of(message).is_some_and(|net| of.contains(&net.addr()))
-        }
-        _ => false,
-    }))
 }

@@ -30,8 +30,34 @@ pub(crate) struct Link {
     pub mtu: u32,
     /// It is set up.
     pub up: bool,
+    /// Its settings in IPv6; `None`: it has none, for the kernel has no IPv6 or the MTU is too small.
+    pub ipv6: Option<Ipv6Settings>,
     /// The kernel's state of it is up (RFC 2863): it sends, and does not drop what it is given.
     pub operational: bool,
+}
+
+/// Some of `net.ipv6.conf.IFNAME`, as the kernel says them with the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Ipv6Settings {
+    pub disable_ipv6: i32,
+    pub forwarding: i32,
+    pub accept_ra: i32,
+    pub accept_dad: i32,
+}
+
+fn ipv6_settings(spec: &AfSpecUnspec) -> Option<Ipv6Settings> {
+    let AfSpecUnspec::Inet6(parts) = spec else {
+        return None;
+    };
+    parts.iter().find_map(|part| match part {
+        AfSpecInet6::DevConf(conf) => Some(Ipv6Settings {
+            disable_ipv6: conf.disable_ipv6,
+            forwarding: conf.forwarding,
+            accept_ra: conf.accept_ra,
+            accept_dad: conf.accept_dad,
+        }),
+        _ => None,
+    })
 }
 
 impl Link {
@@ -49,6 +75,7 @@ impl Link {
                 LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
                 LinkAttribute::OperState(state) => link.operational = *state == State::Up,
                 LinkAttribute::Address(bytes) => link.mac = bytes.as_slice().try_into().ok().map(Mac),
+                LinkAttribute::AfSpecUnspec(specs) => link.ipv6 = specs.iter().find_map(ipv6_settings),
                 LinkAttribute::LinkInfo(infos) => {
                     link.is_veth = infos.iter().any(|i| matches!(i, LinkInfo::Kind(InfoKind::Veth)));
                 }
@@ -177,6 +204,18 @@ pub(crate) fn change(index: u32, change: &Change, step: String) -> Request {
         message: RouteNetlinkMessage::SetLink(message),
         flags: 0,
         step,
+    }
+}
+
+/// True while there is a link of this index.
+pub(crate) fn exists(netlink: &mut Netlink, index: u32) -> io::Result<bool> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])];
+    match netlink.ask(RouteNetlinkMessage::GetLink(message)) {
+        Ok(_) => Ok(true),
+        Err(e) if e.raw_os_error() == Some(nix::libc::ENODEV) => Ok(false),
+        Err(e) => Err(e),
     }
 }
 

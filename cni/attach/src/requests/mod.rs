@@ -7,16 +7,16 @@ mod neighbour;
 mod route;
 mod rule;
 
-pub(crate) use address::{addresses, delete_address, has_tentative, put_address};
-pub(crate) use link::{Change, Link, change, delete_link, link, make_pair, netns_id, veths};
+pub(crate) use address::{addresses, delete_address, put_address};
+pub(crate) use link::{
+    Change, Ipv6Settings, Link, change, delete_link, exists, link, make_pair, netns_id, veths,
+};
 pub(crate) use neighbour::{Neighbour, neighbour, put_neighbour};
-pub(crate) use route::{Route, SeenRoute, add_route, delete_route, routes};
+pub(crate) use route::{Route, SeenRoute, add_route, delete_route, is_local, routes};
 pub(crate) use rule::{SeenRule, add_rule, delete_rule, rules};
 
 #[cfg(test)]
 pub(crate) use link::links;
-#[cfg(test)]
-pub(crate) use neighbour::delete_neighbour;
 
 use std::net::IpAddr;
 

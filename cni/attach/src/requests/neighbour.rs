@@ -48,15 +48,6 @@ pub(crate) fn put_neighbour(index: u32, address: IpAddr, mac: Mac, name: &str) -
     }
 }
 
-#[cfg(test)]
-pub(crate) fn delete_neighbour(index: u32, address: IpAddr) -> Request {
-    Request {
-        message: RouteNetlinkMessage::DelNeighbour(neighbour_message(index, address)),
-        flags: 0,
-        step: format!("delete the neighbour {address}"),
-    }
-}
-
 /// The entry for an address on a link (Linux 5.0).
 pub(crate) fn neighbour(netlink: &mut Netlink, index: u32, address: IpAddr) -> io::Result<Option<Neighbour>> {
     let ask = RouteNetlinkMessage::GetNeighbour(neighbour_message(index, address));

@@ -1,6 +1,5 @@
 //! Routes inside the pod: of the main table, and of the table of an interface.
 
-use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
@@ -37,17 +36,6 @@ pub(crate) struct SeenRoute {
     pub links: Vec<u32>,
     pub ours: bool,
     message: RouteMessage,
-}
-
-impl fmt::Display for SeenRoute {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.destination)?;
-        if let Some(gateway) = self.gateway {
-            write!(f, " via {gateway}")?;
-        }
-        let links: Vec<String> = self.links.iter().map(u32::to_string).collect();
-        write!(f, " through link {}", links.join(", "))
-    }
 }
 
 /// A new route.
@@ -104,6 +92,22 @@ pub(crate) fn routes(netlink: &mut Netlink) -> io::Result<Vec<SeenRoute>> {
         seen.extend(answers.into_iter().filter_map(read));
     }
     Ok(seen)
+}
+
+/// Packets to this address are taken in. The kernel makes the route that says so for an IPv6 address from a work queue
+/// (`addrconf_dad_work`), also where there is no duplicate to be detected; until then it drops them.
+pub(crate) fn is_local(netlink: &mut Netlink, address: IpAddr) -> io::Result<bool> {
+    let mut ask = RouteMessage::default();
+    ask.header.address_family = family_of(address);
+    ask.header.destination_prefix_length = IpNet::from(address).prefix_len();
+    ask.attributes.push(RouteAttribute::Destination(address.into()));
+    match netlink.ask(RouteNetlinkMessage::GetRoute(ask)) {
+        Ok(answers) => Ok(answers
+            .iter()
+            .any(|a| matches!(a, RouteNetlinkMessage::NewRoute(r) if r.header.kind == RouteType::Local))),
+        Err(e) if e.raw_os_error() == Some(nix::libc::ENETUNREACH) => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 fn read(answer: RouteNetlinkMessage) -> Option<SeenRoute> {

@@ -18,8 +18,12 @@ fn link(ifname: &str, addresses: &[&str], sysctls: &[(&str, &str)]) -> PodLink {
     }
 }
 
+fn settings(link: &PodLink) -> Result<Vec<Setting>, Error> {
+    pod(link, None)
+}
+
 fn paths(link: &PodLink) -> Vec<String> {
-    let all = pod(link).unwrap();
+    let all = settings(link).unwrap();
     all.iter().map(|s| s.path.display().to_string()).collect()
 }
 
@@ -48,7 +52,7 @@ fn what_is_of_all_interfaces_comes_first_and_what_is_asked_for_wins() {
         ("net.ipv6.conf.IFNAME.accept_ra", "2"),
         ("net.ipv6.conf.all.forwarding", "1"),
     ];
-    let all = pod(&link("eth0", &["2001:db8::1"], &asked)).unwrap();
+    let all = settings(&link("eth0", &["2001:db8::1"], &asked)).unwrap();
     let of = |key: &str| all.iter().position(|s| s.path.ends_with(key)).unwrap();
     assert!(of("all/forwarding") < of("eth0/accept_ra"));
     let accept_ra: Vec<&str> = all
@@ -80,7 +84,7 @@ fn what_is_not_a_sysctl_of_the_pods_network_is_refused_by_name() {
         ("net.ipv6.conf.all.disable_ipv6", "1", "leave IPv6 on"),
         ("net.ipv6.conf.IFNAME.disable_ipv6", "1", "leave IPv6 on"),
     ] {
-        let text = pod(&link("eth0", &["2001:db8::1"], &[(name, value)]))
+        let text = settings(&link("eth0", &["2001:db8::1"], &[(name, value)]))
             .unwrap_err()
             .to_string();
         assert!(
@@ -89,7 +93,7 @@ fn what_is_not_a_sysctl_of_the_pods_network_is_refused_by_name() {
         );
     }
     assert!(
-        pod(&link(
+        settings(&link(
             "eth0",
             &["10.0.0.1"],
             &[("net.ipv6.conf.all.disable_ipv6", "1")]
@@ -100,7 +104,7 @@ fn what_is_not_a_sysctl_of_the_pods_network_is_refused_by_name() {
 
 #[test]
 fn values_are_compared_as_the_kernel_writes_them() {
-    let range = &pod(&link(
+    let range = &settings(&link(
         "eth0",
         &["10.0.0.1"],
         &[("net.ipv4.ip_local_port_range", " 1024 65000")],

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::namespaces::{NODE_V4, NODE_V6, Ns, eventually, host_routes, index_of, links, pod_link, talk};
 use crate::netlink::Netlink;
 use crate::requests;
-use crate::{DefaultRoute, Error, Mac, PodLink, add, host_ifname, list, remove};
+use crate::{DefaultRoute, Error, Mac, PodLink, add, list, remove};
 
 #[test]
 fn a_pod_and_its_node_reach_each_other_at_once_in_both_families() {

@@ -13,6 +13,7 @@ mod interop_frr;
 
 mod install;
 mod layering;
+mod on_kubernetes;
 mod repair;
 mod restart;
 mod runtimes;

@@ -1,5 +1,5 @@
 //! The fabric of these scenarios: nodes n1 and n2 and a plain machine on one wire, containers that nobody has
-//! plugged in yet, and pools for every kind of network.
+//! plugged in yet, and pools for every kind of network. The cluster's own network has both families, the others IPv4.
 
 use std::process::Stdio;
 
@@ -13,14 +13,20 @@ pub const REFERENCE_PLUGINS: &str = "/usr/lib/cni";
 pub const MACHINE: &str = "192.0.2.200";
 pub const UNDERLAY_GATEWAY: &str = "198.51.100.1";
 
+/// Sessions of each node: one, which carries both families.
+pub const SESSIONS: usize = 1;
+
 /// The pools, each with a block on each node: `pods` for everyone, the others for networks that name them.
 /// `underlay` is a network of the fabric itself: its addresses are found on the wire, not by BGP.
 fn resources() -> String {
     let mut text = "apiVersion: roadbed.dev/v1\nkind: BGPConfiguration\nmetadata: { name: default }\n\
-                    spec: { asNumber: 64512, nodeToNodeMeshEnabled: true }\n"
+                    spec: { asNumber: 64512, nodeToNodeMeshEnabled: true }\n\
+                    ---\napiVersion: roadbed.dev/v1\nkind: IPAMConfiguration\nmetadata: { name: default }\n\
+                    spec: { addressCoolDown: 0s }\n"
         .to_owned();
     for (name, rest) in [
         ("pods", "cidr: 10.244.0.0/16"),
+        ("pods6", "cidr: '2001:db8:244::/48'"),
         ("storage", "cidr: 10.245.0.0/16, assignmentMode: Manual"),
         ("bridged", "cidr: 10.246.0.0/16, assignmentMode: Manual"),
         (
@@ -36,8 +42,8 @@ fn resources() -> String {
     for i in 1..=2 {
         text += &format!(
             "---\napiVersion: roadbed.dev/v1\nkind: Node\nmetadata: {{ name: n{i} }}\n\
-             spec: {{ bgp: {{ ipv4Address: 192.0.2.1{i}/24 }}, podCIDRs: \
-             [10.244.{i}.0/24, 10.245.{i}.0/24, 10.246.{i}.0/24, 198.51.100.{}/26] }}\n",
+             spec: {{ bgp: {{ ipv4Address: 192.0.2.1{i}/24, ipv6Address: '2001:db8:1::1{i}/64' }}, podCIDRs: \
+             [10.244.{i}.0/24, '2001:db8:244:{i}::/64', 10.245.{i}.0/24, 10.246.{i}.0/24, 198.51.100.{}/26] }}\n",
             i * 64
         );
     }
@@ -51,15 +57,29 @@ pub fn up(scenario: &str, containers: &[&str]) -> Fabric {
     let machine = [
         format!("ip addr add {MACHINE}/24 dev eth1"),
         format!("ip addr add {UNDERLAY_GATEWAY}/24 dev eth1"),
+        "ip addr add 2001:db8:1::200/64 dev eth1 nodad".to_owned(),
         "ip route add 10.244.1.0/24 via 192.0.2.11".to_owned(),
+        "ip route add 2001:db8:244:1::/64 via 2001:db8:1::11".to_owned(),
         "ip route add 10.245.1.0/24 via 192.0.2.11".to_owned(),
         "ip route add 10.246.1.0/24 via 192.0.2.11".to_owned(),
     ];
     let machine: Vec<&str> = machine.iter().map(String::as_str).collect();
     let mut builder = Builder::new(scenario)
         .resources(&resources())
-        .agent("n1", &["ip addr add 192.0.2.11/24 dev eth1"])
-        .agent("n2", &["ip addr add 192.0.2.12/24 dev eth1"])
+        .agent(
+            "n1",
+            &[
+                "ip addr add 192.0.2.11/24 dev eth1",
+                "ip addr add 2001:db8:1::11/64 dev eth1 nodad",
+            ],
+        )
+        .agent(
+            "n2",
+            &[
+                "ip addr add 192.0.2.12/24 dev eth1",
+                "ip addr add 2001:db8:1::12/64 dev eth1 nodad",
+            ],
+        )
         .host("machine", &machine)
         .host(
             "switch",
@@ -80,7 +100,9 @@ pub fn up(scenario: &str, containers: &[&str]) -> Fabric {
     let fabric = builder.up();
     for node in ["n1", "n2"] {
         install(&fabric, node);
-        eventually("the session of the nodes", || view::converged(&fabric, node, 1));
+        eventually("the session of the nodes", || {
+            view::converged(&fabric, node, SESSIONS)
+        });
     }
     fabric
 }
@@ -182,7 +204,7 @@ pub struct Traces {
 
 /// What a node has now.
 pub fn traces(fabric: &Fabric, node: &str) -> Traces {
-    let translations = fabric.run(node, "iptables-save -t nat");
+    let translations = fabric.run(node, "iptables-save -t nat") + &fabric.run(node, "ip6tables-save -t nat");
     Traces {
         links: crate::support::kernel::links(fabric, node),
         routes: crate::support::kernel::ours(fabric, node).into_keys().collect(),
@@ -190,7 +212,9 @@ pub fn traces(fabric: &Fabric, node: &str) -> Traces {
         // Chains of a plugin's own stay, empty, as it made them; what is about one container does not.
         translations: translations
             .lines()
-            .filter(|line| line.starts_with("-A") && line.contains("10.24"))
+            .filter(|line| {
+                line.starts_with("-A") && [":244:", "10.24"].iter().any(|pods| line.contains(pods))
+            })
             .map(str::to_owned)
             .collect(),
         rules: fabric.run(node, "ip rule show"),

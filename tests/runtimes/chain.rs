@@ -24,7 +24,7 @@ fn full(version: &str) -> Value {
 /// What a runtime offers: everything.
 fn wishes() -> Value {
     json!({
-        "ips": ["10.244.1.60/32"],
+        "ips": ["10.244.1.60/32", "2001:db8:244:1::60/128"],
         "mac": "02:00:00:00:00:60",
         "portMappings": [{ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" }],
         "bandwidth": { "ingressRate": 8_000_000, "ingressBurst": 800_000, "egressRate": 4_000_000, "egressBurst": 400_000 },
@@ -84,12 +84,15 @@ fn every_plugin_does_its_work(fabric: &Fabric, version: &str) {
     // Ours: the address and the hardware address that were asked for.
     let inside = link(fabric, "c1");
     assert_eq!(kernel::text(&inside, "address"), "02:00:00:00:00:60");
-    pings(fabric, "machine", "10.244.1.60");
+    for address in ["10.244.1.60", "2001:db8:244:1::60"] {
+        pings(fabric, "machine", address);
+    }
     // portmap: from another node and from a machine that knows nothing of pods.
     serve(fabric, "c1", 80, version);
     for from in ["n2", "machine"] {
         answers(fabric, from, "192.0.2.11", 8080, version);
     }
+    answers(fabric, "n2", "2001:db8:1::11", 8080, version);
     // bandwidth: a bucket on our end, and one behind an intermediate device for the other direction.
     let ours = host_end(&result);
     let found = disciplines(fabric, "n1");
@@ -110,15 +113,26 @@ fn every_plugin_does_its_work(fabric: &Fabric, version: &str) {
     );
     assert!(inside["flags"].to_string().contains("PROMISC"), "{inside}");
     if version != "0.3.1" {
-        pod.check().unwrap_or_else(|e| panic!("CHECK: {e:#?}"));
+        passes_up_to_portmap(&pod);
     }
     pod.del();
     // Runtimes say it twice.
     pod.del();
 }
 
+/// The reference portmap 1.1.1 looks for its IPv4 rules in the tables of IPv6 as well: where a port is published and
+/// both families can be filtered, its CHECK never succeeds. What comes before it in the list has then.
+fn passes_up_to_portmap(pod: &Attachment<'_>) {
+    if let Err(refused) = pod.check() {
+        let known = refused.plugin == "portmap" && refused.output.contains("could not check ipv6 dnat");
+        assert!(known, "CHECK: {refused:#?}");
+    }
+}
+
 fn check_goes_through_the_list(fabric: &Fabric) {
-    let mut pod = Attachment::new(fabric, "n1", "c2", "eth0", full("1.0.0")).wishing(wishes());
+    let mut wishes = wishes();
+    wishes["portMappings"] = json!([]);
+    let mut pod = Attachment::new(fabric, "n1", "c2", "eth0", full("1.0.0")).wishing(wishes);
     pod.add();
     pod.check().unwrap_or_else(|e| panic!("CHECK: {e:#?}"));
     // Ours finds what is ours, tuning what is tuning's.
@@ -188,7 +202,7 @@ fn ours_comes_after_another(fabric: &Fabric) {
     serve(fabric, "c2", 81, "behind");
     answers(fabric, "n2", &here, 81, "behind");
     answers(fabric, "n2", "192.0.2.11", 8081, "behind");
-    pod.check().unwrap_or_else(|e| panic!("CHECK: {e:#?}"));
+    passes_up_to_portmap(&pod);
     pod.del();
     eventually("the address is given back", || {
         kernel::no_route(fabric, "n1", &here)

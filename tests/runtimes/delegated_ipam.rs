@@ -20,11 +20,11 @@ fn bridge() -> Value {
     single("bridged", plugin)
 }
 
-/// A veth pair for each pod.
+/// A veth pair for each pod. Without a wish the gateway is one that `ptp` can put on the node.
 fn ptp() -> Value {
     let plugin = json!({
         "type": "ptp",
-        "ipam": { "type": "roadbed-ipam", "pools": ["storage"], "gateway": "block", "routes": [{ "dst": "0.0.0.0/0" }] },
+        "ipam": { "type": "roadbed-ipam", "pools": ["storage"], "routes": [{ "dst": "0.0.0.0/0" }] },
     });
     single("links", plugin)
 }

@@ -1,6 +1,7 @@
 //! podman with everything of its own inside one node: storage, configuration, control groups. It runs in the
 //! node's namespaces, so that what libcni and podman write to the standard places goes with the node.
 
+use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
@@ -93,7 +94,8 @@ impl<'a> Engine<'a> {
     /// The same, which may fail.
     pub fn try_run(&self, name: &str, options: &[&str], command: &[&str]) -> Output {
         let files = self.root_filesystem(name);
-        let head = ["run", "--detach", "--name", name];
+        let parent = format!("--cgroup-parent=/{}", self.control_group());
+        let head = ["run", "--detach", &parent, "--name", name];
         self.try_podman(&[&head, options, &["--rootfs", &files], command].concat())
     }
 
@@ -149,6 +151,11 @@ impl<'a> Engine<'a> {
         )
     }
 
+    /// The control group over all containers, which podman leaves behind.
+    fn control_group(&self) -> String {
+        format!("{}-{}", self.fabric.name(), self.node)
+    }
+
     /// A node has a `/sys` of its own, without the control groups: they are mounted in it once more, as the
     /// machine has them.
     fn show_control_groups(&self) {
@@ -188,5 +195,22 @@ impl Drop for Engine<'_> {
         if !done.status.success() {
             eprintln!("podman rm: {}", String::from_utf8_lossy(&done.stderr));
         }
+        let top = Path::new("/sys/fs/cgroup");
+        let hierarchies = folders(top);
+        for hierarchy in hierarchies.iter().map(|h| h.as_path()).chain([top]) {
+            remove_groups(&hierarchy.join(self.control_group()));
+        }
     }
+}
+
+/// The folders in a folder; none where it is not there.
+fn folders(dir: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|e| e.path()).filter(|path| path.is_dir()).collect()
+}
+
+/// Removes a control group and those in it; the files in them are not files.
+fn remove_groups(group: &Path) {
+    folders(group).iter().for_each(|inner| remove_groups(inner));
+    let _ = std::fs::remove_dir(group);
 }

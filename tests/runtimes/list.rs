@@ -218,10 +218,11 @@ pub fn plain(address: &Value) -> String {
     text.split('/').next().unwrap_or_default().to_owned()
 }
 
-/// The one address of an interface.
+/// The one IPv4 address of an interface.
 #[track_caller]
 pub fn address(result: &Value, ifname: &str) -> String {
-    let all = addresses(result, ifname);
-    assert_eq!(all.len(), 1, "addresses of {ifname} in {result:#}");
-    all[0].clone()
+    let mut all = addresses(result, ifname);
+    all.retain(|address| address.contains('.'));
+    assert_eq!(all.len(), 1, "IPv4 addresses of {ifname} in {result:#}");
+    all.remove(0)
 }

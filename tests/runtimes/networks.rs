@@ -13,8 +13,7 @@ fn pods() -> Value {
     single("pods", json!({ "type": "roadbed" }))
 }
 
-/// net1: ours with other pools, and no default route. The reference `sbr` makes what comes to its address be
-/// answered through it.
+/// net1: ours with other pools, and no default route. What comes to its address is answered through it all the same.
 fn storage() -> Value {
     let ours = json!({
         "type": "roadbed",
@@ -91,9 +90,14 @@ fn each_address_is_reached_through_its_network(fabric: &Fabric, near: &Pod<'_>, 
     for address in &far.addresses {
         pings(fabric, "near", address);
     }
-    // The other node itself, and a machine of the fabric for the network that is on the fabric.
-    pings(fabric, "n2", &near.addresses[0]);
-    pings(fabric, "machine", &near.addresses[2]);
+    // And from where no network of the pod leads but the default route: the node takes only an answer that comes
+    // out of the interface whose address it has.
+    for address in &near.addresses[..2] {
+        pings(fabric, "n2", address);
+    }
+    for address in &near.addresses {
+        pings(fabric, "machine", address);
+    }
 }
 
 fn the_source_belongs_to_the_interface(fabric: &Fabric, near: &Pod<'_>, far: &Pod<'_>) {
@@ -137,6 +141,12 @@ fn one_network_goes_the_others_stay(fabric: &Fabric, near: &mut Pod<'_>, far: &P
     pings(fabric, "near", &far.addresses[2]);
     near.networks[2].del();
     assert_eq!(kernel::links(fabric, "near"), ["lo"]);
+    let rules = fabric.run("near", "ip rule show");
+    assert_eq!(
+        rules.lines().count(),
+        3,
+        "only the kernel's own rules are left: {rules}"
+    );
 }
 
 /// What is left works, whatever the order.

@@ -3,7 +3,7 @@
 
 use config::api::ApiError;
 use config::api::cni::{CniDel, CniDeleted};
-use ipam::Owner;
+use ipam::{Lease, Owner};
 
 use super::Pods;
 use super::add::in_kernel;
@@ -27,12 +27,22 @@ impl Pods {
         let host_ifname = attach::host_ifname(&owner.container_id, &owner.ifname);
         let link = host_ifname.clone();
         in_kernel(move || attach::remove(&link)).await?;
-        let released = self
-            .release(owner)
-            .await?
-            .map_or_else(Vec::new, |lease| lease.addresses);
+        let lease = self.release(owner).await?;
+        if let Some(lease) = lease.as_ref().filter(|lease| !lease.is_address_only()) {
+            forget_rules(lease).await;
+        }
+        let released = lease.map_or_else(Vec::new, |lease| lease.addresses);
         self.touch();
         tracing::info!(addresses = ?released, interface = %host_ifname, "pod unplugged");
         Ok(CniDeleted { released })
+    }
+}
+
+/// Rules do not vanish with the interface: a pod that loses one of several networks would keep them. They lead to
+/// a table that is empty now, so what fails here is no reason to keep the address.
+async fn forget_rules(lease: &Lease) {
+    let (netns, link) = (lease.netns.clone(), lease.host_ifname.clone());
+    if let Err(error) = in_kernel(move || attach::forget(netns.as_ref(), &link)).await {
+        tracing::warn!(%error, interface = %lease.host_ifname, "rules of an interface that is gone stay in its pod");
     }
 }

@@ -6,6 +6,7 @@
 //! and each entry says why it is there. Interface sysctls of pods belong to whoever makes the pod's link. The meaning of each
 //! is in the kernel's `Documentation/networking/ip-sysctl.rst`.
 
+mod container;
 pub mod guard;
 mod model;
 mod proc;
@@ -13,6 +14,7 @@ mod table;
 
 use std::{fmt, path::Path};
 
+pub use container::open_sysctls;
 pub use model::{Drift, Wanted};
 pub use proc::Error;
 

@@ -44,6 +44,11 @@ pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    match hostnet::open_sysctls() {
+        Ok(true) => tracing::info!("/proc/sys was read-only in this container and is writable now"),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "/proc/sys is read-only in this container and stays so"),
+    }
     let socket = api::bind(&config.socket)?;
     let parts = Parts::start(&config).await?;
     let pods = parts.pods.clone();

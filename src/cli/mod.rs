@@ -8,6 +8,7 @@ mod agent;
 mod apply;
 mod ask;
 mod cleanup;
+mod cni;
 mod delete;
 mod explain;
 mod get;
@@ -65,6 +66,9 @@ enum Command {
     /// Blocks and addresses: how full they are, what is wrong with them.
     #[command(subcommand)]
     Ipam(ipam::Command),
+    /// The CNI plugin on this node: install, uninstall.
+    #[command(subcommand)]
+    Cni(cni::Command),
     /// Remove all that is ours from the kernel (pod links only with --pods); refuses while an agent runs.
     Cleanup(cleanup::Args),
     /// A fabric of network namespaces from a containerlab file.
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Import(import) => import::run(&import),
         Command::Ipam(command) => ipam::run(&command),
+        Command::Cni(command) => cni::run(&command),
         Command::Cleanup(args) => cleanup::run(&args),
         Command::Lab(command) => lab::cli::run(command).map_err(|error| anyhow::anyhow!("{error}")),
     })

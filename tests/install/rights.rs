@@ -1,0 +1,28 @@
+//! The rights that the manifests grant are those that the parts say they need.
+
+use std::collections::BTreeSet;
+
+type Granted = BTreeSet<(String, String, String, Option<String>)>;
+
+#[test]
+fn a_node_is_granted_what_it_says_it_needs() {
+    let mut needed = Granted::new();
+    for access in kubernetes::access() {
+        let namespace = access.namespace.map(str::to_owned);
+        let each = access.verbs.iter().map(|verb| {
+            let [group, resource, verb] = [access.group, access.resource, verb].map(str::to_owned);
+            (group, resource, verb, namespace.clone())
+        });
+        needed.extend(each);
+    }
+    let mut granted = Granted::new();
+    for rule in store::kubernetes::access::node() {
+        let namespace = rule.namespace.map(str::to_owned);
+        let each = rule.verbs.iter().map(|verb| {
+            let (group, verb) = (rule.group.to_owned(), (*verb).to_owned());
+            (group, rule.resource.clone(), verb, namespace.clone())
+        });
+        granted.extend(each);
+    }
+    assert_eq!(granted, needed);
+}

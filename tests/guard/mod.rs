@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use crate::support::plugin::add;
-use crate::support::{Builder, Fabric, SOON, check, eventually, require};
+use crate::support::{Builder, Fabric, SOON, check, eventually, require, view};
 
 const RESOURCES: &str = r#"apiVersion: roadbed.dev/v1
 kind: IPPool
@@ -131,6 +131,10 @@ fn is_guarded(fabric: &Fabric, from: &[String], to: &[String]) {
 fn a_pod_sends_from_no_address_but_its_own() {
     let fabric = fabric();
     eventually("the guard is set", || table(&fabric));
+    eventually("the agent has blocks to give addresses from", || {
+        let blocks = view::status(&fabric, "n1")?.blocks.len();
+        check(blocks == 2, || format!("{blocks} blocks"))
+    });
     let (first, second) = (
         addresses(&add(&fabric, "n1", "c1")),
         addresses(&add(&fabric, "n1", "c2")),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 /// The gateway of every pod in IPv4. No interface has this address; the pod has a permanent neighbour for it.
 pub const GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
@@ -19,19 +19,6 @@ pub fn gateway(address: IpAddr) -> IpAddr {
         IpAddr::V4(_) => GATEWAY_V4.into(),
         IpAddr::V6(_) => GATEWAY_V6.into(),
     }
-}
-
-/// The routes that [`add`](crate::add) makes in a pod with these addresses, in order: destination, gateway.
-pub fn pod_routes(addresses: &[IpAddr]) -> Vec<(IpNet, Option<IpAddr>)> {
-    let mut routes = Vec::with_capacity(3);
-    if addresses.iter().any(IpAddr::is_ipv4) {
-        routes.push((IpNet::from(IpAddr::from(GATEWAY_V4)), None));
-        routes.push((IpNet::V4(Ipv4Net::default()), Some(GATEWAY_V4.into())));
-    }
-    if addresses.iter().any(IpAddr::is_ipv6) {
-        routes.push((IpNet::V6(Ipv6Net::default()), Some(GATEWAY_V6.into())));
-    }
-    routes
 }
 
 /// A hardware address.

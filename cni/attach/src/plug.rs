@@ -50,7 +50,7 @@ pub fn add(wanted: &PodLink) -> Result<Attached, Error> {
         if result.is_err() && made {
             // The first error is the one to report; a pair that stays behind is replaced by the next ADD and
             // removed by DEL.
-            let _ = link(&mut here, &wanted.host_ifname).map(|l| l.map(|l| delete_link(&mut here, l.index)));
+            let _ = link(&mut here, &wanted.host_ifname).map(|l| l.map(|l| delete(l.index)));
             let _ = drop_rules(&mut there, &wanted.host_ifname);
         }
         result
@@ -79,15 +79,15 @@ pub fn remove(host_ifname: &str) -> Result<(), Error> {
     match link(&mut here, host_ifname).map_err(Error::at(step()))? {
         None => Ok(()),
         Some(found) if !found.is_veth => Err(Error::NotOurs(host_ifname.into())),
-        Some(found) => delete(here, found.index).map_err(Error::at(step())),
+        Some(found) => delete(found.index).map_err(Error::at(step())),
     }
 }
 
 /// Deletes a link, and returns when nobody can find it any more: its names, addresses, routes and neighbours are
 /// free. The kernel then waits for its last readers before it frees the memory (`netdev_run_todo`), tens of
 /// milliseconds, and holds the caller so long: that is a thread of its own.
-fn delete(mut here: Netlink, index: u32) -> std::io::Result<()> {
-    let mut watch = Netlink::open()?;
+fn delete(index: u32) -> std::io::Result<()> {
+    let (mut here, mut watch) = (Netlink::open()?, Netlink::open()?);
     let (done, result) = mpsc::channel();
     let thread = thread::Builder::new().name("rb-delete".into());
     thread.spawn(move || drop(done.send(delete_link(&mut here, index))))?;
@@ -184,7 +184,7 @@ fn find(here: &mut Netlink, there: &mut Netlink, netns: &Netns, wanted: &PodLink
             };
         }
     };
-    delete_link(here, outdated.index).map_err(Error::at(format!("delete the outdated {name}")))?;
+    delete(outdated.index).map_err(Error::at(format!("delete the outdated {name}")))?;
     Ok(false)
 }
 

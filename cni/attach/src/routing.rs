@@ -6,6 +6,10 @@
 //! table is 0x52000000 and the first 24 bits of the digits in the name on the node, so it stays the same as long as
 //! the name does. Routes and rules carry protocol 82, rules priority 0x5200. What carries another protocol is left
 //! alone, unless it stands where a route of the interface has to be.
+//!
+//! Further routes of an interface are in the main table and so count for all senders of the pod: what leaves from the
+//! address of another interface to such a destination does not pass the strict reverse path. The interface with the
+//! default route has no rules, for most pods have one interface, and rules cost each of their packets.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -194,4 +198,17 @@ pub(crate) fn has_rule(address: IpAddr, seen: &[SeenRule]) -> bool {
 pub(crate) fn surplus_rules<'a>(routing: &Routing, seen: &'a [SeenRule]) -> Vec<&'a SeenRule> {
     let right = |rule: &SeenRule| rule.exact && rule.from.is_some_and(|from| routing.rules.contains(&from));
     seen.iter().filter(|rule| !right(rule)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_table_follows_from_the_name() {
+        assert_eq!(table("rb48d36029a6c"), 0x5248_d360);
+        assert_eq!(table("rb00000012345"), 0x5200_0000);
+        assert_eq!(table("not ours"), 0x5200_0000);
+        assert_eq!(table("é"), 0x5200_0000);
+    }
 }

@@ -3,9 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::bench::{self, MACHINE, answers, left_nothing, pings, serve, traces};
+use super::bench::{self, answers, left_nothing, pings, serve, traces};
 use super::list::{Attachment, address, list};
 use crate::support::{Fabric, check, eventually, kernel};
+
+/// Our code of a CHECK that found something.
+const DRIFT: u32 = 103;
 
 /// All reference plugins that make sense behind ours.
 fn full(version: &str) -> Value {
@@ -63,6 +66,7 @@ fn host_end(result: &Value) -> String {
 fn the_reference_plugins_work_behind_ours() {
     let fabric = bench::up("chain", &["c1", "c2", "c3"]);
     let before = traces(&fabric, "n1");
+    serve(&fabric, "c1", 80, "behind the port");
     for version in ["1.0.0", "0.4.0", "0.3.1"] {
         every_plugin_does_its_work(&fabric, version);
         left_nothing(&fabric, "n1", &before);
@@ -88,11 +92,10 @@ fn every_plugin_does_its_work(fabric: &Fabric, version: &str) {
         pings(fabric, "machine", address);
     }
     // portmap: from another node and from a machine that knows nothing of pods.
-    serve(fabric, "c1", 80, version);
     for from in ["n2", "machine"] {
-        answers(fabric, from, "192.0.2.11", 8080, version);
+        answers(fabric, from, "192.0.2.11", 8080, "behind the port");
     }
-    answers(fabric, "n2", "2001:db8:1::11", 8080, version);
+    answers(fabric, "n2", "2001:db8:1::11", 8080, "behind the port");
     // bandwidth: a bucket on our end, and one behind an intermediate device for the other direction.
     let ours = host_end(&result);
     let found = disciplines(fabric, "n1");
@@ -138,7 +141,11 @@ fn check_goes_through_the_list(fabric: &Fabric) {
     // Ours finds what is ours, tuning what is tuning's.
     fabric.run("c2", "ip route del default");
     let refused = pod.check().expect_err("the default route is gone");
-    assert_eq!(refused.plugin, "roadbed", "{refused:#?}");
+    assert_eq!(
+        (refused.plugin.as_str(), &refused.error["code"]),
+        ("roadbed", &json!(DRIFT)),
+        "{refused:#?}"
+    );
     assert!(
         refused.output.contains("default") || refused.output.contains("0.0.0.0/0"),
         "{refused:#?}"
@@ -150,7 +157,8 @@ fn check_goes_through_the_list(fabric: &Fabric) {
     pod.del();
 }
 
-/// `mac` is a capability of `tuning` as well: whoever changes the address of our link, the pod stays connected.
+/// `mac` is a capability of `tuning` as well, and belongs on our entry: the node knows the pod by the hardware address
+/// that we gave it, and a later change cuts the pod off. CHECK says so.
 fn another_plugin_sets_the_hardware_address(fabric: &Fabric) {
     let plugins = [
         json!({ "type": "roadbed" }),
@@ -158,14 +166,13 @@ fn another_plugin_sets_the_hardware_address(fabric: &Fabric) {
     ];
     let mac = "02:00:00:00:00:99";
     let mut pod = Attachment::new(fabric, "n1", "c3", "eth0", list("1.0.0", "pods", &plugins))
-        .wishing(json!({ "mac": mac, "bandwidth": {} }));
+        .wishing(json!({ "mac": mac }));
     let result = pod.add();
     assert_eq!(kernel::text(&link(fabric, "c3"), "address"), mac);
     assert!(result["interfaces"].to_string().contains(mac), "{result:#}");
-    let here = address(&result, "eth0");
-    pings(fabric, "n2", &here);
-    pings(fabric, "c3", MACHINE);
-    pod.check().unwrap_or_else(|e| panic!("CHECK: {e:#?}"));
+    let refused = pod.check().expect_err("the hardware address is another one");
+    assert_eq!(refused.plugin, "roadbed", "{refused:#?}");
+    assert!(refused.output.contains(mac), "{refused:#?}");
     pod.del();
 }
 
@@ -216,6 +223,10 @@ fn capabilities_of_others_are_refused_on_ours(fabric: &Fabric) {
         let mut pod =
             Attachment::new(fabric, "n1", "c2", "eth0", list("1.0.0", "pods", &[ours])).wishing(wishes());
         let refused = pod.try_add().expect_err("it is not ours");
+        assert!(
+            [json!(2), json!(7)].contains(&refused.error["code"]),
+            "{refused:#?}"
+        );
         assert!(refused.output.contains(plugin), "{refused:#?}");
         eventually("nothing was made", || {
             let links = kernel::links(fabric, "c2");

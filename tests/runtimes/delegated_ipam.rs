@@ -51,6 +51,7 @@ fn other_plugins_interfaces_have_addresses_of_our_pools() {
     point_to_point_pods_talk(&fabric);
     pods_on_the_fabric_talk(&fabric);
     what_nobody_can_make_here_gets_its_address(&fabric);
+    the_gateway_decides_the_length(&fabric);
     no_address_twice(&fabric);
     the_underlay_is_not_announced(&fabric);
 }
@@ -153,6 +154,24 @@ fn what_nobody_can_make_here_gets_its_address(fabric: &Fabric) {
         pod.del();
         pod.del();
         assert_eq!(bench::used(fabric, "n1"), used);
+    }
+}
+
+/// `gateway` of the section, in words of the result.
+fn the_gateway_decides_the_length(fabric: &Fabric) {
+    for (gateway, length, told) in [
+        (json!("link-local"), "/32", json!("169.254.1.1")),
+        (json!("none"), "/32", Value::Null),
+        (json!(["198.51.100.1/24"]), "/24", json!("198.51.100.1")),
+    ] {
+        let mut network = fabric_interface("ipvlan");
+        network["plugins"][0]["executable"] = "roadbed-ipam".into();
+        network["plugins"][0]["ipam"]["gateway"] = gateway.clone();
+        let mut pod = Attachment::new(fabric, "n1", "c1", "net1", network);
+        let ip = pod.add()["ips"][0].clone();
+        assert!(kernel::text(&ip, "address").ends_with(length), "{gateway}: {ip}");
+        assert_eq!(ip.get("gateway").unwrap_or(&Value::Null), &told, "{gateway}");
+        pod.del();
     }
 }
 

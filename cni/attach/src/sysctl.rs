@@ -69,13 +69,11 @@ pub(crate) fn router(link: &PodLink) -> [Setting; 3] {
 pub(crate) fn pod(link: &PodLink, now: Option<Ipv6Settings>) -> Result<Vec<Setting>, Error> {
     let mut all = Vec::new();
     if link.addresses.iter().any(|a| a.is_ipv6()) {
-        // Runtimes switch IPv6 off in new namespaces; a pod that has an IPv6 address wants it. Nobody else is on the
-        // link, so there is nothing to detect, and the pod's own link-local address is there at once.
+        // Runtimes switch IPv6 off in new namespaces; a pod that has an IPv6 address wants it.
         let name = link.ifname.as_str();
         all.push(ipv6("lo", "disable_ipv6", "0", None));
         all.push(ipv6(name, "disable_ipv6", "0", now.map(|n| n.disable_ipv6)));
         all.push(ipv6(name, "accept_ra", "0", now.map(|n| n.accept_ra)));
-        all.push(ipv6(name, "accept_dad", "0", now.map(|n| n.accept_dad)));
     }
     let asked: Result<Vec<Setting>, Error> = link
         .sysctls

@@ -42,7 +42,6 @@ pub(crate) struct Ipv6Settings {
     pub disable_ipv6: i32,
     pub forwarding: i32,
     pub accept_ra: i32,
-    pub accept_dad: i32,
 }
 
 fn ipv6_settings(spec: &AfSpecUnspec) -> Option<Ipv6Settings> {
@@ -54,7 +53,6 @@ fn ipv6_settings(spec: &AfSpecUnspec) -> Option<Ipv6Settings> {
             disable_ipv6: conf.disable_ipv6,
             forwarding: conf.forwarding,
             accept_ra: conf.accept_ra,
-            accept_dad: conf.accept_dad,
         }),
         _ => None,
     })

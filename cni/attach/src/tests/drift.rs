@@ -303,7 +303,6 @@ fn sysctls() {
         (Node, "net.ipv6.conf.HOST0.forwarding", "0"),
         (Node, "net.ipv6.conf.HOST0.accept_ra", "1"),
         (Pod, "net.ipv6.conf.eth0.accept_ra", "1"),
-        (Pod, "net.ipv6.conf.net1.accept_dad", "1"),
         (Pod, "net.ipv4.conf.eth0.arp_notify", "0"),
         (Pod, "net.ipv4.ip_local_port_range", "2000\t3001"),
     ] {

@@ -18,7 +18,7 @@ pub(super) const BGP_CONFIGURATION: &[Field] = &[
     ),
     yes(
         "spec.serviceClusterIPs",
-        "Ranges of ClusterIPs. Every node announces each range as a whole, and nodes with endpoints of a Service with `externalTrafficPolicy: Local` its ClusterIP as well.",
+        "Ranges of ClusterIPs. Every node announces each range as a whole; the address of a Service with `externalTrafficPolicy` or `internalTrafficPolicy: Local` is announced by itself too, by the nodes with ready endpoints.",
     ),
     yes(
         "spec.serviceClusterIPs[].cidr",
@@ -26,19 +26,19 @@ pub(super) const BGP_CONFIGURATION: &[Field] = &[
     ),
     yes(
         "spec.serviceExternalIPs",
-        "Ranges of `spec.externalIPs` of Services: only those inside are announced.",
+        "Ranges of `spec.externalIPs` of Services, as above; those outside are not announced.",
     ),
     yes(
         "spec.serviceExternalIPs[].cidr",
-        "The range; a /32 or /128 is one address.",
+        "The range; a /32 or /128 is announced where a Service has the address.",
     ),
     yes(
         "spec.serviceLoadBalancerIPs",
-        "Ranges of load balancers' addresses (`status.loadBalancer` of Services): only those inside are announced.",
+        "Ranges of load balancers' addresses (`status.loadBalancer` of Services), as above; those outside are not announced.",
     ),
     yes(
         "spec.serviceLoadBalancerIPs[].cidr",
-        "The range; a /32 or /128 is one address.",
+        "The range; a /32 or /128 is announced where a Service has the address.",
     ),
     yes(
         "spec.serviceLoadBalancerAggregation",

@@ -39,7 +39,8 @@ pub fn with_status(node: &str, status: &Value, now: Timestamp) -> Value {
 
 fn head(node: &str) -> Value {
     let resource = resource();
-    json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": node}})
+    // It has no wishes, and definitions ask for the field all the same.
+    json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": node}, "spec": {}})
 }
 
 /// A status as it is sent and compared: without nulls (which a schema refuses), and without the time of the write.

@@ -1,4 +1,4 @@
-//! The node's BGPNodeStatus.
+//! The node's BGPNodeStatus, by its real definition.
 
 use kube_standin::Resource;
 use kubernetes::report::Report;
@@ -10,12 +10,14 @@ const STATUS: &str = "/apis/roadbed.dev/v1/bgpnodestatuses/a";
 const WRITE: &str = "PATCH /apis/roadbed.dev/v1/bgpnodestatuses/a";
 
 fn install(bed: &Bed) {
-    bed.standin.install(Resource::new(
-        "roadbed.dev",
-        "v1",
-        "bgpnodestatuses",
-        "BGPNodeStatus",
-    ));
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../deploy/crds/status/bgpnodestatuses.yaml"
+    );
+    let text = std::fs::read_to_string(path).expect("the definition is in deploy/");
+    let definition: Value = serde_saphyr::from_str(&text).expect("YAML");
+    bed.standin
+        .install(Resource::of_definition(&definition).expect("a definition"));
 }
 
 fn report(state: &str, received: u64) -> Report {
@@ -23,7 +25,7 @@ fn report(state: &str, received: u64) -> Report {
         routing: None,
         bgp: Some(json!({
             "asn": 64512, "routerID": null,
-            "peers": [{"name": "tor", "state": state, "received": received, "reason": null}],
+            "peers": [{"name": "tor", "address": "192.0.2.1", "state": state, "received": received, "reason": null}],
         })),
     }
 }

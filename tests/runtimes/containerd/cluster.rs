@@ -38,13 +38,13 @@ pub fn node_address(number: usize, ipv4: bool) -> String {
 
 /// A network list with ours first and these plugins behind it.
 pub fn conflist(ours: &Value, behind: &[Value]) -> String {
-    let plugins = [&[ours.clone()], behind].concat();
+    let plugins = [std::slice::from_ref(ours), behind].concat();
     serde_json::json!({ "cniVersion": "1.0.0", "name": "pods", "plugins": plugins }).to_string()
 }
 
 /// Our entry of a list as it is shipped.
 pub fn plain() -> Value {
-    serde_json::json!({ "type": "roadbed" })
+    serde_json::json!({ "type": "roadbed", "capabilities": { "ips": true, "mac": true } })
 }
 
 fn resources() -> String {

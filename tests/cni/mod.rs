@@ -1,6 +1,11 @@
 //! The real plugin binary, executed as a container runtime does: parameters in the environment, the network
 //! configuration on stdin, a result or an error object on stdout (CNI specification 1.0.0).
 
+mod addresses_only;
+mod call;
+mod gone_agent;
+mod lifecycle;
+
 use std::time::Duration;
 
 use serde_json::Value;

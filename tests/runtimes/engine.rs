@@ -1,14 +1,15 @@
 //! podman with everything of its own inside one node: storage, configuration, control groups. It runs in the
 //! node's namespaces, so that what libcni and podman write to the standard places goes with the node.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::bench::{OUR_PLUGINS, REFERENCE_PLUGINS};
-use crate::support::{Fabric, require};
+use crate::support::{Fabric, check, require};
 
 /// Programs of busybox that the containers have.
 const PROGRAMS: [&str; 9] = [
@@ -195,22 +196,40 @@ impl Drop for Engine<'_> {
         if !done.status.success() {
             eprintln!("podman rm: {}", String::from_utf8_lossy(&done.stderr));
         }
-        let top = Path::new("/sys/fs/cgroup");
-        let hierarchies = folders(top);
-        for hierarchy in hierarchies.iter().map(|h| h.as_path()).chain([top]) {
-            remove_groups(&hierarchy.join(self.control_group()));
+        // A group can go when the last process in it has, which the kernel takes a moment for.
+        let gone = lab::wait::until(Duration::from_secs(5), "the control groups are gone", || {
+            let left = remove_groups(&self.control_group());
+            check(left.is_empty(), || format!("{left:?}"))
+        });
+        if let Err(error) = gone {
+            eprintln!("{error}");
         }
     }
 }
 
 /// The folders in a folder; none where it is not there.
-fn folders(dir: &Path) -> Vec<std::path::PathBuf> {
+fn folders(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries.map(|e| e.path()).filter(|path| path.is_dir()).collect()
 }
 
-/// Removes a control group and those in it; the files in them are not files.
-fn remove_groups(group: &Path) {
-    folders(group).iter().for_each(|inner| remove_groups(inner));
+/// Removes a control group in every hierarchy, with those in it; what could not be removed.
+fn remove_groups(name: &str) -> Vec<PathBuf> {
+    let top = PathBuf::from("/sys/fs/cgroup");
+    let hierarchies = folders(&top).into_iter().chain([top]);
+    let mut left = Vec::new();
+    for group in hierarchies
+        .map(|hierarchy| hierarchy.join(name))
+        .filter(|group| group.is_dir())
+    {
+        remove_group(&group);
+        left.extend(group.is_dir().then_some(group));
+    }
+    left
+}
+
+/// The files in a control group are not files: folders are all that has to go.
+fn remove_group(group: &Path) {
+    folders(group).iter().for_each(|inner| remove_group(inner));
     let _ = std::fs::remove_dir(group);
 }

@@ -1,12 +1,31 @@
 //! A node of a fabric whose API server, the stand-in of `tests/kube`, listens on its loopback.
 
-use kube_standin::{Resource, Standin};
+use kube_standin::{Resource, Rights, Standin};
 use serde_json::{Value, json};
+use store::kubernetes::access;
 
 use super::{Builder, Fabric, eventually, roadbed, view};
 
 /// The token of the node; it must appear nowhere.
 pub const TOKEN: &str = "s3cr3t-t0ken";
+
+/// The token of whoever runs commands there.
+const OPERATOR: &str = "0perator-t0ken";
+
+/// Exactly what the manifests grant: to the agents, and to an operator.
+fn rights() -> Rights {
+    let agents = [access::node_manifest(), access::datastore_manifest()].concat();
+    let mut operators = access::operator_manifest();
+    for (kind, namespace) in [("ClusterRole", None), ("Role", Some("kube-system"))] {
+        operators.push(json!({
+            "kind": format!("{kind}Binding"), "metadata": {"name": "operator", "namespace": namespace},
+            "roleRef": {"kind": kind, "name": "roadbed-operator"},
+            "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": "operator"}],
+        }));
+    }
+    let agents = Rights::granted(&agents, ("kube-system", "roadbed"), TOKEN);
+    agents.and(Rights::granted(&operators, ("default", "operator"), OPERATOR))
+}
 
 /// The node `n1` at 192.0.2.11 with its API server, a neighbour on the same wire, and the namespaces of pods `c1` to `c3`.
 pub struct KubeNode {
@@ -58,6 +77,7 @@ impl KubeNode {
                 },
             }),
         );
+        api.set_rights(rights());
         let kubeconfig = fabric.file("kubeconfig", &api.kubeconfig(TOKEN));
         fabric
             .set_env("n1", "ROADBED_DATASTORE_KUBECONFIG", &kubeconfig)
@@ -72,11 +92,15 @@ impl KubeNode {
         self.roadbed(&["apply", &self.fabric.file("resources.yaml", resources)]);
     }
 
-    /// A command that has to succeed; its output.
+    /// A command that has to succeed, run by an operator; its output.
     #[track_caller]
     pub fn roadbed(&self, arguments: &[&str]) -> String {
         let program = roadbed().display().to_string();
-        let words: Vec<&str> = [program.as_str()]
+        let kubeconfig = self
+            .fabric
+            .file("operator.kubeconfig", &self.api.kubeconfig(OPERATOR));
+        let kubeconfig = format!("ROADBED_DATASTORE_KUBECONFIG={kubeconfig}");
+        let words: Vec<&str> = ["env", &kubeconfig, &program]
             .into_iter()
             .chain(arguments.iter().copied())
             .collect();

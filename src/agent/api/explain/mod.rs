@@ -64,6 +64,7 @@ impl Question<'_> {
     async fn answer(&self, asked: &str) -> Explanation {
         let route = self.route();
         let mut steps = self.pool_and_owner();
+        steps.extend(self.services());
         if let Some((prefix, decision)) = route
             && decision.best.is_some()
         {
@@ -114,6 +115,27 @@ impl Question<'_> {
             None if self.foreign().is_some() => "outside the pools",
             None => "unknown",
         }
+    }
+
+    /// What is announced of a Service's address, and what is not, with the checks that decided.
+    fn services(&self) -> Option<Step> {
+        let kubernetes = self.state.parts.kubernetes.as_ref()?;
+        let intent = self.state.parts.store.state().borrow().intent.clone()?;
+        let cluster = kubernetes.cluster().borrow().clone();
+        let (rules, node) = (&intent.bgp.services, self.plan.node.name.as_str());
+        let verdicts = kubernetes::services::explain(&cluster, rules, node, self.target.addr());
+        let checks: Vec<String> = verdicts.iter().map(ToString::to_string).collect();
+        let announced = self
+            .decisions
+            .originated
+            .keys()
+            .any(|prefix| prefix.contains(&self.target));
+        let text = if announced {
+            "announced by this node"
+        } else {
+            "not announced by this node"
+        };
+        (!checks.is_empty()).then(|| step("services", text, checks))
     }
 
     fn pool_and_owner(&self) -> Vec<Step> {

@@ -37,11 +37,7 @@ impl Pods {
                 let (lease, gateways) = self.assign(wanted, take).await?;
                 let addresses = (lease.addresses.iter().zip(&gateways))
                     .filter_map(|(address, gateway)| {
-                        Some(with_gateway(
-                            *address,
-                            gateway.block.prefix_len(),
-                            Some(gateway.address),
-                        )?)
+                        with_gateway(*address, gateway.block.prefix_len(), Some(gateway.address))
                     })
                     .collect();
                 (lease, Ok(addresses))

@@ -5,8 +5,6 @@ mod duties;
 mod pods;
 mod services;
 
-use std::collections::BTreeSet;
-
 use crate::support::standin::KubeNode;
 use crate::support::{Builder, eventually, require, view};
 
@@ -44,28 +42,4 @@ fn learned(node: &KubeNode) -> Result<Vec<String>, String> {
         .map_err(|e| e.to_string())?;
     let prefixes = text.lines().filter_map(|line| line.split_whitespace().next());
     Ok(prefixes.filter(|p| p.contains('/')).map(str::to_owned).collect())
-}
-
-/// The rights are written where they are needed, and again where the manifests are made of them.
-#[test]
-fn the_manifests_grant_what_is_needed_and_no_more() {
-    type Right<'a> = (&'a str, String, &'a str, Option<&'a str>);
-    let needed: BTreeSet<Right<'_>> = kubernetes::access()
-        .iter()
-        .flat_map(|a| {
-            a.verbs
-                .iter()
-                .map(|verb| (a.group, a.resource.to_owned(), *verb, a.namespace))
-        })
-        .collect();
-    let rules = store::kubernetes::access::node();
-    let granted: BTreeSet<Right<'_>> = rules
-        .iter()
-        .flat_map(|r| {
-            r.verbs
-                .iter()
-                .map(|verb| (r.group, r.resource.clone(), *verb, r.namespace))
-        })
-        .collect();
-    assert_eq!(needed, granted);
 }

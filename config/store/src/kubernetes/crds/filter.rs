@@ -133,7 +133,6 @@ pub struct PrefixLength {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Communities {
     /// Exactly one: `64512:100`, or large as in `64512:1:2`.
-    #[serde(default)]
     #[schemars(length(min = 1, max = 1))]
     pub values: Vec<String>,
 }

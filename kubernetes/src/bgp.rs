@@ -10,6 +10,11 @@ use crate::node::Weight;
 /// What only counts: it changes all the time, and is written when there is time.
 const COUNTERS: [&str; 3] = ["routes", "received", "advertised"];
 
+/// What a session that is not up says of itself. It goes from `Connect` to `Active` and back for as long as its peer is
+/// away; with a peer of the whole cluster that would be a write of every node all the time.
+const TRYING: [&str; 3] = ["state", "since", "reason"];
+const UP: &str = "Established";
+
 /// The custom resource: one for each node, of the cluster, with a status subresource.
 pub fn resource() -> ApiResource {
     ApiResource {
@@ -77,7 +82,9 @@ pub fn differs(there: &Value, wanted: &Value) -> Option<Weight> {
 fn without_counters(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let kept = fields.iter().filter(|(key, _)| !COUNTERS.contains(&key.as_str()));
+            let down = fields.get("state").is_some_and(|state| state != UP);
+            let words = |key: &str| COUNTERS.contains(&key) || (down && TRYING.contains(&key));
+            let kept = fields.iter().filter(|(key, _)| !words(key));
             let kept: Map<String, Value> = kept
                 .map(|(key, value)| (key.clone(), without_counters(value)))
                 .collect();
@@ -111,6 +118,22 @@ mod tests {
             Some(Weight::Status)
         );
         assert_eq!(differs(&Value::Null, &status("Idle", 1)), Some(Weight::Status));
+    }
+
+    #[test]
+    fn a_session_that_keeps_trying_is_no_news() {
+        let trying =
+            |state: &str, since: &str| json!({"peers": [{"name": "tor", "state": state, "since": since}]});
+        let (idle, active) = (trying("Idle", "1"), trying("Active", "2"));
+        assert_eq!(differs(&idle, &active), Some(Weight::Words));
+        let (up, again) = (trying("Established", "3"), trying("Established", "9"));
+        assert_eq!(differs(&active, &up), Some(Weight::Status));
+        assert_eq!(differs(&up, &idle), Some(Weight::Status));
+        assert_eq!(
+            differs(&up, &again),
+            Some(Weight::Status),
+            "it went down in between"
+        );
     }
 
     #[test]

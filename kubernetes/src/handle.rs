@@ -158,7 +158,7 @@ impl Handle {
     }
 
     /// Follows Services and their endpoints from now on, or no more: then they are forgotten. On a change to yes
-    /// [`Cluster::synced`] is false until they are listed.
+    /// [`Cluster::synced`] is false until they are listed, in what [`Handle::cluster`] says from the return of this on.
     pub fn follow_services(&self, on: bool) {
         let Inner {
             shared,
@@ -175,6 +175,7 @@ impl Handle {
             known.follow_services(on);
             true
         });
+        shared.publish_now();
         for kind in [Kind::Services, Kind::Endpoints] {
             match on {
                 true => {

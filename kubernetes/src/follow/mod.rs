@@ -98,16 +98,23 @@ impl Shared {
     pub async fn publish(self: Arc<Self>) {
         loop {
             self.changed.notified().await;
-            let now = self.known().cluster();
-            self.cluster.send_if_modified(|cluster| {
-                let differs = **cluster != now;
-                if differs {
-                    *cluster = Arc::new(now);
-                }
-                differs
-            });
+            self.publish_now();
             tokio::time::sleep(self.pace.publish).await;
         }
+    }
+
+    /// Publishes what is known at this moment. What is known stays held meanwhile: an older state never comes after a
+    /// newer one.
+    pub fn publish_now(&self) {
+        let known = self.known();
+        let now = known.cluster();
+        self.cluster.send_if_modified(|cluster| {
+            let differs = **cluster != now;
+            if differs {
+                *cluster = Arc::new(now);
+            }
+            differs
+        });
     }
 }
 
@@ -135,7 +142,9 @@ pub async fn follow(shared: Arc<Shared>, client: kube::Client, kind: Kind) {
                 table: |known| -> &mut dyn Table<ObjectName, Slice> { &mut known.slices },
             };
             let api = Api::<EndpointSlice>::all(client);
-            way.follow(&shared, || watcher(api.clone(), cached()).boxed())
+            // As kube-proxy does: those of headless Services, which nodes do not serve, stay where they are.
+            let served = cached().labels("!service.kubernetes.io/headless");
+            way.follow(&shared, || watcher(api.clone(), served.clone()).boxed())
                 .await
         }
         Kind::Pods => {

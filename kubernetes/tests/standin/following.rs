@@ -141,6 +141,7 @@ async fn services_are_followed_when_they_are_wanted() {
     assert!(cluster.services.is_empty());
     assert_eq!(bed.requests("GET /api/v1/services"), 0);
     handle.follow_services(true);
+    assert!(!handle.cluster().borrow().synced, "not known from this moment on");
     handle.follow_services(true);
     known(&handle, "Services are listed", |cluster| {
         cluster.synced && cluster.services.len() == 1
@@ -152,10 +153,33 @@ async fn services_are_followed_when_they_are_wanted() {
     })
     .await;
     handle.follow_services(true);
+    assert!(!handle.cluster().borrow().synced);
     known(&handle, "they are back", |cluster| {
         cluster.synced && cluster.services.len() == 1
     })
     .await;
+}
+
+#[tokio::test]
+async fn endpoints_of_headless_services_are_not_asked_for() {
+    let bed = Bed::new();
+    for (name, headless) in [("db", true), ("web", false)] {
+        let mut labels = json!({"kubernetes.io/service-name": name});
+        if headless {
+            labels["service.kubernetes.io/headless"] = json!("");
+        }
+        bed.put(
+            &format!("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/{name}"),
+            "discovery.k8s.io/v1",
+            "EndpointSlice",
+            json!({"metadata": {"labels": labels}, "addressType": "IPv4",
+                "endpoints": [{"addresses": ["10.244.0.1"], "nodeName": "a", "conditions": ready()}]}),
+        );
+    }
+    let handle = bed.start(true).await;
+    let cluster = known(&handle, "everything is listed", |cluster| cluster.synced).await;
+    let names: Vec<&ObjectName> = cluster.endpoints.keys().collect();
+    assert_eq!(names, [&web()]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The checks of builtin types that clients of ours can run into: those of events.k8s.io/v1, as the API server's own
-//! validation of Events has them. Other builtin types are taken as they come.
+//! validation of Events has them, and the form of `MicroTime` there and in Leases. Other builtin types are taken as they
+//! come.
 
 use serde_json::Value;
 
@@ -19,11 +20,37 @@ fn refuse(target: &Target, what: &str) -> Result<(), Refusal> {
     ))
 }
 
+/// The fields of type `MicroTime`: the API server reads six digits after the second, no more and no fewer
+/// (`RFC3339Micro` of apimachinery), and refuses the whole object else.
+fn micro_times(resource: &Resource, object: &Value) -> Result<(), Refusal> {
+    let fields: &[&str] = match (resource.group.as_str(), resource.kind.as_str()) {
+        ("events.k8s.io", "Event") => &["/eventTime", "/series/lastObservedTime"],
+        ("coordination.k8s.io", "Lease") => &["/spec/acquireTime", "/spec/renewTime"],
+        _ => return Ok(()),
+    };
+    for field in fields {
+        let Some(time) = object.pointer(field).and_then(Value::as_str) else {
+            continue;
+        };
+        let fraction = time.split_once('.').map_or("", |(_, fraction)| fraction);
+        let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+        if fraction.len() - zone.len() != 6 || zone.is_empty() {
+            let layout = "2006-01-02T15:04:05.000000Z07:00";
+            return Err(Refusal::bad_request(format!(
+                "{}: parsing time {time:?} as {layout:?}: cannot parse it",
+                &field[1..]
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A new object.
 ///
 /// # Errors
-/// 422 with the first field that is not as it has to be.
+/// 422 with the first field that is not as it has to be; 400 for a time in another form.
 pub fn created(target: &Target, resource: &Resource, object: &Value) -> Result<(), Refusal> {
+    micro_times(resource, object)?;
     if !is_event(resource) {
         return Ok(());
     }
@@ -72,6 +99,7 @@ pub fn created(target: &Target, resource: &Resource, object: &Value) -> Result<(
 /// # Errors
 /// 422 with the first field that may not change.
 pub fn updated(target: &Target, resource: &Resource, old: &Value, new: &Value) -> Result<(), Refusal> {
+    micro_times(resource, new)?;
     if !is_event(resource) {
         return Ok(());
     }
@@ -104,5 +132,21 @@ fn series(target: &Target, object: &Value) -> Result<(), Refusal> {
     match series["lastObservedTime"].as_str() {
         Some(_) => Ok(()),
         None => refuse(target, "series.lastObservedTime: Required value"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn micro_times_have_six_digits() {
+        let lease = Resource::new("coordination.k8s.io", "v1", "leases", "Lease");
+        let taken = |time: &str| micro_times(&lease, &json!({"spec": {"renewTime": time}})).is_ok();
+        assert!(taken("2026-01-02T03:04:05.000006Z") && taken("2026-01-02T03:04:05.123456+01:00"));
+        for bad in ["05Z", "05.123Z", "05.123456789Z", "05.123456"] {
+            assert!(!taken(&format!("2026-01-02T03:04:{bad}")), "{bad}");
+        }
     }
 }

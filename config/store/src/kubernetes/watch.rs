@@ -100,6 +100,10 @@ pub async fn watch(
     Ok(changes.boxed())
 }
 
+/// So much longer is the pause between two looks at the leases for each that there is, once that is more than usual:
+/// what all agents together ask of the server grows with their number, not with its square.
+const FOR_EACH_LEASE: Duration = Duration::from_millis(60);
+
 /// Who came and went, looked at from time to time. What fails in passing is looked at again: the watches beside it
 /// notice a server that is away.
 fn presence(transport: Transport) -> BoxStream<'static, Result<Seen, Error>> {
@@ -108,8 +112,13 @@ fn presence(transport: Transport) -> BoxStream<'static, Result<Seen, Error>> {
         loop {
             sleep(wait).await;
             wait = transport.timing.presence;
-            let news = match transport.objects(Kind::Lease, None).await {
-                Ok((leases, _)) => told.news(&leases, Timestamp::now()),
+            // From the server's cache: every node asks for the leases of all.
+            let news = match transport.objects(Kind::Lease, Some("0")).await {
+                Ok((leases, _)) => {
+                    let nodes = u32::try_from(leases.len()).unwrap_or(u32::MAX);
+                    wait = wait.max(FOR_EACH_LEASE.saturating_mul(nodes));
+                    told.news(&leases, Timestamp::now())
+                }
                 Err(error) if error.is_transient() => continue,
                 Err(error) => return Some((Err(error), (transport, told, wait))),
             };

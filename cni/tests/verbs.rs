@@ -96,6 +96,8 @@ fn check_asks_about_what_add_printed() {
     let mut conf = place.conf("1.1.0");
     conf["mtu"] = json!(1400);
     conf["sysctl"] = json!({ "net.core.somaxconn": "512" });
+    conf["defaultRoute"] = json!(true);
+    conf["routes"] = json!(["198.51.100.0/24"]);
     let result = call(&place, Call::new("ADD"), &conf, &added()).0.result();
     conf["prevResult"] = result;
     let none = json!({ "drifts": [] });
@@ -104,7 +106,7 @@ fn check_asks_about_what_add_printed() {
     let expected = json!({
         "containerId": "c1", "netns": "/run/netns/x", "ifname": "eth0", "network": "pods",
         "addresses": ["10.244.1.5/32", "2001:db8::5/128"], "mac": "02:00:00:00:00:02", "mtu": 1450,
-        "sysctls": { "net.core.somaxconn": "512" },
+        "defaultRoute": true, "routes": ["198.51.100.0/24"], "sysctls": { "net.core.somaxconn": "512" },
     });
     assert_eq!(body, expected);
 

@@ -83,3 +83,44 @@ fn a_pod_that_goes_while_the_agent_is_away_leaves_nothing_behind() {
     });
     assert_eq!(of("c2").with_result("CHECK", &pods, &fresh), Ok(()));
 }
+
+#[test]
+fn a_del_that_its_plugin_gave_up_is_not_carried_out_late() {
+    let fabric = pair::wire("cni-late", 1).host("c1", &[]).up();
+    eventually("the agent is ready", || view::converged(&fabric, "n1", 0));
+    let plugins = Plugins::install();
+    let pods = json!({ "cniVersion": "1.0.0", "name": "pods", "type": "roadbed" });
+    let pod = Attachment {
+        fabric: &fabric,
+        plugins: &plugins,
+        container: "c1",
+        ifname: "eth0",
+    };
+    let result = pod.add(&pods, "");
+    let shell = |script: &str| {
+        let done = fabric.exec("n1", &["sh", "-c", script]);
+        let done = done.unwrap_or_else(|e| panic!("{e}"));
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let agent = shell(
+        "for p in /proc/[0-9]*; do [ \"$(readlink $p/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ] \
+         && [ \"$(cat $p/comm)\" = roadbed ] && echo ${p#/proc/}; done; true",
+    );
+    let agent = agent.trim();
+    assert!(agent.parse::<u32>().is_ok(), "one agent: {agent:?}");
+
+    // The agent stands still: the plugin gives up, and its call stays in the socket.
+    shell(&format!("kill -STOP {agent}"));
+    let done = pod.call("DEL", &pods, "");
+    assert!(done.status.success() && done.stdout.is_empty(), "{done:?}");
+    // As if the DEL on disk had been carried out and the pod added again.
+    shell(&format!("rm {QUEUE}/*.json"));
+    shell(&format!("kill -CONT {agent}"));
+    eventually("the late call is told apart", || {
+        check(fabric.log("n1", "agent").contains("its plugin has gone"), || {
+            "not a word".to_owned()
+        })
+    });
+    assert_eq!(pod.with_result("CHECK", &pods, &result), Ok(()));
+}

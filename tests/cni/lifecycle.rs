@@ -125,6 +125,13 @@ fn second_interface(fabric: &Fabric, pod: Attachment<'_>) -> Value {
     };
     assert_eq!(via("default"), ["eth0"]);
     assert_eq!(via("198.51.100.0/24"), ["net1"]);
+    fabric.run("c1", "ip route del 198.51.100.0/24");
+    let drifted = pod
+        .with_result("CHECK", &second(), &result)
+        .expect_err("a route is missing");
+    assert!(drifted.to_string().contains("198.51.100.0/24"), "{drifted}");
+    assert_eq!(pod.add(&second(), ""), result);
+    assert_eq!(pod.with_result("CHECK", &second(), &result), Ok(()));
     result
 }
 

@@ -66,8 +66,8 @@ impl Wishes {
             sticky: read(keys, "sticky")?.unwrap_or_default(),
             ips: ips(conf)?,
             mac: mac(keys, &runtime)?,
-            default_route: read(keys, "defaultRoute")?,
-            routes: routes(keys)?,
+            default_route: default_route(conf)?,
+            routes: routes(conf)?,
             sysctls: sysctls(conf)?,
             wait_announced: wait(keys)?,
             dns: dns(keys, &runtime)?,
@@ -167,9 +167,14 @@ fn mac(keys: &Map<String, Value>, runtime: &Map<String, Value>) -> Result<Option
     Ok(None)
 }
 
+/// `defaultRoute`.
+pub fn default_route(conf: &NetConf) -> Result<Option<bool>, CniError> {
+    read(&conf.keys, "defaultRoute")
+}
+
 /// `routes`: networks, or objects with `dst`. Our gateway is the only one on the link.
-fn routes(keys: &Map<String, Value>) -> Result<Vec<IpNet>, CniError> {
-    let all: Vec<Value> = read(keys, "routes")?.unwrap_or_default();
+pub fn routes(conf: &NetConf) -> Result<Vec<IpNet>, CniError> {
+    let all: Vec<Value> = read(&conf.keys, "routes")?.unwrap_or_default();
     let mut routes = Vec::new();
     for one in &all {
         if let Some(gw) = one.get("gw").filter(|gw| !gw.is_null()) {

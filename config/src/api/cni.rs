@@ -170,6 +170,12 @@ pub struct CniCheck {
     /// MTU that the network configuration asks for, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// Whether the network configuration puts the pod's default route on this interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_route: Option<bool>,
+    /// Further destinations that the network configuration asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<IpNet>,
     /// Sysctls that the network configuration asks for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctls: BTreeMap<String, String>,

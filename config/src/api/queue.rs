@@ -62,7 +62,8 @@ pub fn put(folder: &Path, del: &CniDel) -> io::Result<PathBuf> {
 /// unfinished is swept: its runtime was not told of a success.
 ///
 /// # Errors
-/// The folder cannot be read. A file that cannot is a [`Pending`] of its own.
+/// The folder cannot be read, or the process has no file descriptor or memory left. A file that cannot be read
+/// otherwise is a [`Pending`] of its own.
 pub fn pending(folder: &Path) -> io::Result<Vec<Pending>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -73,7 +74,7 @@ pub fn pending(folder: &Path) -> io::Result<Vec<Pending>> {
     for entry in entries {
         let path = entry.map_err(|e| with(folder, e))?.path();
         match path.extension().and_then(|e| e.to_str()) {
-            Some(WHOLE) => waiting.extend(read(path)),
+            Some(WHOLE) => waiting.extend(read(path)?),
             Some(UNFINISHED) => unfinished.push(path),
             _ => {}
         }
@@ -132,13 +133,20 @@ fn write(path: &Path, del: &CniDel) -> io::Result<()> {
 }
 
 /// `None` where it is gone again: the plugin that wrote it has reached the agent.
-fn read(path: PathBuf) -> Option<Pending> {
+fn read(path: PathBuf) -> io::Result<Option<Pending>> {
     let del = match fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| e.to_string()),
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        // Nothing is wrong with the file: set aside, the DEL would be lost.
+        Err(error) if is_ours(&error) => return Err(with(&path, error)),
         Err(error) => Err(error.to_string()),
     };
-    Some(Pending { path, del })
+    Ok(Some(Pending { path, del }))
+}
+
+/// The process or the system has no room left: `ENOMEM`, `ENFILE`, `EMFILE` (errno(3), the same on every Linux).
+fn is_ours(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(12 | 23 | 24))
 }
 
 /// Removes unfinished files while no plugin writes; a plugin at work keeps them until the next look.
@@ -303,5 +311,12 @@ mod tests {
             }
         });
         assert_eq!(pending(&queue).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_del_is_not_set_aside_for_want_of_a_file_descriptor() {
+        let of = |errno: i32| is_ours(&io::Error::from_raw_os_error(errno));
+        let (enomem, enfile, emfile, eio) = (12, 23, 24, 5);
+        assert!([enomem, enfile, emfile].into_iter().all(of) && !of(eio));
     }
 }

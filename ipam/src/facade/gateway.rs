@@ -3,6 +3,9 @@
 //! A bridge has an address itself, and its pods have it as their gateway. It is one of the block's: the first after
 //! the block's own, or the next one that nobody holds. It has a lease of its own, for each network and block, made with
 //! the first pod of the network in the block and gone with the last.
+//!
+//! Such a bridge makes the block a subnet: the last address of one of IPv4 is its broadcast address, which no pod and no
+//! gateway can have (RFC 1122 section 3.2.1.3).
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -62,7 +65,8 @@ impl Draft<'_> {
             return Ok((lease, gateways));
         }
         let own = self.book.blocks.iter().map(|block| block.cidr);
-        let aside: Vec<IpNet> = own.filter_map(second).map(IpNet::from).collect();
+        let aside = own.flat_map(|block| [second(block), broadcast(block)]);
+        let aside: Vec<IpNet> = aside.flatten().map(IpNet::from).collect();
         let choice = self.choose(request, &aside)?;
         let gateways = self.gateways(&request.network, &choice.addresses)?;
         let lease = self.grant(request, choice);
@@ -82,6 +86,9 @@ impl Draft<'_> {
         };
         let block = self.book.block_of(address).map(|block| block.cidr);
         let block = block.ok_or_else(|| no("it is in no block of this node"))?;
+        if broadcast(block) == Some(address) {
+            return Err(no(&format!("it is the broadcast address of block {block}")));
+        }
         if let Some(held) = self.book.leases.get(&Owner::gateway(network, block))
             && let Some(&address) = held.addresses.first()
         {
@@ -92,6 +99,7 @@ impl Draft<'_> {
             let family = Family::of(block.addr());
             let mut avoid = situation.reserved().to_vec();
             avoid.push(IpNet::from(block.network()));
+            avoid.extend(broadcast(block).map(IpNet::from));
             let free = |a: &IpAddr| *a != address && self.book.holder(*a).is_none();
             blocks::walk(&[block], family, Some(block.network()), &avoid).filter(free)
         };
@@ -150,6 +158,11 @@ impl Draft<'_> {
             gateway.addresses.into_iter().for_each(|a| self.rest(a, None));
         }
     }
+}
+
+/// The last address of a block, where it means all hosts: in IPv4, but for point-to-point blocks (RFC 3021).
+fn broadcast(block: IpNet) -> Option<IpAddr> {
+    (block.addr().is_ipv4() && block.prefix_len() < 31).then(|| block.broadcast())
 }
 
 /// The address after a block's own; none in a block of a single address.

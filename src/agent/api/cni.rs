@@ -1,33 +1,45 @@
 //! `/v1/cni/...`: one CNI verb each.
 //!
 //! What changes something runs in a task of its own: a plugin that goes away in the middle must not leave half a pod
-//! behind.
+//! behind. One that has gone before its call is read is not served: its runtime has gone on.
+
+use std::os::fd::AsFd;
 
 use axum::Json;
-use axum::extract::State as Extract;
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, State as Extract};
+use axum::serve::IncomingStream;
 use config::api::cni::{
     CniAdd, CniAdded, CniCheck, CniChecked, CniCollected, CniDel, CniDeleted, CniGc, CniIpamAdd,
     CniIpamAdded, CniReadiness,
 };
 use config::api::{ApiError, ErrorKind};
+use tokio::net::UnixListener;
 
 use super::answer::Failure;
+use super::limits::Bounded;
 use super::state::State;
 use super::status;
-use crate::agent::pods::Around;
+use crate::agent::pods::{Around, Caller};
 
 pub async fn add(
     Extract(state): Extract<State>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
     Json(request): Json<CniAdd>,
 ) -> Result<Json<CniAdded>, Failure> {
     let (pods, around) = (state.parts.pods.clone(), around(&state));
-    finish(tokio::spawn(async move { pods.add(request, around).await })).await
+    finish(tokio::spawn(
+        async move { pods.add(request, around, &caller).await },
+    ))
+    .await
 }
 
 pub async fn del(
     Extract(state): Extract<State>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
     Json(request): Json<CniDel>,
 ) -> Result<Json<CniDeleted>, Failure> {
+    caller.refuse_if_gone("DEL").map_err(Failure)?;
     let pods = state.parts.pods.clone();
     finish(tokio::spawn(async move { pods.del(request).await })).await
 }
@@ -42,18 +54,21 @@ pub async fn check(
 
 pub async fn gc(
     Extract(state): Extract<State>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
     Json(request): Json<CniGc>,
 ) -> Result<Json<CniCollected>, Failure> {
+    caller.refuse_if_gone("GC").map_err(Failure)?;
     let pods = state.parts.pods.clone();
     finish(tokio::spawn(async move { pods.gc(request).await })).await
 }
 
 pub async fn ipam_add(
     Extract(state): Extract<State>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
     Json(request): Json<CniIpamAdd>,
 ) -> Result<Json<CniIpamAdded>, Failure> {
     let pods = state.parts.pods.clone();
-    finish(tokio::spawn(async move { pods.ipam_add(request).await })).await
+    finish(tokio::spawn(async move { pods.ipam_add(request, &caller).await })).await
 }
 
 /// An ADD can succeed where there is a plan, an address and someone who writes routes; pods are connected where the
@@ -81,6 +96,12 @@ pub async fn readiness(Extract(state): Extract<State>) -> Json<CniReadiness> {
         connected: status.ready,
         reasons,
     })
+}
+
+impl Connected<IncomingStream<'_, Bounded<UnixListener>>> for Caller {
+    fn connect_info(stream: IncomingStream<'_, Bounded<UnixListener>>) -> Self {
+        Caller::at(stream.io().inner().as_fd())
+    }
 }
 
 fn around(state: &State) -> Around {

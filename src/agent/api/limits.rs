@@ -63,6 +63,11 @@ pub struct Guarded<S> {
 }
 
 impl<S> Guarded<S> {
+    /// The connection itself.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
     fn is_over(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.end.as_mut().poll(cx) {
             Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),

@@ -26,6 +26,7 @@ use axum::routing::{get, post};
 use tokio::net::UnixListener;
 
 use self::limits::{Bounded, LIFETIME};
+use super::pods::Caller;
 use super::running::refuse_if_running;
 
 pub use peers::all as peers_of;
@@ -77,7 +78,8 @@ pub async fn serve(listener: UnixListener, state: State) -> anyhow::Result<()> {
         .fallback(answer::no_such_path)
         .layer(axum::middleware::map_response(answer::as_json))
         .with_state(state);
-    axum::serve(Bounded::new(listener, SOCKET_CONNECTIONS, LIFETIME), router)
+    let service = router.into_make_service_with_connect_info::<Caller>();
+    axum::serve(Bounded::new(listener, SOCKET_CONNECTIONS, LIFETIME), service)
         .await
         .context("the socket API ended")
 }

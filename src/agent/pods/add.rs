@@ -8,10 +8,12 @@ use config::api::cni::{CniAdd, CniAdded};
 use config::api::{ApiError, ErrorKind};
 use ipam::Lease;
 use ipnet::IpNet;
-use routesync::RouteKey;
+use routesync::{DesiredRoute, RouteKey, Target};
 
 use super::answer::{answer, link_error, mac, try_later};
 use super::around::Around;
+use super::caller::Caller;
+use super::del::forget_rules;
 use super::wishes::Asking;
 use super::{Pods, announced};
 use crate::agent::snapshot::Snapshot;
@@ -22,16 +24,24 @@ const ROUTE_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Pods {
     /// CNI ADD of an interface of ours.
-    pub async fn add(&self, request: CniAdd, mut around: Around) -> Result<CniAdded, ApiError> {
+    pub async fn add(
+        &self,
+        request: CniAdd,
+        mut around: Around,
+        caller: &Caller,
+    ) -> Result<CniAdded, ApiError> {
         let asking = Asking::from(&request);
         let path = around.path_mtu().ok_or_else(no_configuration)?;
         let mtu = request.mtu.map_or(path, |asked| asked.min(path));
         self.queue_was_read().await?;
         let _held = self.turns.take(&asking.host_ifname).await;
+        // The DEL that follows an ADD that was given up may have been carried out already.
+        caller.refuse_if_gone("ADD")?;
         self.del_queued_of(&asking.owner).await?;
+        let before = self.ipam.lease(&asking.owner);
+        refuse_other_plugin(before.as_ref())?;
         let wanted = self.wanted(&asking).await?;
         let mac = mac(request.mac.as_deref().or(wanted.mac.as_deref()))?;
-        let before = self.ipam.lease(&asking.owner);
         let lease = self
             .assign(wanted, |ipam, request, now| ipam.assign(request, now))
             .await?;
@@ -49,7 +59,7 @@ impl Pods {
             }
             Err(error) if before.is_some() => {
                 tracing::error!(%error, interface = %lease.host_ifname, "a repeated ADD failed; what was there stays");
-                Err(error)
+                Err(with_something_left(error))
             }
             Err(error) => {
                 tracing::error!(%error, interface = %lease.host_ifname, "a pod could not be plugged in");
@@ -84,6 +94,8 @@ impl Pods {
             Ok(()) => self.release(&lease.owner).await.map(drop),
             Err(error) => Err(error),
         };
+        // A pod that lives on with its other interfaces would keep them.
+        forget_rules(lease).await;
         self.touch();
         if let Err(error) = outcome {
             tracing::error!(%error, interface = %lease.host_ifname, "what ADD made is not all taken back; DEL does the rest");
@@ -96,6 +108,29 @@ fn no_configuration() -> ApiError {
         "the agent has no configuration for this node yet",
         "see `roadbed status` for what is wrong with the resources",
     )
+}
+
+/// One name in one container is one interface.
+fn refuse_other_plugin(before: Option<&Lease>) -> Result<(), ApiError> {
+    let Some(lease) = before.filter(|lease| lease.is_address_only()) else {
+        return Ok(());
+    };
+    let message = format!(
+        "{} is an interface of another plugin's, with an address of ours; give this one another name",
+        lease.owner
+    );
+    Err(ApiError::new(ErrorKind::Conflict, message, ""))
+}
+
+/// Code 3 of the specification says that there is nothing to clean up, and here the lease stays until its DEL.
+fn with_something_left(error: ApiError) -> ApiError {
+    match error.kind {
+        ErrorKind::NotFound => ApiError {
+            kind: ErrorKind::Conflict,
+            ..error
+        },
+        _ => error,
+    }
 }
 
 fn plug(request: &CniAdd, lease: &Lease, mtu: u32) -> Plug {
@@ -119,10 +154,16 @@ async fn wait_for_routes(lease: &Lease, around: &mut Around) -> Result<(), ApiEr
         .iter()
         .map(|a| RouteKey::main(IpNet::from(*a), METRIC))
         .collect();
+    // A pod that had the address before may still have the route.
     let decided = |s: &Snapshot| {
-        s.decisions
-            .as_ref()
-            .is_some_and(|d| keys.iter().all(|key| d.fib.routes.contains_key(key)))
+        s.decisions.as_ref().is_some_and(|d| {
+            keys.iter().all(|key| {
+                d.fib
+                    .routes
+                    .get(key)
+                    .is_some_and(|r| leads_to(r, &lease.host_ifname))
+            })
+        })
     };
     let generation = match tokio::time::timeout(ROUTE_DEADLINE, around.snapshots.wait_for(decided)).await {
         Ok(Ok(snapshot)) => snapshot.fib_generation,
@@ -143,6 +184,10 @@ async fn wait_for_routes(lease: &Lease, around: &mut Around) -> Result<(), ApiEr
         })?;
     }
     Ok(())
+}
+
+fn leads_to(route: &DesiredRoute, link: &str) -> bool {
+    matches!(&route.target, Target::Forward(hops) if hops.iter().all(|hop| *hop.interface == *link))
 }
 
 /// Link work blocks on netlink for a few milliseconds: it runs on a thread for such work.

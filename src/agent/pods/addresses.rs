@@ -52,13 +52,15 @@ impl Pods {
                 Err(error) => error,
             };
             let wants = error.wants();
-            if let Some(why) = self.hopeless(&wants) {
-                if wanted.follows && !wanted.request.wanted.is_empty() {
-                    // The pod asked for the address that it had, whichever that was: it works with a new one as well.
-                    tracing::warn!(workload = wanted.request.sticky, %error, why, "the pod's address does not follow it");
-                    wanted.request.wanted.clear();
-                    continue;
-                }
+            let hopeless = self.hopeless(&wants);
+            let lost = hopeless.is_some() || self.is_lost(&error, wanted.request.sticky.as_deref());
+            if lost && wanted.follows && !wanted.request.wanted.is_empty() {
+                // The pod asked for the address that it had, whichever that was: it works with a new one as well.
+                tracing::warn!(workload = wanted.request.sticky, %error, hopeless, "the pod's address does not follow it");
+                wanted.request.wanted.clear();
+                continue;
+            }
+            if let Some(why) = hopeless {
                 return Err(ApiError::new(ErrorKind::TryLater, format!("{error}: {why}"), ""));
             }
             let waits = !wants.is_empty() || matches!(error, ipam::Error::Recovering);
@@ -83,6 +85,19 @@ impl Pods {
         let status = self.keeper.get()?.borrow().clone();
         let known = status.hopeless.iter().find(|h| wants.contains(&h.want))?;
         Some(known.why.clone())
+    }
+
+    /// An address that a workload had does not come back to it by waiting: its pool was closed, or it is another's now.
+    /// What an earlier pod of the workload has still is waited for.
+    fn is_lost(&self, error: &ipam::Error, workload: Option<&str>) -> bool {
+        match error {
+            ipam::Error::PoolClosed { .. } | ipam::Error::Reserved { .. } | ipam::Error::Kept { .. } => true,
+            ipam::Error::Taken { holder, .. } => {
+                let lease = self.ipam.lease(holder);
+                lease.is_some_and(|lease| lease.sticky.as_deref() != workload)
+            }
+            _ => false,
+        }
     }
 
     /// The addresses that follow a workload, as the datastore remembers them.

@@ -12,7 +12,7 @@ use routesync::{Protocol, RouteKey};
 
 use super::Pods;
 use super::add::in_kernel;
-use super::answer::{mac, try_later};
+use super::answer::{default_route, mac, try_later};
 use super::around::Around;
 use crate::decide::routes::METRIC;
 
@@ -56,8 +56,8 @@ impl Pods {
             addresses: lease.addresses.clone(),
             mtu: request.mtu.map_or(path, |asked| asked.min(path)),
             mac: mac(request.mac.as_deref())?,
-            default_route: Default::default(),
-            routes: Vec::new(),
+            default_route: default_route(request.default_route),
+            routes: request.routes.clone(),
             sysctls: request.sysctls.clone(),
         };
         match in_kernel(move || attach::check(&plug)).await {

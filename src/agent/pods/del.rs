@@ -40,7 +40,7 @@ impl Pods {
 
 /// Rules do not vanish with the interface: a pod that loses one of several networks would keep them. They lead to
 /// a table that is empty now, so what fails here is no reason to keep the address.
-async fn forget_rules(lease: &Lease) {
+pub(super) async fn forget_rules(lease: &Lease) {
     let (netns, link) = (lease.netns.clone(), lease.host_ifname.clone());
     if let Err(error) = in_kernel(move || attach::forget(netns.as_ref(), &link)).await {
         tracing::warn!(%error, interface = %lease.host_ifname, "rules of an interface that is gone stay in its pod");

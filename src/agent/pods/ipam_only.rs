@@ -11,11 +11,12 @@ use ipam::Lease;
 use ipnet::IpNet;
 
 use super::Pods;
+use super::caller::Caller;
 use super::wishes::Asking;
 
 impl Pods {
     /// CNI ADD of the IPAM plugin.
-    pub async fn ipam_add(&self, request: CniIpamAdd) -> Result<CniIpamAdded, ApiError> {
+    pub async fn ipam_add(&self, request: CniIpamAdd, caller: &Caller) -> Result<CniIpamAdded, ApiError> {
         let asking = Asking::from(&request);
         let owner = asking.owner.clone();
         self.queue_was_read().await?;
@@ -23,6 +24,7 @@ impl Pods {
             .turns
             .take(&attach::host_ifname(&owner.container_id, &owner.ifname))
             .await;
+        caller.refuse_if_gone("ADD")?;
         self.del_queued_of(&owner).await?;
         let before = self.ipam.lease(&owner);
         if before.as_ref().is_some_and(|lease| !lease.is_address_only()) {
@@ -77,12 +79,20 @@ impl Pods {
     }
 }
 
-/// Gateways that are somebody else's.
+/// Gateways that are somebody else's, and what no host can have in their networks: the first and the last address of one
+/// of IPv4 mean all hosts, but for point-to-point networks (RFC 1122 section 3.2.1.3, RFC 3021).
 fn gateways(gateway: &IpamGateway) -> Vec<IpAddr> {
-    match gateway {
-        IpamGateway::Given(networks) => networks.iter().map(IpNet::addr).collect(),
-        _ => Vec::new(),
+    let IpamGateway::Given(networks) = gateway else {
+        return Vec::new();
+    };
+    let mut aside = Vec::new();
+    for network in networks {
+        aside.push(network.addr());
+        if network.addr().is_ipv4() && network.prefix_len() < 31 {
+            aside.extend([network.network(), network.broadcast()]);
+        }
     }
+    aside
 }
 
 fn refuse_gateways(wanted: &[IpAddr], gateways: &[IpAddr]) -> Result<(), ApiError> {
@@ -90,7 +100,7 @@ fn refuse_gateways(wanted: &[IpAddr], gateways: &[IpAddr]) -> Result<(), ApiErro
         None => Ok(()),
         Some(address) => Err(ApiError::new(
             ErrorKind::Invalid,
-            format!("address {address} is a gateway of the network"),
+            format!("address {address} is a gateway of the network, or its first or last address"),
             "ask for another one",
         )),
     }
@@ -158,5 +168,10 @@ mod tests {
         );
         assert!(refuse_gateways(&["192.0.2.1".parse().unwrap()], &gateways(&given)).is_err());
         assert!(refuse_gateways(&["192.0.2.2".parse().unwrap()], &gateways(&given)).is_ok());
+        for all_hosts in ["192.0.2.0", "192.0.2.255"] {
+            assert!(refuse_gateways(&[all_hosts.parse().unwrap()], &gateways(&given)).is_err());
+        }
+        let two = IpamGateway::Given(vec!["192.0.2.0/31".parse().unwrap()]);
+        assert!(refuse_gateways(&["192.0.2.1".parse().unwrap()], &gateways(&two)).is_ok());
     }
 }

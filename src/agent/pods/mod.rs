@@ -13,6 +13,7 @@ mod announced;
 mod answer;
 mod around;
 mod boot;
+mod caller;
 mod check;
 mod del;
 mod gc;
@@ -45,6 +46,7 @@ use crate::decide::PodLink;
 use crate::plan::Ownership;
 
 pub use self::around::Around;
+pub use self::caller::Caller;
 
 /// Who owns what, as the datastore has it.
 type Records = watch::Receiver<Option<Arc<SpaceView>>>;

@@ -65,7 +65,7 @@ fn the_gateway_is_beside_the_blocks_own_address_and_goes_with_the_last_pod() {
     let first = add(&ipam, "a", "bridged", &[]).unwrap();
     assert_eq!(first, pair("10.0.0.2 2001:db8::2", "10.0.0.1 2001:db8::1"));
     assert_eq!(add(&ipam, "a", "bridged", &[]).unwrap(), first, "again");
-    assert_eq!(add(&ipam, "b", "bridged", &["10.0.0.7"]).unwrap().1, first.1);
+    assert_eq!(add(&ipam, "b", "bridged", &["10.0.0.6"]).unwrap().1, first.1);
     assert_eq!(gateways(&ipam).len(), 2);
     // Nobody gets it, and a network of its own has one of its own.
     let taken = add(&ipam, "c", "bridged", &["10.0.0.1"]).unwrap_err();
@@ -82,20 +82,23 @@ fn the_gateway_is_beside_the_blocks_own_address_and_goes_with_the_last_pod() {
 
 #[test]
 fn what_is_taken_is_stepped_over_and_a_full_block_says_so() {
-    let (_dir, ipam) = open(&["10.0.0.0/30"]);
+    let (_dir, ipam) = open(&["10.0.0.0/29"]);
     // Pods of ours do not care.
     let plain = Request {
         host_ifname: "rb0".into(),
         ..request("plain", "pods", &["10.0.0.1"])
     };
     ipam.assign(&plain, now()).unwrap();
-    assert_eq!(
-        add(&ipam, "a", "bridged", &[]).unwrap(),
-        pair("10.0.0.2", "10.0.0.3")
-    );
-    let full = add(&ipam, "b", "bridged", &[]).unwrap_err();
+    let told = |container| add(&ipam, container, "bridged", &[]);
+    assert_eq!(told("a").unwrap(), pair("10.0.0.2", "10.0.0.3"));
+    for (container, address) in [("b", "10.0.0.4"), ("c", "10.0.0.5"), ("d", "10.0.0.6")] {
+        assert_eq!(told(container).unwrap(), pair(address, "10.0.0.3"));
+    }
+    let full = told("e").unwrap_err();
     assert!(matches!(full, Error::Full(_)), "{full}");
-    ipam.release(&Owner::new("a", "eth0"), now()).unwrap();
+    for container in ["a", "b", "c", "d"] {
+        ipam.release(&Owner::new(container, "eth0"), now()).unwrap();
+    }
     assert_eq!(ipam.leases().len(), 1);
 
     let (_dir, ipam) = open(&["10.0.0.0/31"]);
@@ -103,6 +106,28 @@ fn what_is_taken_is_stepped_over_and_a_full_block_says_so() {
     let error = add(&ipam, "a", "bridged", &["10.0.0.1"]).unwrap_err();
     assert!(matches!(error, Error::NoGateway { .. }), "{error}");
     assert!(ipam.leases().is_empty(), "what fails leaves nothing");
+}
+
+#[test]
+fn the_broadcast_address_of_a_bridges_subnet_is_nobodys() {
+    let (_dir, ipam) = open(&["10.0.0.0/30"]);
+    let error = add(&ipam, "a", "bridged", &["10.0.0.3"]).unwrap_err();
+    assert!(error.to_string().contains("broadcast"), "{error}");
+    assert_eq!(
+        add(&ipam, "a", "bridged", &[]).unwrap(),
+        pair("10.0.0.2", "10.0.0.1")
+    );
+    let full = add(&ipam, "b", "bridged", &[]).unwrap_err();
+    assert!(matches!(full, Error::Full(_)), "{full}");
+    // A pod of ours has it as a host route, and can.
+    let plain = Request {
+        host_ifname: "rb0".into(),
+        ..request("plain", "pods", &[])
+    };
+    assert_eq!(
+        ipam.assign(&plain, now()).unwrap().addresses[0].to_string(),
+        "10.0.0.3"
+    );
 }
 
 #[test]

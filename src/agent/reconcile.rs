@@ -100,7 +100,7 @@ impl Reconciler {
                 changed = bgp.changed() => changed?,
                 changed = records.changed() => changed?,
                 () = rib.changed() => {}
-                () = self.cluster.changed() => {}
+                () = self.services_changed() => {}
                 () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
             }
         }
@@ -170,6 +170,22 @@ impl Reconciler {
         match &self.decisions {
             Some(last) => last.next_hops == next_hops,
             None => next_hops.is_empty(),
+        }
+    }
+
+    /// Waits until something else is to be announced for Services. Most of what happens in a cluster, endpoints that
+    /// come and go on other nodes above all, changes nothing here and makes no round.
+    async fn services_changed(&mut self) {
+        loop {
+            self.cluster.changed().await;
+            let started = Instant::now();
+            let (cluster, intent) = (self.cluster.now(), &self.compiled);
+            if let (Some(cluster), Some(intent)) = (cluster, intent)
+                && self.services.differs(cluster, intent, &self.node)
+            {
+                return;
+            }
+            tokio::time::sleep(started.elapsed().min(LONGEST_REST)).await;
         }
     }
 

@@ -18,6 +18,10 @@ use super::api::{self, State};
 const EVERY: Duration = Duration::from_secs(2);
 const ESTABLISHED: &str = "Established";
 
+/// So many sessions are in the status by themselves. In a mesh of a thousand nodes all of them would be 200 kB from each
+/// node, each time that one of them goes.
+const LISTED: usize = 128;
+
 /// Reports for as long as the agent runs; for ever nothing where the node belongs to no Kubernetes.
 pub async fn run(state: State) {
     let Some(handle) = state.parts.kubernetes.clone() else {
@@ -81,7 +85,7 @@ fn bgp(status: &Status, peers: &[Peer], sessions: &Sessions) -> Value {
         "ready": status.ready,
         "sessions": format!("{}/{}", status.peers.established, status.peers.configured),
         "conditions": status.conditions.iter().map(condition).collect::<Vec<_>>(),
-        "peers": peers.iter().map(|p| peer(p, sessions)).collect::<Vec<_>>(),
+        "peers": listed(peers).map(|p| peer(p, sessions)).collect::<Vec<_>>(),
         "routes": {
             "locRIB": status.routes.loc_rib,
             "wanted": status.routes.wanted,
@@ -90,6 +94,15 @@ fn bgp(status: &Status, peers: &[Peer], sessions: &Sessions) -> Value {
         },
         "blocks": status.blocks.iter().map(|b| b.cidr.to_string()).collect::<Vec<_>>(),
     })
+}
+
+/// The sessions that are in the status: those that are down before the others.
+fn listed(peers: &[Peer]) -> impl Iterator<Item = &Peer> {
+    let (up, down): (Vec<&Peer>, Vec<&Peer>) = peers.iter().partition(|p| p.state == ESTABLISHED);
+    let all_fit = peers.len() <= LISTED;
+    let in_order = peers.iter().filter(move |_| all_fit);
+    let cut = down.into_iter().chain(up).filter(move |_| !all_fit);
+    in_order.chain(cut.take(LISTED))
 }
 
 fn peer(p: &Peer, sessions: &Sessions) -> Value {

@@ -40,6 +40,12 @@ impl Known {
         }
         &self.announced
     }
+
+    /// Whether something else is announced by now.
+    pub fn differs(&mut self, cluster: Arc<Cluster>, intent: &Intent, node: &NodeName) -> bool {
+        let before = self.announced.clone();
+        *self.now(cluster, intent, node) != before
+    }
 }
 
 /// What is known of the cluster; none on a node that belongs to no Kubernetes.
@@ -79,5 +85,45 @@ impl Source {
         if let Some(cluster) = &mut self.0 {
             let _ = tokio::time::timeout(patience, cluster.wait_for(|cluster| cluster.synced)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kubernetes::model::{EndpointNode, ObjectName, Pod, Service};
+
+    use super::*;
+
+    #[test]
+    fn what_happens_elsewhere_changes_nothing_here() {
+        let (name, node) = (
+            ObjectName::new("default", "web"),
+            "a".parse::<NodeName>().unwrap(),
+        );
+        let mut intent = Intent::default();
+        intent.bgp.services.cluster_ips = vec!["10.96.0.0/12".parse().unwrap()];
+        let service = Service {
+            cluster_ips: vec!["10.96.0.1".parse().unwrap()],
+            external_local: true,
+            ..Service::default()
+        };
+        let mut cluster = Cluster {
+            synced: true,
+            services: Arc::new([(name.clone(), service)].into()),
+            ..Cluster::default()
+        };
+        let mut known = Known::default();
+        let mut differs = |cluster: &Cluster| known.differs(Arc::new(cluster.clone()), &intent, &node);
+        assert!(differs(&cluster), "the range");
+        cluster.pods = Arc::new([(name.clone(), Pod::default())].into());
+        assert!(!differs(&cluster), "a pod");
+        let endpoint = |node: &str| EndpointNode {
+            node: node.into(),
+            ipv4: true,
+        };
+        cluster.endpoints = Arc::new([(name.clone(), [endpoint("b")].into())].into());
+        assert!(!differs(&cluster), "an endpoint on another node");
+        cluster.endpoints = Arc::new([(name, [endpoint("a"), endpoint("b")].into())].into());
+        assert!(differs(&cluster), "an endpoint here");
     }
 }

@@ -62,3 +62,12 @@ fn times_are_whole_seconds() {
     let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_987);
     assert_eq!(timestamp(time).as_deref(), Some("2023-11-14T22:13:20Z"));
 }
+
+#[test]
+fn of_many_sessions_those_are_listed_that_are_down() {
+    let mut peers = vec![session(ESTABLISHED, 0, 0); LISTED];
+    assert_eq!(listed(&peers).count(), LISTED);
+    peers.push(session("Idle", 1, 0));
+    let states: Vec<&str> = listed(&peers).map(|p| p.state.as_str()).collect();
+    assert_eq!((states.len(), states[0]), (LISTED, "Idle"));
+}

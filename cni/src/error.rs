@@ -2,8 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::version::Version;
-
 /// Error codes 1 to 99 belong to the specification, 100 and up to the plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
@@ -88,9 +86,9 @@ impl CniError {
     }
 
     /// The error object; a runtime reads it from stdout.
-    pub fn to_json(&self, version: Version) -> Value {
+    pub fn to_json(&self, version: &str) -> Value {
         json!({
-            "cniVersion": version.as_str(),
+            "cniVersion": version,
             "code": self.code as u32,
             "msg": self.message,
             "details": self.details,
@@ -105,7 +103,7 @@ mod tests {
     #[test]
     fn an_error_is_the_object_of_the_specification() {
         let error = CniError::env("CNI_NETNS is not set");
-        let json = error.to_json(Version::V1_0_0);
+        let json = error.to_json("1.0.0");
         assert_eq!(json["code"], 4);
         assert_eq!(json["cniVersion"], "1.0.0");
         assert_eq!(json["msg"], "CNI_NETNS is not set");

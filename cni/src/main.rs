@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let (output, code) = match outcome {
         Ok(Some(value)) => (value, ExitCode::SUCCESS),
         Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => (error.to_json(version), ExitCode::FAILURE),
+        Err(error) => (error.to_json(version.as_str()), ExitCode::FAILURE),
     };
     match writeln!(io::stdout().lock(), "{output}") {
         Ok(()) => code,

@@ -14,6 +14,7 @@ mod follow;
 mod handle;
 pub mod model;
 pub mod node;
+mod pace;
 mod problems;
 pub mod report;
 pub mod services;
@@ -21,5 +22,6 @@ mod speak;
 pub mod wishes;
 
 pub use access::{Access, EVENT_NAMESPACE, access};
-pub use handle::{Handle, Pace, Settings, start, start_at};
+pub use handle::{Handle, Settings, start, start_at};
+pub use pace::Pace;
 pub use wishes::WishError;

@@ -25,7 +25,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::error;
-use crate::handle::Pace;
+use crate::pace::Pace;
 use crate::model::convert::{self, Slice};
 use crate::model::{Cluster, Namespace, ObjectName, Pod, Service};
 use crate::node::NodeView;

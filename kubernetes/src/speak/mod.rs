@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error;
-use crate::handle::Pace;
+use crate::pace::Pace;
 use crate::node::Weight;
 
 /// How long a request may take.

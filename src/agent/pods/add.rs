@@ -10,10 +10,10 @@ use ipam::Lease;
 use ipnet::IpNet;
 use routesync::{DesiredRoute, RouteKey, Target};
 
-use super::answer::{answer, link_error, mac, try_later};
+use super::answer::{answer, mac, try_later};
 use super::around::Around;
 use super::caller::Caller;
-use super::del::forget_rules;
+use super::link::{forget_rules, in_kernel};
 use super::wishes::Asking;
 use super::{Pods, announced};
 use crate::agent::snapshot::Snapshot;
@@ -188,18 +188,4 @@ async fn wait_for_routes(lease: &Lease, around: &mut Around) -> Result<(), ApiEr
 
 fn leads_to(route: &DesiredRoute, link: &str) -> bool {
     matches!(&route.target, Target::Forward(hops) if hops.iter().all(|hop| *hop.interface == *link))
-}
-
-/// Link work blocks on netlink for a few milliseconds: it runs on a thread for such work.
-pub(super) async fn in_kernel<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, attach::Error> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome.map_err(|e| link_error(&e)),
-        Err(error) => Err(ApiError::new(
-            ErrorKind::Internal,
-            format!("link work failed inside: {error}"),
-            "",
-        )),
-    }
 }

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use routesync::{Protocol, RouteKey};
 
 use super::Pods;
-use super::add::in_kernel;
+use super::link::in_kernel;
 use super::answer::{default_route, mac, try_later};
 use super::around::Around;
 use crate::decide::routes::METRIC;

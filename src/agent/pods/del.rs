@@ -3,10 +3,10 @@
 
 use config::api::ApiError;
 use config::api::cni::{CniDel, CniDeleted};
-use ipam::{Lease, Owner};
+use ipam::Owner;
 
 use super::Pods;
-use super::add::in_kernel;
+use super::link::{forget_rules, in_kernel};
 
 impl Pods {
     /// CNI DEL, of an interface of ours or of another plugin's with an address of ours.
@@ -35,14 +35,5 @@ impl Pods {
         self.touch();
         tracing::info!(addresses = ?released, interface = %host_ifname, "pod unplugged");
         Ok(CniDeleted { released })
-    }
-}
-
-/// Rules do not vanish with the interface: a pod that loses one of several networks would keep them. They lead to
-/// a table that is empty now, so what fails here is no reason to keep the address.
-pub(super) async fn forget_rules(lease: &Lease) {
-    let (netns, link) = (lease.netns.clone(), lease.host_ifname.clone());
-    if let Err(error) = in_kernel(move || attach::forget(netns.as_ref(), &link)).await {
-        tracing::warn!(%error, interface = %lease.host_ifname, "rules of an interface that is gone stay in its pod");
     }
 }

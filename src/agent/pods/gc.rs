@@ -10,7 +10,7 @@ use config::api::cni::{CniAttachment, CniCollected, CniGc};
 use ipam::{Lease, Owner};
 
 use super::Pods;
-use super::add::in_kernel;
+use super::link::in_kernel;
 
 impl Pods {
     /// CNI GC of one network.

@@ -18,6 +18,7 @@ mod check;
 mod del;
 mod gc;
 mod ipam_only;
+mod link;
 mod queue;
 mod readiness;
 mod rules;

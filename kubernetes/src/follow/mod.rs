@@ -25,10 +25,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::error;
-use crate::pace::Pace;
 use crate::model::convert::{self, Slice};
 use crate::model::{Cluster, Namespace, ObjectName, Pod, Service};
 use crate::node::NodeView;
+use crate::pace::Pace;
 use crate::problems::Problems;
 use known::{Kind, Known, Table};
 

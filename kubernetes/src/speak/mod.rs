@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error;
-use crate::pace::Pace;
 use crate::node::Weight;
+use crate::pace::Pace;
 
 /// How long a request may take.
 const REQUEST: Duration = Duration::from_secs(10);

@@ -144,3 +144,54 @@ async fn judged(keeper: &mut Option<watch::Receiver<Arc<KeeperStatus>>>) {
         std::future::pending().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ipam::local::LedgerStep;
+
+    use super::*;
+
+    /// What asks for this address as that of a workload.
+    fn wanted(container: &str, address: IpAddr, workload: &str, follows: bool) -> Wanted {
+        let request = Request {
+            owner: Owner::new(container, "eth0"),
+            network: "pods".into(),
+            pod: None,
+            netns: "/run/netns/x".into(),
+            host_ifname: attach::host_ifname(container, "eth0"),
+            wanted: vec![address],
+            pools: Vec::new(),
+            sticky: Some(workload.into()),
+        };
+        Wanted {
+            request,
+            follows,
+            mac: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_workload_whose_address_is_anothers_now_gets_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let pods = Pods::open(dir.path(), false).unwrap();
+        let block = "10.0.0.0/29".parse().unwrap();
+        pods.ipam
+            .set_given(vec![(block, None)], SystemTime::now())
+            .unwrap();
+        pods.ipam.apply(&[LedgerStep::Known], SystemTime::now()).unwrap();
+        let take = |ipam: &Ipam, request: &Request, now| ipam.assign(request, now);
+        let address = "10.0.0.5".parse().unwrap();
+        let first = pods.assign(wanted("a", address, "shop.a", false), take).await;
+        assert_eq!(first.unwrap().addresses, [address]);
+        // Asked for by name, it is that one or none; an earlier pod of the same workload is waited for.
+        for (workload, follows) in [("shop.b", false), ("shop.a", true)] {
+            let refused = pods
+                .assign(wanted("b", address, workload, follows), take)
+                .await
+                .unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::Conflict, "{refused}");
+        }
+        let other = pods.assign(wanted("b", address, "shop.b", true), take).await;
+        assert_ne!(other.unwrap().addresses, [address]);
+    }
+}

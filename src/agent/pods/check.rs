@@ -11,9 +11,9 @@ use ipnet::IpNet;
 use routesync::{Protocol, RouteKey};
 
 use super::Pods;
-use super::link::in_kernel;
 use super::answer::{default_route, mac, try_later};
 use super::around::Around;
+use super::link::in_kernel;
 use crate::decide::routes::METRIC;
 
 impl Pods {

@@ -74,7 +74,10 @@ fn services_are_announced_by_policy_and_by_endpoints() {
     let why = view::route(&node.fabric, "n1", "203.0.113.200/32").expect("the agent knows why");
     assert!(why.reason.contains("default/web"), "{why:?}");
     let explained = node.roadbed(&["explain", "203.0.113.200"]);
-    assert!(explained.contains("announced by this node") && explained.contains("default/web"), "{explained}");
+    assert!(
+        explained.contains("announced by this node") && explained.contains("default/web"),
+        "{explained}"
+    );
     node.api.put(SLICE, endpoints(&["n2"]));
     eventually("they are withdrawn with the endpoints", || {
         switch_has(

@@ -2,7 +2,7 @@
 //! started again inside the node, so that what is timed begins and ends there.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use lab::{Lab, Options};
@@ -80,10 +80,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         format!("--pods={}", args.pods),
     ];
     words.extend(args.quick.then(|| "--quick".to_owned()));
-    let done = lab
-        .spawn("n1", &words)?
-        .wait()
-        .context("the measurement was lost")?;
+    let mut inside = lab.spawn_with("n1", &words, |command| {
+        command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    })?;
+    let done = inside.wait().context("the measurement was lost")?;
     drop(pods);
     lab.down()?;
     ensure!(done.success(), "the measurement failed: {done}");

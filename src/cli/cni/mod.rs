@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use config::api::status::Status;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use super::settings::block_on;
@@ -104,26 +104,27 @@ pub struct Uninstall {
 }
 
 pub fn run(command: &Command) -> anyhow::Result<()> {
-    let stay = match command {
-        Command::Install(args) => {
-            install(args)?;
-            args.folders.stay
+    block_on(async {
+        // Before the first word that somebody may answer with a signal, and to the end: none is lost in between.
+        let mut end = End::listen()?;
+        let folders = match command {
+            Command::Install(args) => {
+                install(args, &mut end).await?;
+                &args.folders
+            }
+            Command::Uninstall(args) => {
+                uninstall(&args.folders.bin_dir, &args.folders.conf_dir)?;
+                &args.folders
+            }
+        };
+        if folders.stay {
+            end.told().await;
         }
-        Command::Uninstall(args) => {
-            uninstall(&args.folders.bin_dir, &args.folders.conf_dir)?;
-            args.folders.stay
-        }
-    };
-    match stay {
-        true => block_on(async {
-            ended().await?;
-            Ok(())
-        }),
-        false => Ok(()),
-    }
+        Ok(())
+    })
 }
 
-fn install(args: &Install) -> anyhow::Result<()> {
+async fn install(args: &Install, end: &mut End) -> anyhow::Result<()> {
     let Folders {
         bin_dir, conf_dir, ..
     } = &args.folders;
@@ -157,7 +158,7 @@ fn install(args: &Install) -> anyhow::Result<()> {
     };
     if args.wait {
         let limit = args.timeout.map(Duration::from_secs);
-        block_on(ready(&args.socket, limit))?;
+        ready(&args.socket, limit, end).await?;
     }
     let _held = files::hold(conf_dir)?;
     let changed = files::put(conf_dir, NETWORK_FILE, network.text().as_bytes(), 0o644)?;
@@ -220,7 +221,7 @@ fn removed(folder: &Path, name: &str, ours: fn(&[u8]) -> bool) -> anyhow::Result
 }
 
 /// Returns when the agent is ready.
-async fn ready(socket: &Path, limit: Option<Duration>) -> anyhow::Result<()> {
+async fn ready(socket: &Path, limit: Option<Duration>, end: &mut End) -> anyhow::Result<()> {
     let client = config::api::Client::new(socket);
     let ends = limit.map(|limit| Instant::now() + limit);
     let mut last = String::new();
@@ -242,24 +243,35 @@ async fn ready(socket: &Path, limit: Option<Duration>) -> anyhow::Result<()> {
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            end = ended() => {
-                end?;
+            () = end.told() => {
                 bail!("told to end before the agent was ready; no network configuration is written");
             }
         }
     }
 }
 
-/// Returns when this program is told to end. As the first process of a container it has to say that it wants to hear.
-async fn ended() -> anyhow::Result<()> {
-    let listens = "cannot listen for signals";
-    let mut terminated = signal(SignalKind::terminate()).context(listens)?;
-    let mut interrupted = signal(SignalKind::interrupt()).context(listens)?;
-    tokio::select! {
-        _ = terminated.recv() => {}
-        _ = interrupted.recv() => {}
+/// What tells this program to end. As the first process of a container it has to say that it wants to hear.
+struct End {
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl End {
+    fn listen() -> anyhow::Result<End> {
+        let listens = "cannot listen for signals";
+        Ok(End {
+            terminated: signal(SignalKind::terminate()).context(listens)?,
+            interrupted: signal(SignalKind::interrupt()).context(listens)?,
+        })
     }
-    Ok(())
+
+    /// Returns when it is told to.
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminated.recv() => {}
+            _ = self.interrupted.recv() => {}
+        }
+    }
 }
 
 #[cfg(test)]

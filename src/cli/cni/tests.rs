@@ -25,7 +25,7 @@ impl Node {
     }
 
     fn install(&self, chain: Option<Vec<Chained>>) -> anyhow::Result<()> {
-        install(&Install {
+        run(&Command::Install(Install {
             folders: Folders {
                 bin_dir: self.path("bin"),
                 conf_dir: self.path("net.d"),
@@ -39,7 +39,7 @@ impl Node {
             plugin_only: false,
             wait: false,
             timeout: None,
-        })
+        }))
     }
 
     fn names(&self, folder: &str) -> Vec<String> {

@@ -65,7 +65,7 @@ impl Parts {
         };
         let settings = KeeperSettings::new(config.node_name.clone(), shared_out);
         let keeper = keeper::start(pods.ipam(), store.datastore(), inputs, settings);
-        pods.ask_cluster(keeper.status(), store.ownership());
+        pods.ask_cluster(keeper.status(), store.ownership(), store.datastore());
         let kubernetes = kubernetes_of(config).await?;
         if let Some(kubernetes) = &kubernetes {
             pods.ask_kubernetes(kubernetes.clone());

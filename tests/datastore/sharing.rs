@@ -144,6 +144,10 @@ fn a_sticky_address_follows_its_pod_to_another_node() {
     assert!(done.status.success(), "{done:?}");
     let first = address(&answer(&done));
     assert!(plug("DEL", "n1", "c1").status.success());
+    eventually("the datastore remembers it", || {
+        let text = cluster.etcdctl("get --print-value-only --prefix /roadbed/v1/ownership/sticky/")?;
+        check(text.contains(&first), || text.clone())
+    });
     // Another pod does not get it meanwhile.
     let done = eventually("the pod's address comes with it", || {
         let done = plug("ADD", "n2", "c2");

@@ -19,6 +19,8 @@ use super::wishes::Wanted;
 
 /// How long ADD waits for a block or a loan that it asked for.
 const BLOCK_DEADLINE: Duration = Duration::from_secs(10);
+/// How long ADD waits for the datastore to say which addresses a workload had.
+const RECORD_DEADLINE: Duration = Duration::from_secs(1);
 /// How long what an ADD asked for stays asked for.
 const WANT_LASTS: Duration = Duration::from_secs(60);
 
@@ -100,15 +102,35 @@ impl Pods {
         }
     }
 
-    /// The addresses that follow a workload, as the datastore remembers them.
-    pub(super) fn following(&self, workload: &str) -> Vec<IpAddr> {
-        let records = self.records.get().map(|records| records.borrow().clone());
-        let Some(view) = records.flatten() else {
-            return Vec::new();
+    /// The addresses that follow a workload, as the datastore remembers them. What is followed of it may be a moment
+    /// old, or minutes while a watch is broken: a workload that is not known is asked for by itself.
+    pub(super) async fn following(&self, workload: &str) -> Vec<IpAddr> {
+        let key = Key::Sticky(workload.to_owned());
+        let view = self.records.get().and_then(|records| records.borrow().clone());
+        let known = view.and_then(|view| view.items.get(&key).map(|item| item.value.clone()));
+        let value = match known {
+            Some(value) => Some(value),
+            None => self.asked(&key).await,
         };
-        let item = view.items.get(&Key::Sticky(workload.to_owned()));
-        item.and_then(|item| StickyRecord::parse(&item.value).ok())
-            .map_or_else(Vec::new, |record| record.addresses)
+        let record = value.and_then(|value| StickyRecord::parse(&value).ok());
+        record.map_or_else(Vec::new, |record| record.addresses)
+    }
+
+    /// A record that is asked for; none where the datastore does not answer soon: it may be away for long, and the pod
+    /// is to come up with another address then.
+    async fn asked(&self, key: &Key) -> Option<Arc<str>> {
+        let store = self.store.get()?;
+        match tokio::time::timeout(RECORD_DEADLINE, store.get(key)).await {
+            Ok(Ok(item)) => item.map(|item| item.value),
+            Ok(Err(error)) => {
+                tracing::warn!(%key, %error, "not known whether the pod has an address of its own");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(%key, "not known whether the pod has an address of its own: the datastore is silent");
+                None
+            }
+        }
     }
 
     pub(super) async fn release(&self, owner: &Owner) -> Result<Option<Lease>, ApiError> {

@@ -34,7 +34,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use config::intent::{Intent, Node};
-use datastore::SpaceView;
+use datastore::{Datastore, SpaceView};
 use ipam::keeper::KeeperStatus;
 use ipam::local::{LedgerStep, LocalView};
 use ipam::{Family, Ipam, Lease};
@@ -68,6 +68,7 @@ pub struct Pods {
     intent: Mutex<Option<(Arc<Intent>, Node)>>,
     keeper: OnceLock<watch::Receiver<Arc<KeeperStatus>>>,
     records: OnceLock<Records>,
+    store: OnceLock<Arc<dyn Datastore>>,
     kubernetes: OnceLock<kubernetes::Handle>,
     /// Blocks are claimed in the datastore: what is missing may come.
     shared_out: bool,
@@ -92,6 +93,7 @@ impl Pods {
             intent: Mutex::default(),
             keeper: OnceLock::new(),
             records: OnceLock::new(),
+            store: OnceLock::new(),
             kubernetes: OnceLock::new(),
             shared_out,
         })
@@ -139,10 +141,16 @@ impl Pods {
     }
 
     /// Makes known where it is said which waiting is in vain, and which addresses follow which workload.
-    pub fn ask_cluster(&self, keeper: watch::Receiver<Arc<KeeperStatus>>, records: Records) {
+    pub fn ask_cluster(
+        &self,
+        keeper: watch::Receiver<Arc<KeeperStatus>>,
+        records: Records,
+        store: Arc<dyn Datastore>,
+    ) {
         // Only the first ones count; there is one keeper and one datastore in the life of an agent.
         let _ = self.keeper.set(keeper);
         let _ = self.records.set(records);
+        let _ = self.store.set(store);
     }
 
     /// Makes known who knows the pods' annotations.

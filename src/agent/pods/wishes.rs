@@ -160,7 +160,10 @@ impl Pods {
                 ))
             }
             Err(WishError::Away(why)) => {
-                let sticky = !self.following(&workload(pod, &asking.owner.ifname)).is_empty();
+                let sticky = !self
+                    .following(&workload(pod, &asking.owner.ifname))
+                    .await
+                    .is_empty();
                 tracing::warn!(
                     pod = format!("{}/{}", pod.namespace, pod.name),
                     why,
@@ -185,7 +188,7 @@ impl Pods {
         if let (Some(workload), true, false) =
             (&wanted.request.sticky, wanted.request.wanted.is_empty(), holds)
         {
-            wanted.request.wanted = self.following(workload);
+            wanted.request.wanted = self.following(workload).await;
             wanted.follows = true;
         }
         Ok(wanted)

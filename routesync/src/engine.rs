@@ -29,6 +29,8 @@ use crate::{
 
 /// Events come in bursts (a link going down is several); a dump waits this long for the rest of the burst.
 const SETTLE: Duration = Duration::from_millis(3);
+/// A link that is removed falls first; its end, when it follows, says more than a dump.
+const FALL: Duration = Duration::from_millis(10);
 /// The kernel announces a link's fall before it flushes the routes, so one more look a little later.
 const SECOND_LOOK: Duration = Duration::from_millis(200);
 
@@ -85,7 +87,8 @@ pub(crate) struct Engine {
     drifted: BTreeSet<RouteKey>,
     orphans: BTreeSet<RouteKey>,
     resync_at: Option<Instant>,
-    second_look: Option<Instant>,
+    /// When to look at what became of the routes over links that fell: soon, and once more.
+    falls: BTreeMap<u32, [Option<Instant>; 2]>,
     not_before: Option<Instant>,
     view_dirty: bool,
     counters: SyncStatus,
@@ -111,7 +114,7 @@ impl Engine {
             drifted: BTreeSet::new(),
             orphans: BTreeSet::new(),
             resync_at: None,
-            second_look: None,
+            falls: BTreeMap::new(),
             not_before: None,
             view_dirty: false,
             counters: SyncStatus::default(),
@@ -179,7 +182,7 @@ impl Engine {
                 if self.host.set_address(address, present) {
                     self.view_dirty = true;
                     self.retry_all(now);
-                    if !present {
+                    if !present && self.fib.prefers(address.net.addr()) {
                         // Routes that prefer this source address go with it, without a notification on older kernels.
                         self.request_resync(now);
                     }
@@ -214,16 +217,25 @@ impl Engine {
             LinkEffect::None | LinkEffect::Noted => {}
             LinkEffect::Usable => {
                 self.retry_all(now);
-                // Hops that were dead come back to life without a word.
-                if self.fib.uses_link(index) {
-                    self.request_resync(now);
+                let link = self.host.links.get(&index);
+                if link.is_some_and(|link| link.up && link.carrier) {
+                    self.dirty.extend(self.fib.link_alive(index));
                 }
             }
-            LinkEffect::Flushed => {
-                self.request_resync(now);
-                self.second_look = Some(now.at + SECOND_LOOK);
-            }
+            LinkEffect::Flushed => self.fell(index, now),
+            LinkEffect::Gone => match self.fib.link_gone(index) {
+                Some(keys) => {
+                    self.falls.remove(&index);
+                    self.dirty.extend(keys);
+                }
+                None => self.fell(index, now),
+            },
         }
+    }
+
+    fn fell(&mut self, index: u32, now: Now) {
+        let looks = [FALL, SECOND_LOOK].map(|pause| Some(now.at + pause));
+        self.falls.insert(index, looks);
     }
 
     /// Asks for a dump soon.
@@ -248,8 +260,10 @@ impl Engine {
 
     /// Whether a dump is due.
     pub fn resync_due(&mut self, now: Now) -> bool {
-        if self.second_look.is_some_and(|at| at <= now.at) {
-            self.second_look = None;
+        let looks = self.falls.values_mut().flatten();
+        let due = looks.filter_map(|at| at.take_if(|at| *at <= now.at)).count();
+        self.falls.retain(|_, looks| looks.iter().any(Option::is_some));
+        if due > 0 {
             self.request_resync(now);
         }
         !self.loaded || self.resync_at.is_some_and(|at| at <= now.at)
@@ -263,7 +277,8 @@ impl Engine {
             .troubles
             .values()
             .filter_map(|trouble| trouble.due.filter(|_| writable));
-        retries.chain(self.resync_at).chain(self.second_look).min()
+        let looks = self.falls.values().flatten().flatten().copied();
+        retries.chain(self.resync_at).chain(looks).min()
     }
 
     /// The next writes, at most `limit`. Empty: nothing to do for now.

@@ -251,6 +251,28 @@ fn waits_for_an_interface_and_goes_at_once_when_it_comes() {
 }
 
 #[test]
+fn a_link_that_comes_and_goes_costs_no_dump() {
+    let mut bench = Bench::new(true);
+    let (pod, other) = (key("10.0.0.7/32", 9), key("10.1.0.0/16", 9));
+    bench.want(&[(pod, dev("pod")), (other, dev("a"))], true);
+    bench.rest();
+    let dumps = bench.engine.status().resyncs;
+    for _ in 0..3 {
+        bench.kernel.link_up(9, "pod");
+        bench.rest();
+        assert_eq!(bench.kernel.fib[&pod], [kernel_dev(OURS, 9)]);
+        bench.kernel.link_gone(9);
+        bench.rest();
+        assert_eq!(bench.engine.status().failed[0].0, pod);
+    }
+    assert_eq!(bench.engine.status().resyncs, dumps);
+    // A link that only falls is looked after, twice.
+    bench.kernel.link_down(2);
+    bench.rest();
+    assert_eq!(bench.engine.status().resyncs, dumps + 2);
+}
+
+#[test]
 fn a_kernel_that_says_yes_and_does_nothing_is_not_asked_forever() {
     let mut bench = Bench::new(true);
     let route = key("10.0.0.0/24", 9);
@@ -284,6 +306,7 @@ enum Act {
     Add(u8, u8, u8),
     Replace(u8, u8, u8, bool),
     LinkDown(u8),
+    LinkGone(u8),
     LinkUp(u8),
     Lose,
     Fail(i32),
@@ -298,7 +321,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => (0u8..6, 0u8..2, 0u8..3).prop_map(|(d, m, i)| Act::Add(d, m, i)),
         2 => (0u8..6, 0u8..2, 0u8..3, any::<bool>()).prop_map(|(d, m, i, ours)| Act::Replace(d, m, i, ours)),
         1 => (0u8..3).prop_map(Act::LinkDown),
-        1 => (0u8..3).prop_map(Act::LinkUp),
+        1 => (0u8..3).prop_map(Act::LinkGone),
+        2 => (0u8..3).prop_map(Act::LinkUp),
         1 => Just(Act::Lose),
         2 => prop_oneof![Just(17), Just(2), Just(3), Just(100), Just(22)].prop_map(Act::Fail),
         4 => Just(Act::Round),
@@ -345,7 +369,10 @@ fn perform(bench: &mut Bench, wish: &mut BTreeMap<RouteKey, DesiredRoute>, act: 
                 .others_replace(small_key(d, m), kernel_dev(owner(ours), u32::from(i) + 1));
         }
         Act::LinkDown(index) => bench.kernel.link_down(u32::from(index) + 1),
-        Act::LinkUp(index) => bench.kernel.link_up(u32::from(index) + 1),
+        Act::LinkGone(index) => bench.kernel.link_gone(u32::from(index) + 1),
+        Act::LinkUp(index) => bench
+            .kernel
+            .link_up(u32::from(index) + 1, NAMES[usize::from(index)]),
         Act::Lose => bench.kernel.lose_events(),
         Act::Fail(errno) => bench.kernel.failures.push_back(errno),
         Act::Round => bench.round(),
@@ -386,7 +413,7 @@ proptest! {
                 prop_assert_eq!(&before, &foreign_of(&bench.kernel));
             }
         }
-        (1..=3).for_each(|index| bench.kernel.link_up(index));
+        (1..).zip(NAMES).for_each(|(index, name)| bench.kernel.link_up(index, name));
         let before = foreign_of(&bench.kernel);
         let routes: Vec<_> = wish.clone().into_iter().collect();
         bench.want(&routes, true);

@@ -8,7 +8,7 @@ use crate::{
     engine::{Event, Snapshot},
     fib::{RouteChange, RouteEvent},
     host::Host,
-    model::{Protocol, RouteKey},
+    model::{Link, Protocol, RouteKey},
     route::KernelRoute,
     trouble::Refusal,
 };
@@ -129,11 +129,21 @@ impl FakeKernel {
         self.events.push_back(Event::Link(link));
     }
 
-    /// The link is up again.
-    pub fn link_up(&mut self, index: u32) {
-        let Some(link) = self.host.links.get_mut(&index) else {
-            return;
-        };
+    /// A link ends: it falls first, and all routes over it go, none of them named.
+    pub fn link_gone(&mut self, index: u32) {
+        self.link_down(index);
+        if self.host.links.remove(&index).is_some() {
+            self.events.push_back(Event::LinkGone(index));
+        }
+    }
+
+    /// The link is up again; one that was gone is made anew with its old number.
+    pub fn link_up(&mut self, index: u32, name: &str) {
+        let link = self.host.links.entry(index).or_insert_with(|| Link {
+            index,
+            name: name.into(),
+            ..Link::default()
+        });
         (link.up, link.carrier) = (true, true);
         self.events.push_back(Event::Link(link.clone()));
     }

@@ -5,7 +5,7 @@
 //! not as a false belief. Where a notification does not say enough (a replacement among several routes of one key, one sibling
 //! of an IPv6 multipath route gone) the answer is [`Applied::Unsure`] and the caller dumps again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -97,10 +97,51 @@ impl Fib {
             .collect()
     }
 
-    /// Whether any route leaves by that link.
-    pub fn uses_link(&self, index: u32) -> bool {
-        let all = self.ours.values().chain(self.foreign.values()).flatten();
-        all.flat_map(|route| &route.hops).any(|hop| hop.index == index)
+    /// Follows a link that is up and has carrier: the kernel brings dead hops over it back to life without a word
+    /// (`fib_sync_up`). The keys of ours.
+    pub fn link_alive(&mut self, index: u32) -> Vec<RouteKey> {
+        let revive = |routes: &mut Vec<KernelRoute>| {
+            let hops = routes.iter_mut().flat_map(|route| &mut route.hops);
+            let dead = hops.filter(|hop| hop.index == index && !hop.usable);
+            dead.map(|hop| hop.usable = true).count() > 0
+        };
+        self.foreign.values_mut().for_each(|routes| _ = revive(routes));
+        let ours = self.ours.iter_mut();
+        ours.filter_map(|(key, routes)| revive(routes).then_some(*key))
+            .collect()
+    }
+
+    /// Whether any route prefers that address of this host as its source.
+    pub fn prefers(&self, source: IpAddr) -> bool {
+        self.all().any(|route| route.preferred_source == Some(source))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &KernelRoute> {
+        self.ours.values().chain(self.foreign.values()).flatten()
+    }
+
+    /// Follows the end of a link: the routes that left by it alone are gone, whether the kernel said so or not. The keys of
+    /// ours; `None` where a route has other hops as well, and only the kernel knows what has become of it.
+    pub fn link_gone(&mut self, index: u32) -> Option<Vec<RouteKey>> {
+        let over = |route: &KernelRoute| route.hops.iter().any(|hop| hop.index == index);
+        let only = |route: &KernelRoute| route.hops.iter().all(|hop| hop.index == index);
+        if self.all().any(|route| over(route) && !only(route)) {
+            return None;
+        }
+        let mut gone = Vec::new();
+        self.foreign.retain(|_, routes| {
+            routes.retain(|route| !over(route));
+            !routes.is_empty()
+        });
+        self.ours.retain(|key, routes| {
+            let before = routes.len();
+            routes.retain(|route| !over(route));
+            if routes.len() < before {
+                gone.push(*key);
+            }
+            !routes.is_empty()
+        });
+        Some(gone)
     }
 
     /// Follows one notification.
@@ -237,6 +278,45 @@ mod tests {
         gatewayed.hops[0].gateway = Some("fd00::1".parse().unwrap());
         let sibling = event(RouteChange::Added, false, gatewayed, "fd00::/8");
         assert_eq!(fib.apply(&sibling), Applied::Unsure);
+    }
+
+    #[test]
+    fn a_link_that_goes_takes_its_routes_along() {
+        let mut fib = Fib::new(Protocol(82));
+        fib.apply(&event(RouteChange::Added, false, route(4, 1), "10.0.0.0/8"));
+        fib.apply(&event(RouteChange::Added, false, route(4, 2), "10.0.0.0/8"));
+        fib.apply(&event(RouteChange::Added, true, route(82, 1), "10.1.0.0/16"));
+        let staying = event(RouteChange::Added, true, route(82, 2), "10.2.0.0/16");
+        fib.apply(&staying);
+        let went = fib.link_gone(1).unwrap();
+        assert_eq!(went, [RouteKey::main("10.1.0.0/16".parse().unwrap(), Metric(7))]);
+        assert_eq!(fib.foreign_routes().len(), 1);
+        assert_eq!(fib.our_keys().collect::<Vec<_>>(), [&staying.key]);
+        // The kernel may say it as well.
+        let said = event(RouteChange::Removed, false, route(82, 1), "10.1.0.0/16");
+        assert_eq!(fib.apply(&said), Applied::Nothing);
+        // What becomes of a route with another hop is for the kernel to say.
+        let mut spread = route(4, 1);
+        spread.hops.push(route(4, 2).hops[0]);
+        fib.apply(&event(RouteChange::Added, false, spread, "10.3.0.0/16"));
+        assert_eq!(fib.link_gone(2), None);
+        assert_eq!(fib.ours(&staying.key).len(), 1);
+    }
+
+    #[test]
+    fn revives_dead_hops_and_knows_preferred_sources() {
+        let mut fib = Fib::new(Protocol(82));
+        let mut dead = route(82, 3);
+        dead.hops[0].usable = false;
+        dead.preferred_source = "10.0.0.1".parse().ok();
+        fib.apply(&event(RouteChange::Added, true, dead, "10.1.0.0/16"));
+        fib.apply(&event(RouteChange::Added, true, route(82, 4), "10.2.0.0/16"));
+        let key = RouteKey::main("10.1.0.0/16".parse().unwrap(), Metric(7));
+        assert_eq!(fib.link_alive(4), []);
+        assert_eq!(fib.link_alive(3), [key]);
+        assert!(fib.ours(&key)[0].hops[0].usable);
+        assert_eq!(fib.link_alive(3), []);
+        assert!(fib.prefers("10.0.0.1".parse().unwrap()) && !fib.prefers("10.0.0.2".parse().unwrap()));
     }
 
     #[test]

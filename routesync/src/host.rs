@@ -26,6 +26,8 @@ pub(crate) enum LinkEffect {
     Usable,
     /// Routes over the link may be gone, or have come back, silently.
     Flushed,
+    /// The link is gone, and with it every route that left by it alone.
+    Gone,
 }
 
 impl Host {
@@ -61,7 +63,7 @@ impl Host {
     pub fn remove_link(&mut self, index: u32) -> LinkEffect {
         self.addresses.retain(|address| address.index != index);
         match self.links.remove(&index) {
-            Some(_) => LinkEffect::Flushed,
+            Some(_) => LinkEffect::Gone,
             None => LinkEffect::None,
         }
     }
@@ -112,7 +114,7 @@ mod tests {
             },
             true,
         );
-        assert_eq!(host.remove_link(3), LinkEffect::Flushed);
+        assert_eq!(host.remove_link(3), LinkEffect::Gone);
         assert!(host.addresses.is_empty());
         host.set_link(link(4, "eth0", true));
         assert_eq!(host.indexes().get("eth0"), Some(&4));

@@ -23,8 +23,18 @@ use crate::plan::{self, Ownership, Plan};
 /// The longest rest between two rounds. A round is followed by a rest as long as itself, so that a full table
 /// that arrives in small pieces is decided on in batches, and a single pod waits for next to nothing.
 const LONGEST_REST: Duration = Duration::from_millis(200);
+/// Rounds up to here are followed by no rest: few changes are due then, and somebody waits for each.
+const SHORT_ROUND: Duration = Duration::from_millis(4);
 /// How soon a part that failed to start is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// The rest after a round that took so long.
+fn rest_after(round: Duration) -> Duration {
+    match round < SHORT_ROUND {
+        true => Duration::ZERO,
+        false => round.min(LONGEST_REST),
+    }
+}
 
 /// Owner of the decisions.
 pub struct Reconciler {
@@ -92,7 +102,7 @@ impl Reconciler {
             let started = Instant::now();
             let again = self.round().await;
             self.snapshots.send_replace(self.snapshot.clone());
-            tokio::time::sleep(started.elapsed().min(LONGEST_REST)).await;
+            tokio::time::sleep(rest_after(started.elapsed())).await;
             tokio::select! {
                 changed = store.changed() => changed?,
                 changed = view.changed() => changed?,

@@ -1,7 +1,7 @@
 //! What does not fit together on this host: the Node's addresses, the ledger's pods and the links that are there.
 //! Nothing is decided from it; operators are told.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::{Inputs, PodLink};
@@ -20,7 +20,7 @@ pub struct Finding {
 /// Everything that does not fit.
 pub fn of(inputs: Inputs<'_>) -> Vec<Finding> {
     let mut findings = not_here(inputs);
-    let links: BTreeSet<&str> = inputs.view.links.values().map(|link| &*link.name).collect();
+    let links: HashSet<&str> = inputs.view.links.values().map(|link| &*link.name).collect();
     findings.extend(inputs.pods.iter().filter_map(|pod| unplugged(&links, pod)));
     findings.extend(strays(inputs));
     findings
@@ -45,9 +45,12 @@ fn not_here(inputs: Inputs<'_>) -> Vec<Finding> {
 }
 
 /// A pod whose link is gone: its runtime believes that it is plugged in.
-fn unplugged(links: &BTreeSet<&str>, pod: &PodLink) -> Option<Finding> {
+fn unplugged(links: &HashSet<&str>, pod: &PodLink) -> Option<Finding> {
+    if links.contains(&*pod.interface) {
+        return None;
+    }
     let addresses: Vec<String> = pod.addresses.iter().map(IpAddr::to_string).collect();
-    (!links.contains(pod.interface.as_str())).then(|| Finding {
+    Some(Finding {
         part: "pod",
         severe: false,
         message: format!(
@@ -60,7 +63,7 @@ fn unplugged(links: &BTreeSet<&str>, pod: &PodLink) -> Option<Finding> {
 
 /// Pod links that the ledger knows nothing of: it was lost, or the links are left over.
 fn strays(inputs: Inputs<'_>) -> Vec<Finding> {
-    let known: BTreeSet<&str> = inputs.pods.iter().map(|pod| pod.interface.as_str()).collect();
+    let known: HashSet<&str> = inputs.pods.iter().map(|pod| &*pod.interface).collect();
     let links = inputs.view.links.values();
     let strays = links.filter(|link| attach::is_ours(&link.name) && !known.contains(&*link.name));
     let finding = |name: &str| Finding {

@@ -24,6 +24,7 @@ pub mod uplinks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bgpd_proto::rib::{BestRoute, NextHopTable, Originated};
 use ipnet::IpNet;
@@ -52,7 +53,7 @@ pub struct PodLink {
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
     /// The node's end of its veth pair.
-    pub interface: String,
+    pub interface: Arc<str>,
 }
 
 /// What this node announces for Services of Kubernetes, each with the reason.

@@ -8,7 +8,7 @@
 //!
 //! A route that would lead the path to a tunnel's end into that tunnel is refused here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -116,9 +116,9 @@ pub fn decide(
             .iter()
             .map(|b| (b.cidr, own_block(inputs.plan.exports(&b.cidr)))),
     );
-    let links: BTreeSet<&str> = inputs.view.links.values().map(|link| &*link.name).collect();
+    let links: HashSet<&str> = inputs.view.links.values().map(|link| &*link.name).collect();
     for pod in inputs.pods {
-        let present = links.contains(pod.interface.as_str());
+        let present = links.contains(&*pod.interface);
         for address in &pod.addresses {
             routes.insert(IpNet::from(*address), own_pod(present, &pod.interface));
         }
@@ -171,10 +171,10 @@ fn own_service(why: &str) -> RouteDecision {
     }
 }
 
-fn own_pod(present: bool, interface: &str) -> RouteDecision {
+fn own_pod(present: bool, interface: &Arc<str>) -> RouteDecision {
     let hop = Hop {
         gateway: None,
-        interface: interface.into(),
+        interface: interface.clone(),
         onlink: false,
         weight: 1,
     };

@@ -61,6 +61,8 @@ pub struct Pods {
     /// That folder was looked at since the start.
     queue_read: watch::Sender<bool>,
     changed: watch::Sender<u64>,
+    /// The links of all pods, and the number of changes that they are as of.
+    links: Mutex<Option<(u64, Arc<Vec<PodLink>>)>>,
     trouble: Mutex<BTreeMap<Trouble, Instant>>,
     /// Given blocks that could not be taken, and why.
     refused: Mutex<Vec<String>>,
@@ -88,6 +90,7 @@ impl Pods {
             queue: config::api::queue::folder(state_dir),
             queue_read: watch::channel(false).0,
             changed,
+            links: Mutex::default(),
             trouble: Mutex::default(),
             refused: Mutex::default(),
             intent: Mutex::default(),
@@ -160,16 +163,23 @@ impl Pods {
     }
 
     /// Where the host routes of all pods go. What another plugin plugs in is its own business.
-    pub fn links(&self) -> Vec<PodLink> {
-        let link = |lease: Lease| PodLink {
-            addresses: lease.addresses,
-            interface: lease.host_ifname,
-        };
-        let leases = self.ipam.leases().into_iter();
-        leases
-            .filter(|lease| !lease.is_address_only())
-            .map(link)
-            .collect()
+    pub fn links(&self) -> Arc<Vec<PodLink>> {
+        // Before the leases are looked at: what changes meanwhile is looked at again.
+        let now = *self.changed.borrow();
+        let mut known = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((at, links)) if *at == now => links.clone(),
+            _ => {
+                let link = |lease: &Lease| PodLink {
+                    addresses: lease.addresses.clone(),
+                    interface: lease.host_ifname.as_str().into(),
+                };
+                let ours = |lease: &Lease| (!lease.is_address_only()).then(|| link(lease));
+                let links = Arc::new(self.ipam.of_leases(ours));
+                *known = Some((now, links.clone()));
+                links
+            }
+        }
     }
 
     /// The leases themselves.
@@ -188,7 +198,8 @@ impl Pods {
     /// Every address that is given out, the node's own included.
     pub fn addresses_in_use(&self) -> Vec<IpAddr> {
         let mut all = self.own_addresses();
-        all.extend(self.ipam.leases().into_iter().flat_map(|lease| lease.addresses));
+        let addresses = self.ipam.of_leases(|lease| Some(lease.addresses.clone()));
+        all.extend(addresses.into_iter().flatten());
         all
     }
 

@@ -106,14 +106,22 @@ impl Pods {
     /// old, or minutes while a watch is broken: a workload that is not known is asked for by itself.
     pub(super) async fn following(&self, workload: &str) -> Vec<IpAddr> {
         let key = Key::Sticky(workload.to_owned());
-        let view = self.records.get().and_then(|records| records.borrow().clone());
-        let known = view.and_then(|view| view.items.get(&key).map(|item| item.value.clone()));
-        let value = match known {
+        let value = match self.followed(&key) {
             Some(value) => Some(value),
             None => self.asked(&key).await,
         };
-        let record = value.and_then(|value| StickyRecord::parse(&value).ok());
-        record.map_or_else(Vec::new, |record| record.addresses)
+        addresses(value)
+    }
+
+    /// Whether addresses are known to follow a workload. Nobody is asked: this is for when others are away.
+    pub(super) fn is_followed(&self, workload: &str) -> bool {
+        !addresses(self.followed(&Key::Sticky(workload.to_owned()))).is_empty()
+    }
+
+    /// A record as it is followed.
+    fn followed(&self, key: &Key) -> Option<Arc<str>> {
+        let view = self.records.get()?.borrow().clone()?;
+        view.items.get(key).map(|item| item.value.clone())
     }
 
     /// A record that is asked for; none where the datastore does not answer soon: it may be away for long, and the pod
@@ -154,6 +162,12 @@ impl Pods {
             )),
         }
     }
+}
+
+/// What a record of a workload says; none where there is none that can be read.
+fn addresses(record: Option<Arc<str>>) -> Vec<IpAddr> {
+    let record = record.and_then(|text| StickyRecord::parse(&text).ok());
+    record.map_or_else(Vec::new, |record| record.addresses)
 }
 
 /// Those who decide about blocks said something new; never, where there are none.

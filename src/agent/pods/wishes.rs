@@ -160,10 +160,7 @@ impl Pods {
                 ))
             }
             Err(WishError::Away(why)) => {
-                let sticky = !self
-                    .following(&workload(pod, &asking.owner.ifname))
-                    .await
-                    .is_empty();
+                let sticky = self.is_followed(&workload(pod, &asking.owner.ifname));
                 tracing::warn!(
                     pod = format!("{}/{}", pod.namespace, pod.name),
                     why,

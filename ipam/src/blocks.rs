@@ -103,6 +103,12 @@ pub fn size(net: IpNet) -> u128 {
     (last - first).saturating_add(1)
 }
 
+/// The last address of a network, where it means all hosts: in IPv4 (RFC 1122 section 3.2.1.3), but for point-to-point networks
+/// (RFC 3021).
+pub fn broadcast(net: IpNet) -> Option<IpAddr> {
+    (net.addr().is_ipv4() && net.prefix_len() < 31).then(|| net.broadcast())
+}
+
 /// Whether two blocks have an address in common.
 pub fn overlap(one: IpNet, other: IpNet) -> bool {
     one.contains(&other) || other.contains(&one)

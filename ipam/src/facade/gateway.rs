@@ -65,7 +65,7 @@ impl Draft<'_> {
             return Ok((lease, gateways));
         }
         let own = self.book.blocks.iter().map(|block| block.cidr);
-        let aside = own.flat_map(|block| [second(block), broadcast(block)]);
+        let aside = own.flat_map(|block| [second(block), blocks::broadcast(block)]);
         let aside: Vec<IpNet> = aside.flatten().map(IpNet::from).collect();
         let choice = self.choose(request, &aside)?;
         let gateways = self.gateways(&request.network, &choice.addresses)?;
@@ -86,7 +86,7 @@ impl Draft<'_> {
         };
         let block = self.book.block_of(address).map(|block| block.cidr);
         let block = block.ok_or_else(|| no("it is in no block of this node"))?;
-        if broadcast(block) == Some(address) {
+        if blocks::broadcast(block) == Some(address) {
             return Err(no(&format!("it is the broadcast address of block {block}")));
         }
         if let Some(held) = self.book.leases.get(&Owner::gateway(network, block))
@@ -99,7 +99,7 @@ impl Draft<'_> {
             let family = Family::of(block.addr());
             let mut avoid = situation.reserved().to_vec();
             avoid.push(IpNet::from(block.network()));
-            avoid.extend(broadcast(block).map(IpNet::from));
+            avoid.extend(blocks::broadcast(block).map(IpNet::from));
             let free = |a: &IpAddr| *a != address && self.book.holder(*a).is_none();
             blocks::walk(&[block], family, Some(block.network()), &avoid).filter(free)
         };
@@ -158,11 +158,6 @@ impl Draft<'_> {
             gateway.addresses.into_iter().for_each(|a| self.rest(a, None));
         }
     }
-}
-
-/// The last address of a block, where it means all hosts: in IPv4, but for point-to-point blocks (RFC 3021).
-fn broadcast(block: IpNet) -> Option<IpAddr> {
-    (block.addr().is_ipv4() && block.prefix_len() < 31).then(|| block.broadcast())
 }
 
 /// The address after a block's own; none in a block of a single address.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use config::api::cni::{CniAddress, CniIpamAdd, CniIpamAdded, IpamGateway};
 use config::api::{ApiError, ErrorKind};
-use ipam::Lease;
+use ipam::{Lease, blocks};
 use ipnet::IpNet;
 
 use super::Pods;
@@ -88,8 +88,8 @@ fn gateways(gateway: &IpamGateway) -> Vec<IpAddr> {
     let mut aside = Vec::new();
     for network in networks {
         aside.push(network.addr());
-        if network.addr().is_ipv4() && network.prefix_len() < 31 {
-            aside.extend([network.network(), network.broadcast()]);
+        if let Some(broadcast) = blocks::broadcast(*network) {
+            aside.extend([network.network(), broadcast]);
         }
     }
     aside

@@ -96,13 +96,14 @@ fn bgp(status: &Status, peers: &[Peer], sessions: &Sessions) -> Value {
     })
 }
 
-/// The sessions that are in the status: those that are down before the others.
+/// The sessions that are in the status: where not all of them fit, those that are down before the others.
 fn listed(peers: &[Peer]) -> impl Iterator<Item = &Peer> {
-    let (up, down): (Vec<&Peer>, Vec<&Peer>) = peers.iter().partition(|p| p.state == ESTABLISHED);
-    let all_fit = peers.len() <= LISTED;
-    let in_order = peers.iter().filter(move |_| all_fit);
-    let cut = down.into_iter().chain(up).filter(move |_| !all_fit);
-    in_order.chain(cut.take(LISTED))
+    let mut listed: Vec<&Peer> = peers.iter().collect();
+    if listed.len() > LISTED {
+        listed.sort_by_key(|p| p.state == ESTABLISHED);
+        listed.truncate(LISTED);
+    }
+    listed.into_iter()
 }
 
 fn peer(p: &Peer, sessions: &Sessions) -> Value {

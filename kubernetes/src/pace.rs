@@ -17,7 +17,7 @@ pub struct Pace {
     pub words: Duration,
     /// A node that was ready is unavailable only after this long.
     pub patience: Duration,
-    /// How long [`Handle::wishes`] asks for a pod that the watch has not brought.
+    /// How long [`crate::Handle::wishes`] asks for a pod that the watch has not brought.
     pub pod: Duration,
     /// How often Events are looked at that wait to be written.
     pub event_tick: Duration,

@@ -1,13 +1,12 @@
 //! One call of the plugin, told apart by container, interface, arguments and the name that it is called by.
 
-use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::plugin::{answer, netns};
+use crate::support::plugin::{answer, execute, netns};
 use crate::support::{Fabric, cni};
 
 /// The plugin in a folder of its own, by both of its names.
@@ -44,25 +43,15 @@ impl Attachment<'_> {
             self.container
         );
         let netns = netns(self.fabric, self.container);
-        let spawned = self.fabric.spawn_with("n1", &[&program], |command| {
+        execute(self.fabric, "n1", &program, config, |command| {
             command
                 .env("CNI_COMMAND", verb)
                 .env("CNI_CONTAINERID", self.container)
                 .env("CNI_NETNS", netns)
                 .env("CNI_IFNAME", self.ifname)
                 .env("CNI_PATH", self.plugins.folder.path())
-                .env("CNI_ARGS", pod)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped());
-        });
-        let mut child = spawned.unwrap_or_else(|e| panic!("{e}"));
-        let mut stdin = child.stdin.take().expect("its input is piped");
-        stdin
-            .write_all(config.to_string().as_bytes())
-            .expect("the plugin reads its configuration");
-        drop(stdin);
-        child.wait_with_output().expect("the plugin ends")
+                .env("CNI_ARGS", pod);
+        })
     }
 
     /// ADD, which has to succeed.

@@ -1,7 +1,8 @@
 //! The real plugin binary, executed as a container runtime does.
 
 use std::io::Write;
-use std::process::{Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -31,8 +32,7 @@ pub fn call_for(
     netns: &str,
     config: &Value,
 ) -> Output {
-    let plugin = cni();
-    let spawned = fabric.spawn_with(node, &[&plugin], |command| {
+    execute(fabric, node, &cni(), config, |command| {
         command
             .env("CNI_COMMAND", verb)
             .env("CNI_CONTAINERID", container)
@@ -42,7 +42,21 @@ pub fn call_for(
             .env(
                 "CNI_ARGS",
                 format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod}"),
-            )
+            );
+    })
+}
+
+/// Executes a plugin on a node, with what `set` puts into its environment and the configuration on its input.
+pub fn execute(
+    fabric: &Fabric,
+    node: &str,
+    program: &Path,
+    config: &Value,
+    set: impl FnOnce(&mut Command) + Send,
+) -> Output {
+    let spawned = fabric.spawn_with(node, &[program], |command| {
+        set(command);
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

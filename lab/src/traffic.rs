@@ -2,9 +2,11 @@
 //! largest gap was.
 //!
 //! The sender keeps an absolute schedule and reports when it could not keep it: a loss count means nothing
-//! unless the full rate was really sent.
+//! unless the full rate was really sent. Its thread asks for the lowest of the real-time priorities, so that a machine that is busy
+//! with other things still lets it send on time: it needs a few microseconds a packet.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -171,6 +173,7 @@ impl Traffic {
 }
 
 fn send(socket: &UdpSocket, to: SocketAddr, rate: u32, stop: &AtomicBool, sent: &AtomicU64) -> Sent {
+    urgent();
     let interval = Duration::from_secs(1) / rate.max(1);
     let start = Instant::now();
     let mut report = Sent::default();
@@ -193,6 +196,19 @@ fn send(socket: &UdpSocket, to: SocketAddr, rate: u32, stop: &AtomicBool, sent: 
         }
     }
     report
+}
+
+/// Puts this thread before all that is not real-time. A program does it, because the system call has no safe form here.
+fn urgent() {
+    let thread = nix::unistd::gettid().to_string();
+    let done = Command::new("chrt")
+        .args(["--fifo", "--pid", "1", &thread])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    // Refused: the rate is kept as well as the machine allows, and the report says how late it was.
+    drop(done);
 }
 
 fn receive(socket: &UdpSocket, stop: &AtomicBool, arrived: &AtomicU64) -> Received {

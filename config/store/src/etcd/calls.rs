@@ -131,7 +131,8 @@ impl Pool {
         let detail = trouble.detail();
         let said = |words: &[&str]| words.iter().any(|word| detail.contains(word));
         let fix = match self.url(slot).starts_with("https:") {
-            true if said(&["handshake eof"]) => {
+            // Whether the end of the connection or its reset is heard first depends on the moment.
+            true if said(&["handshake eof", "broken pipe", "reset"]) => {
                 "if it does not speak TLS, write http:// in datastore.endpoints"
             }
             false if said(&["broken pipe", "reset", "closed"]) => {

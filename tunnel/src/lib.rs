@@ -29,6 +29,7 @@ pub mod mtu;
 mod netlink;
 mod ops;
 mod owner;
+pub mod probe;
 mod problem;
 mod read;
 mod report;

@@ -1,0 +1,203 @@
+//! What the probe of one peer has found, with the values that it was found by, so that `explain` can print them.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The way that is probed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// Our own pod address: the source.
+    pub from: IpAddr,
+    /// The peer's own pod address: the destination.
+    pub to: IpAddr,
+    /// The router, or the node's address where it stands on the same link.
+    pub gateway: IpAddr,
+    /// The link.
+    pub interface: Arc<str>,
+    /// Size of the largest probe, bytes of the whole IP packet.
+    pub size: u32,
+}
+
+/// What was counted so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// The way; none if the peer cannot be probed.
+    pub way: Option<Arc<Way>>,
+    /// Requests sent since this way is probed.
+    pub sent: u64,
+    /// Requests of which the peer said that they came without a tunnel.
+    pub answered: u64,
+    /// Requests of the full size among `sent`.
+    pub sent_full: u64,
+    /// Those of them that were answered.
+    pub answered_full: u64,
+    /// Small requests answered in a row, up to now.
+    pub answered_in_row: u32,
+    /// Small requests lost in a row, up to now.
+    pub lost_in_row: u32,
+    /// From the last answered request to its answer.
+    pub round_trip: Option<Duration>,
+    /// How long the verdict had been the same when it was written down.
+    pub since: Duration,
+}
+
+/// Why a way does not carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Silence {
+    /// Requests are lost, whatever their size.
+    Lost,
+    /// Small requests arrive, those of the full size do not: a link on the way has a smaller MTU.
+    TooLarge,
+    /// Requests arrive, but through a tunnel.
+    Tunnelled,
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lost => "probes are lost",
+            Self::TooLarge => "probes of the full size are lost, small ones arrive",
+            Self::Tunnelled => "probes arrive through a tunnel",
+        })
+    }
+}
+
+/// Whether the fabric carries packets between pod addresses to one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeVerdict {
+    /// Not enough is known yet.
+    Unknown(Seen),
+    /// It does.
+    Carries(Seen),
+    /// It does not.
+    Silent(Silence, Seen),
+}
+
+impl Default for ProbeVerdict {
+    fn default() -> Self {
+        Self::Unknown(Seen::default())
+    }
+}
+
+impl ProbeVerdict {
+    /// Whether the direct way is proven.
+    pub fn carries(&self) -> bool {
+        matches!(self, Self::Carries(_))
+    }
+
+    /// Whether a decision made from `self` holds for `other` too: all but the counts is the same.
+    pub fn same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unknown(_), Self::Unknown(_)) | (Self::Carries(_), Self::Carries(_)) => true,
+            (Self::Silent(why, _), Self::Silent(other, _)) => why == other,
+            _ => false,
+        }
+    }
+
+    /// What was counted.
+    pub fn seen(&self) -> &Seen {
+        match self {
+            Self::Unknown(seen) | Self::Carries(seen) | Self::Silent(_, seen) => seen,
+        }
+    }
+}
+
+impl fmt::Display for ProbeVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(_) => f.write_str("not known yet whether the fabric carries pod addresses")?,
+            Self::Carries(_) => f.write_str("the fabric carries pod addresses")?,
+            Self::Silent(why, _) => write!(f, "the fabric does not carry pod addresses: {why}")?,
+        }
+        write!(f, " ({})", self.seen())
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(way) = &self.way else {
+            return f.write_str("the node cannot be probed: a pod address or a route without tunnel is missing");
+        };
+        write!(
+            f,
+            "{} -> {} via {} on {}: {} of {} probes answered, {} of {} of them with {} bytes; ",
+            way.from,
+            way.to,
+            way.gateway,
+            way.interface,
+            self.answered,
+            self.sent,
+            self.answered_full,
+            self.sent_full,
+            way.size
+        )?;
+        if self.lost_in_row > 0 {
+            write!(f, "the last {} lost; ", self.lost_in_row)?;
+        } else {
+            write!(f, "the last {} answered; ", self.answered_in_row)?;
+        }
+        match self.round_trip {
+            Some(trip) => write!(f, "last round trip {:.1} ms; ", trip.as_secs_f64() * 1e3)?,
+            None => f.write_str("no answer ever; ")?,
+        }
+        write!(f, "for {} s", self.since.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen() -> Seen {
+        Seen {
+            way: Some(Arc::new(Way {
+                from: "10.244.1.0".parse().unwrap(),
+                to: "10.244.2.0".parse().unwrap(),
+                gateway: "192.0.2.1".parse().unwrap(),
+                interface: "eth0".into(),
+                size: 1500,
+            })),
+            sent: 12,
+            answered: 10,
+            sent_full: 3,
+            answered_full: 2,
+            answered_in_row: 4,
+            lost_in_row: 0,
+            round_trip: Some(Duration::from_micros(340)),
+            since: Duration::from_secs(61),
+        }
+    }
+
+    #[test]
+    fn all_checked_values_are_printed() {
+        assert_eq!(
+            ProbeVerdict::Carries(seen()).to_string(),
+            "the fabric carries pod addresses (10.244.1.0 -> 10.244.2.0 via 192.0.2.1 on eth0: 10 of 12 probes \
+             answered, 2 of 3 of them with 1500 bytes; the last 4 answered; last round trip 0.3 ms; for 61 s)"
+        );
+        let lost = Seen {
+            answered_in_row: 0,
+            lost_in_row: 5,
+            round_trip: None,
+            ..seen()
+        };
+        let text = ProbeVerdict::Silent(Silence::TooLarge, lost).to_string();
+        assert!(text.contains("of the full size are lost"), "{text}");
+        assert!(text.contains("the last 5 lost; no answer ever"), "{text}");
+        let text = ProbeVerdict::default().to_string();
+        assert!(text.contains("cannot be probed"), "{text}");
+    }
+
+    #[test]
+    fn counts_make_no_other_decision() {
+        let other = Seen { sent: 13, ..seen() };
+        assert!(ProbeVerdict::Carries(seen()).same_as(&ProbeVerdict::Carries(other.clone())));
+        assert_ne!(ProbeVerdict::Carries(seen()), ProbeVerdict::Carries(other.clone()));
+        assert!(!ProbeVerdict::Carries(seen()).same_as(&ProbeVerdict::Unknown(other.clone())));
+        let silent = ProbeVerdict::Silent(Silence::Lost, seen());
+        assert!(!silent.same_as(&ProbeVerdict::Silent(Silence::TooLarge, other)));
+        assert!(!silent.carries() && ProbeVerdict::Carries(seen()).carries());
+    }
+}

@@ -3,8 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lab::capture::Capture;
 use lab::traffic::{Report, Traffic};
@@ -52,41 +51,102 @@ fn a_capture_counts_what_was_on_the_wire() {
     assert!(capture.count("no such filter").is_err());
 }
 
-/// One second at the full rate, again where a busy machine did not keep it.
-fn whole(lab: &Lab, to: IpAddr) -> Report {
+/// What a production stream is measured with.
+const RATE: u32 = 1_000;
+
+/// Streams both ways at the full rate, again where a busy machine did not keep it.
+fn both_ways(lab: &Lab, meanwhile: impl Fn(&[Traffic; 2])) -> [Report; 2] {
     for _ in 0..5 {
-        let whole = Traffic::start(lab, "a", "b", to, 200).unwrap();
-        whole.wait_sent(200).unwrap();
-        let report = whole.stop();
-        if report.full_rate() {
-            return report;
+        let start = |from, at, to: &str| Traffic::start(lab, from, at, to.parse().unwrap(), RATE).unwrap();
+        let streams = [start("a", "b", "192.0.2.2"), start("b", "a", "192.0.2.1")];
+        meanwhile(&streams);
+        let reports = streams.map(Traffic::stop);
+        if reports.iter().all(Report::full_rate) {
+            return reports;
         }
     }
-    panic!("the machine is too busy to send 200 packets a second");
+    panic!("the machine is too busy to send {RATE} packets a second");
 }
 
 #[test]
-fn traffic_loses_nothing_on_a_whole_link_and_sees_the_gap_of_a_cut_one() {
+fn a_thousand_packets_a_second_each_way_lose_nothing_on_a_whole_link() {
     let lab = pair("traffic");
-    let to = "192.0.2.2".parse().unwrap();
-    let report = whole(&lab, to);
-    assert_eq!(report.lost, 0, "{report:?}");
+    let reports = both_ways(&lab, |streams| {
+        for stream in streams {
+            stream.wait_sent(2 * u64::from(RATE)).unwrap();
+        }
+    });
+    for report in reports {
+        assert_eq!(
+            (report.lost, report.refused, report.duplicates),
+            (0, 0, 0),
+            "{report:?}"
+        );
+        assert_eq!(report.reordered, 0, "{report:?}");
+        assert_eq!(report.outages, []);
+    }
+}
 
-    let cut = Traffic::start(&lab, "a", "b", to, 200).unwrap();
-    cut.wait_sent(50).unwrap();
-    lab.set_link("b", "eth1", false).unwrap();
-    let (before, began) = (cut.sent(), Instant::now());
-    cut.wait_sent(before + 100).unwrap();
-    let lasted = began.elapsed();
-    lab.set_link("b", "eth1", true).unwrap();
-    cut.wait_arrived(50, Duration::from_secs(10)).unwrap();
-    let report = cut.stop();
-    assert!(report.lost > 0, "{report:?}");
-    // The receiver has its own delays on a busy machine.
-    assert!(
-        report.largest_gap + Duration::from_millis(200) >= lasted,
-        "{lasted:?}: {report:?}"
+#[test]
+fn a_cut_is_counted_packet_by_packet_and_has_its_time() {
+    let lab = pair("cut");
+    let cut = std::sync::Mutex::new(None);
+    let reports = both_ways(&lab, |streams| {
+        streams[0].wait_arrived(100, Duration::from_secs(10)).unwrap();
+        let began = streams[0].now();
+        lab.set_link("b", "eth1", false).unwrap();
+        let before = streams[0].sent();
+        streams[0].wait_sent(before + u64::from(RATE) / 2).unwrap();
+        let ended = streams[0].now();
+        lab.set_link("b", "eth1", true).unwrap();
+        for stream in streams {
+            stream.wait_arrived(100, Duration::from_secs(20)).unwrap();
+        }
+        *cut.lock().unwrap() = Some((began, ended));
+    });
+    let (began, ended) = cut.lock().unwrap().unwrap();
+    let cut = ended - began;
+    for report in &reports {
+        assert_eq!(report.received + report.lost, report.sent + report.refused);
+        assert_eq!(report.outages.iter().map(|o| o.lost).sum::<u64>(), report.lost);
+        let longest = report
+            .outages
+            .iter()
+            .map(lab::traffic::Outage::lasted)
+            .max()
+            .unwrap();
+        // What is sent between the two commands is lost; the commands themselves take their time.
+        assert!(longest + Duration::from_millis(300) >= cut, "{cut:?}: {report:?}");
+        assert!(report.lost >= u64::from(RATE) / 4, "{report:?}");
+        assert!(
+            report.largest_gap + Duration::from_millis(300) >= cut,
+            "{cut:?}: {report:?}"
+        );
+    }
+    assert!(reports[0].recovered_after(began) >= cut / 2, "{:?}", reports[0]);
+}
+
+#[test]
+fn a_single_lost_packet_is_seen() {
+    let lab = pair("one");
+    // The filter takes the packet by its number, which follows the UDP header and the stream's mark.
+    lab.exec_ok("b", &["nft", "add table inet t"]).unwrap();
+    lab.exec_ok(
+        "b",
+        &["nft", "add chain inet t c { type filter hook input priority 0; }"],
+    )
+    .unwrap();
+    let rule = "add rule inet t c ip saddr 192.0.2.1 meta l4proto udp @th,128,64 300 counter drop";
+    lab.exec_ok("b", &["nft", rule]).unwrap();
+    let reports = both_ways(&lab, |streams| {
+        for stream in streams {
+            stream.wait_sent(u64::from(RATE)).unwrap();
+        }
+    });
+    assert_eq!(reports[0].lost, 1, "{:?}", reports[0]);
+    assert_eq!(
+        (reports[0].outages[0].first, reports[0].outages[0].lost),
+        (300, 1)
     );
-    assert!(report.lost >= 50, "{report:?}");
-    assert_eq!(report.received + report.lost, report.sent + report.refused);
+    assert_eq!(reports[1].lost, 0, "{:?}", reports[1]);
 }

@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("kube-standin", &[]),
     ("kubernetes", &["config"]),
     ("cri-testbed", &[]),
+    ("vm", &[]),
     ("bench-cni", &["lab"]),
     (
         "ipam-proof",

@@ -7,16 +7,21 @@ use tokio::sync::watch;
 use crate::{
     diff::{Op, OpKind},
     error::Error,
-    model::{DesiredFib, KernelView, Protocol, RouteKey, Settings, SyncStatus},
+    inbox::Inbox,
+    model::{
+        DesiredFib, DesiredNexthops, DesiredRoute, KernelView, Protocol, RouteKey, Settings, SyncStatus,
+    },
     netlink::{dump::Dumper, writer::Writer},
     route::KernelHop,
-    task::{Task, Wish},
+    task::Task,
 };
 
 /// A handle to the synchronisation task. The task ends with the last handle and leaves all routes in place.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    wish: Arc<watch::Sender<Wish>>,
+    inbox: Arc<Inbox>,
+    /// Wakes the task.
+    bell: Arc<watch::Sender<u64>>,
     view: watch::Receiver<Arc<KernelView>>,
     status: watch::Receiver<Arc<SyncStatus>>,
 }
@@ -28,13 +33,15 @@ pub struct Handle {
 /// # Errors
 /// [`Error::Open`] where the sockets cannot be opened.
 pub fn start(settings: Settings) -> Result<Handle, Error> {
-    let (wish, wish_in) = watch::channel(Wish::default());
+    let inbox = Arc::new(Inbox::default());
+    let (bell, bell_in) = watch::channel(0);
     let (view_out, view) = watch::channel(Arc::default());
     let (status_out, status) = watch::channel(Arc::default());
-    let task = Task::open(settings, wish_in, view_out, status_out)?;
+    let task = Task::open(settings, inbox.clone(), bell_in, view_out, status_out)?;
     tokio::spawn(task.run());
     Ok(Handle {
-        wish: Arc::new(wish),
+        inbox,
+        bell: Arc::new(bell),
         view,
         status,
     })
@@ -43,20 +50,23 @@ pub fn start(settings: Settings) -> Result<Handle, Error> {
 impl Handle {
     /// Publishes the complete wish in place of the one before. Returns its generation, for [`Handle::installed`].
     pub fn publish(&self, desired: DesiredFib) -> u64 {
-        let routes = desired
-            .routes
-            .into_iter()
-            .map(|(key, route)| (key.normalized(), route))
-            .collect();
-        let desired = Arc::new(DesiredFib {
-            routes,
-            sweep: desired.sweep,
-        });
-        let mut generation = 0;
-        self.wish.send_modify(|wish| {
-            generation = wish.0 + 1;
-            *wish = (generation, desired);
-        });
+        self.ring(self.inbox.publish(desired))
+    }
+
+    /// Changes the last complete wish: each key gets a route, or with `None` loses it. The fast path: the same as publishing the
+    /// changed wish, at the cost of the changes alone. Returns the generation.
+    pub fn update(&self, changes: Vec<(RouteKey, Option<DesiredRoute>)>, sweep: bool) -> u64 {
+        self.ring(self.inbox.update(changes, sweep))
+    }
+
+    /// Publishes the complete wish for sets of hops in place of the one before; routes take them by name
+    /// ([`Target::Via`](crate::Target::Via)). Moving all routes of a set is this alone. Returns the generation.
+    pub fn publish_nexthops(&self, desired: DesiredNexthops) -> u64 {
+        self.ring(self.inbox.publish_nexthops(desired))
+    }
+
+    fn ring(&self, generation: u64) -> u64 {
+        self.bell.send_replace(generation);
         generation
     }
 
@@ -84,8 +94,7 @@ impl Handle {
                 if now.in_sync_with >= generation {
                     match now.failed.binary_search_by_key(&key, |(key, ..)| *key) {
                         Ok(at) => reason.clone_from(&now.failed[at].1),
-                        Err(_) if self.wish.borrow().1.routes.contains_key(&key) => return Ok(()),
-                        Err(_) => return Err(Error::NotWanted(key)),
+                        Err(_) => return self.wanted(key).await,
                     }
                 } else if let Some(error) = &now.last_error {
                     reason.clone_from(error);
@@ -96,6 +105,17 @@ impl Handle {
         match tokio::time::timeout(deadline, wait).await {
             Ok(result) => result,
             Err(_) => Err(Error::NotInstalled { key, reason }),
+        }
+    }
+
+    /// An error where the route is no part of the wish.
+    async fn wanted(&self, key: RouteKey) -> Result<(), Error> {
+        let answer = self.inbox.ask(key);
+        self.bell.send_modify(|_| {});
+        match answer.await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::NotWanted(key)),
+            Err(_) => Err(Error::Stopped),
         }
     }
 }

@@ -21,6 +21,7 @@ mod fake_kernel;
 mod fib;
 mod handle;
 mod host;
+mod inbox;
 mod model;
 mod netlink;
 mod ownership;
@@ -32,7 +33,8 @@ mod trouble;
 pub use error::Error;
 pub use handle::{Handle, cleanup, installed, start};
 pub use model::{
-    Address, DesiredFib, DesiredRoute, ForeignRoute, Hop, KernelView, Link, Metric, NextHop, Protocol,
-    RouteKey, RouteKind, Settings, SyncStatus, Table, Target,
+    Address, DesiredFib, DesiredNexthops, DesiredRoute, ForeignRoute, Hop, KernelView, Link, Metric, NextHop,
+    NexthopForm, NexthopKey, NexthopMode, NexthopSet, Protocol, Resilient, RouteKey, RouteKind, Settings,
+    SyncStatus, Table, Target,
 };
 pub use resolve::{MAX_DEPTH, Outcome, Resolution, ResolvedHop, Source, Step, Why, resolve};

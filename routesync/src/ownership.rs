@@ -3,9 +3,9 @@
 //! An orphan carries our mark but was never wanted in this run: an earlier run left it, and it may still carry traffic until
 //! the first full feed shows that it is not wanted. What this run itself wanted and then dropped is no orphan; it goes at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::model::{DesiredRoute, RouteKey};
+use crate::model::RouteKey;
 
 /// What to do with a route of ours that is not wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,25 +26,19 @@ pub(crate) struct Ownership {
 }
 
 impl Ownership {
-    /// Notes the step from one wish to the next; the keys whose wish differs go to `changed`.
-    pub fn step(
-        &mut self,
-        old: &BTreeMap<RouteKey, DesiredRoute>,
-        new: &BTreeMap<RouteKey, DesiredRoute>,
-        sweep: bool,
-        mut changed: impl FnMut(&RouteKey),
-    ) {
+    /// Whether orphans may be removed from now on.
+    pub fn allow_sweep(&mut self, sweep: bool) {
         self.sweep = sweep;
-        for key in old.keys().filter(|key| !new.contains_key(key)) {
-            self.retired.insert(*key);
-            changed(key);
-        }
-        for (key, route) in new {
-            if old.get(key) != Some(route) {
-                self.retired.remove(key);
-                changed(key);
-            }
-        }
+    }
+
+    /// Notes that the route is wanted from now on.
+    pub fn wanted(&mut self, key: &RouteKey) {
+        self.retired.remove(key);
+    }
+
+    /// Notes that the route was wanted until now.
+    pub fn dropped(&mut self, key: RouteKey) {
+        self.retired.insert(key);
     }
 
     /// The kernel no longer has the route: a later one of this key is somebody else's doing.
@@ -70,15 +64,14 @@ mod tests {
     #[test]
     fn only_orphans_wait_for_the_sweep() {
         let key = RouteKey::main("10.0.0.0/24".parse().unwrap(), Metric(1));
-        let wish = BTreeMap::from([(key, DesiredRoute::blackhole())]);
         let mut ownership = Ownership::default();
         assert_eq!(ownership.fate(&key), Fate::Keep);
-        ownership.step(&BTreeMap::new(), &wish, false, |_| {});
-        ownership.step(&wish, &BTreeMap::new(), false, |_| {});
+        ownership.wanted(&key);
+        ownership.dropped(key);
         assert_eq!(ownership.fate(&key), Fate::Retire);
         ownership.gone(&key);
         assert_eq!(ownership.fate(&key), Fate::Keep);
-        ownership.step(&BTreeMap::new(), &BTreeMap::new(), true, |_| {});
+        ownership.allow_sweep(true);
         assert_eq!(ownership.fate(&key), Fate::Sweep);
     }
 }

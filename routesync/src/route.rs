@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::model::{DesiredRoute, Hop, NextHop, Protocol, RouteKey, RouteKind, Target};
+use crate::model::{DesiredRoute, Hop, NextHop, NexthopKey, Protocol, RouteKey, RouteKind, Target};
 
 /// A hop with everything that the kernel keeps for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +27,11 @@ pub(crate) struct KernelRoute {
     pub protocol: Protocol,
     pub kind: RouteKind,
     pub hops: Vec<KernelHop>,
+    /// The nexthop object that it refers to (`RTA_NH_ID`).
+    pub nexthop: Option<u32>,
     pub preferred_source: Option<IpAddr>,
     pub mtu: Option<u32>,
+    pub advmss: Option<u32>,
 }
 
 impl KernelRoute {
@@ -46,8 +49,10 @@ impl KernelRoute {
             protocol,
             kind: RouteKind::Unicast,
             hops: vec![hop],
+            nexthop: None,
             preferred_source: None,
             mtu: None,
+            advmss: None,
         }
     }
 
@@ -68,8 +73,10 @@ impl KernelRoute {
         let identity = |hop: &KernelHop| (hop.gateway, hop.index, hop.onlink, hop.weight);
         self.protocol == other.protocol
             && self.kind == other.kind
+            && self.nexthop == other.nexthop
             && self.preferred_source == other.preferred_source
             && self.mtu == other.mtu
+            && self.advmss == other.advmss
             && self.hops.len() == other.hops.len()
             && self
                 .hops
@@ -102,35 +109,52 @@ pub(crate) enum Unfit {
     WrongFamily(IpAddr),
     #[error("IPv6 spreads traffic over gateways only: a hop over {0} has none")]
     NoGateway(String),
+    #[error("the next-hop set {0} is not published (yet)")]
+    NoSet(NexthopKey),
+    #[error("next-hop set {0}: {1}")]
+    NotReady(NexthopKey, String),
 }
 
-/// Puts a wanted route into the kernel's terms; `index_of` finds interfaces by name.
-pub(crate) fn compile(
+/// What the name of a set of hops stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way<'a> {
+    /// These hops, written into the route.
+    Hops(&'a [Hop]),
+    /// The nexthop object of that id.
+    Object(u32),
+}
+
+/// Puts a wanted route into the kernel's terms; `index_of` finds interfaces by name, `way` sets of hops.
+pub(crate) fn compile<'a>(
     key: &RouteKey,
-    route: &DesiredRoute,
+    route: &'a DesiredRoute,
     protocol: Protocol,
     index_of: impl Fn(&str) -> Option<u32>,
+    way: impl FnOnce(&'a NexthopKey) -> Result<Way<'a>, Unfit>,
 ) -> Result<KernelRoute, Unfit> {
-    let (kind, hops) = match &route.target {
-        Target::Blackhole => (RouteKind::Blackhole, Vec::new()),
-        Target::Forward(hops) => {
-            if hops.is_empty() {
-                return Err(Unfit::NoHops);
-            }
+    let target = match &route.target {
+        Target::Blackhole => None,
+        Target::Forward(hops) => Some(Way::Hops(hops)),
+        Target::Via(set) => Some(way(set)?),
+    };
+    let (kind, hops, nexthop) = match target {
+        None => (RouteKind::Blackhole, Vec::new(), None),
+        Some(Way::Object(id)) => (RouteKind::Unicast, Vec::new(), Some(id)),
+        Some(Way::Hops([])) => return Err(Unfit::NoHops),
+        Some(Way::Hops(hops)) => {
             let several = hops.len() > 1;
-            let hops = hops
-                .iter()
-                .map(|hop| compile_hop(key, hop, several, &index_of))
-                .collect::<Result<Vec<_>, _>>()?;
-            (RouteKind::Unicast, hops)
+            let hops = hops.iter().map(|hop| compile_hop(key, hop, several, &index_of));
+            (RouteKind::Unicast, hops.collect::<Result<Vec<_>, _>>()?, None)
         }
     };
     let route = KernelRoute {
         protocol,
         kind,
         hops,
+        nexthop,
         preferred_source: route.preferred_source,
         mtu: route.mtu.filter(|m| *m > 0),
+        advmss: route.advmss.filter(|m| *m > 0),
     };
     Ok(route.normalized())
 }

@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use crate::{
     engine::{Engine, Now},
     error::Error,
-    model::{DesiredFib, KernelView, Settings, SyncStatus},
+    inbox::Inbox,
+    model::{KernelView, Settings, SyncStatus},
     netlink::{dump::Dumper, monitor::Monitor, writer::Writer},
 };
 
@@ -23,18 +24,15 @@ const BATCH: usize = 512;
 /// After an error of the sockets themselves.
 const RECOVERY: Duration = Duration::from_millis(250);
 
-/// The newest wish with its generation.
-pub(crate) type Wish = (u64, Arc<DesiredFib>);
-
 /// See the module.
 pub(crate) struct Task {
     engine: Engine,
     writer: Writer,
     dumper: Dumper,
     monitor: Monitor,
-    wish: watch::Receiver<Wish>,
-    /// Generation of the wish that the engine has.
-    taken: u64,
+    inbox: Arc<Inbox>,
+    /// Rings when there is something in the inbox; closed when the last handle is gone.
+    bell: watch::Receiver<u64>,
     view: watch::Sender<Arc<KernelView>>,
     status: watch::Sender<Arc<SyncStatus>>,
     /// An error of the sockets, until a round succeeds.
@@ -45,7 +43,8 @@ impl Task {
     /// Opens the sockets in the network namespace of the calling thread.
     pub fn open(
         settings: Settings,
-        wish: watch::Receiver<Wish>,
+        inbox: Arc<Inbox>,
+        bell: watch::Receiver<u64>,
         view: watch::Sender<Arc<KernelView>>,
         status: watch::Sender<Arc<SyncStatus>>,
     ) -> Result<Self, Error> {
@@ -57,8 +56,8 @@ impl Task {
             writer,
             dumper,
             monitor,
-            wish,
-            taken: 0,
+            inbox,
+            bell,
             view,
             status,
             error: None,
@@ -86,7 +85,7 @@ impl Task {
             tokio::select! {
                 // In this order: who has let go of the handle must not be answered with repairs.
                 biased;
-                changed = self.wish.changed() => if changed.is_err() { return },
+                changed = self.bell.changed() => if changed.is_err() { return },
                 // An error shows again in the next round, which handles it.
                 _ = self.monitor.readable() => {}
                 () = sleep_until(self.engine.next_wake()) => {}
@@ -127,10 +126,19 @@ impl Task {
     }
 
     fn take_wish(&mut self) {
-        let (generation, desired) = self.wish.borrow_and_update().clone();
-        if generation != self.taken {
-            self.taken = generation;
-            self.engine.set_desired(generation, desired);
+        let news = self.inbox.take();
+        if let Some(nexthops) = news.nexthops {
+            self.engine.set_nexthops(nexthops);
+        }
+        match (news.complete, news.sweep) {
+            (Some(complete), _) => self.engine.set_desired(complete),
+            (None, Some(sweep)) => self.engine.update(news.changes, sweep),
+            (None, None) => {}
+        }
+        self.engine.set_generation(news.generation);
+        for (key, answer) in news.questions {
+            // Who asked may have gone.
+            _ = answer.send(self.engine.wants(&key));
         }
     }
 

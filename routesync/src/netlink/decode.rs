@@ -27,7 +27,9 @@ const RTA_METRICS: u16 = 8;
 const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTA_VIA: u16 = 18;
+const RTA_NH_ID: u16 = 30;
 const RTAX_MTU: u16 = 2;
+const RTAX_ADVMSS: u16 = 8;
 
 const RTM_F_CLONED: u32 = 0x200;
 const RTNH_F_DEAD: u8 = 1;
@@ -88,7 +90,7 @@ pub(super) fn route(payload: &[u8]) -> Option<(RouteKey, KernelRoute)> {
     };
     let mut destination = unspecified;
     let (mut table, mut metric) = (u32::from(table), 0);
-    let (mut preferred_source, mut mtu) = (None, None);
+    let (mut preferred_source, mut mtu, mut advmss, mut nexthop) = (None, None, None, None);
     // The low byte of rtm_flags holds the flags of a single hop.
     let mut single = RawHop {
         flags: flags.to_ne_bytes()[low_byte()],
@@ -107,10 +109,15 @@ pub(super) fn route(payload: &[u8]) -> Option<(RouteKey, KernelRoute)> {
             RTA_PRIORITY => metric = u32_at(value, 0)?,
             RTA_PREFSRC => preferred_source = address(value),
             RTA_METRICS => {
-                mtu = Attributes::new(value)
-                    .find(|(k, _)| *k == RTAX_MTU)
-                    .and_then(|(_, v)| u32_at(v, 0))
+                for (metric, value) in Attributes::new(value) {
+                    match metric {
+                        RTAX_MTU => mtu = u32_at(value, 0),
+                        RTAX_ADVMSS => advmss = u32_at(value, 0),
+                        _ => {}
+                    }
+                }
             }
+            RTA_NH_ID => nexthop = u32_at(value, 0),
             RTA_MULTIPATH => hops = multipath(value),
             RTA_TABLE => table = u32_at(value, 0)?,
             _ => {}
@@ -127,8 +134,10 @@ pub(super) fn route(payload: &[u8]) -> Option<(RouteKey, KernelRoute)> {
         protocol: Protocol(protocol),
         kind: route_kind(kind),
         hops: hops.into_iter().map(KernelHop::from).collect(),
+        nexthop,
         preferred_source,
         mtu,
+        advmss,
     };
     Some((
         RouteKey {

@@ -93,10 +93,16 @@ fn add(key: &RouteKey, route: &KernelRoute) -> RouteMessage {
     if let Some(source) = route.preferred_source {
         message.attributes.push(RouteAttribute::PrefSource(source.into()));
     }
-    if let Some(mtu) = route.mtu {
-        message
-            .attributes
-            .push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
+    let mtu = route.mtu.map(RouteMetric::Mtu);
+    let metrics: Vec<_> = mtu
+        .into_iter()
+        .chain(route.advmss.map(RouteMetric::Advmss))
+        .collect();
+    if !metrics.is_empty() {
+        message.attributes.push(RouteAttribute::Metrics(metrics));
+    }
+    if let Some(id) = route.nexthop {
+        message.attributes.push(RouteAttribute::NhId(id));
     }
     match &route.hops[..] {
         [] => {}

@@ -4,8 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    diff::Op,
     fake_kernel::FakeKernel,
-    model::{Hop, Metric, Protocol, Target},
+    inbox::Inbox,
+    model::{Hop, Metric, Protocol},
+    route,
 };
 
 const OURS: Protocol = Protocol(82);
@@ -38,6 +41,7 @@ impl Bench {
             protocol: OURS,
             repair,
             audit: Duration::ZERO,
+            ..Settings::default()
         };
         let now = Now {
             at: Instant::now(),
@@ -55,8 +59,8 @@ impl Bench {
     fn want(&mut self, routes: &[(RouteKey, DesiredRoute)], sweep: bool) {
         self.generation += 1;
         let routes = routes.iter().cloned().collect();
-        self.engine
-            .set_desired(self.generation, Arc::new(DesiredFib { routes, sweep }));
+        self.engine.set_desired(DesiredFib { routes, sweep });
+        self.engine.set_generation(self.generation);
     }
 
     /// One round as the task does it.
@@ -339,22 +343,22 @@ fn small_key(destination: u8, metric: u8) -> RouteKey {
     key(&destination, 10 + u32::from(metric))
 }
 
+fn small_route(target: Option<u8>) -> DesiredRoute {
+    match target {
+        Some(index) => dev(NAMES[usize::from(index)]),
+        None => DesiredRoute::blackhole(),
+    }
+}
+
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 fn perform(bench: &mut Bench, wish: &mut BTreeMap<RouteKey, DesiredRoute>, act: Act) {
     let owner = |ours| if ours { OURS } else { BIRD };
     match act {
         Act::Want(routes, sweep) => {
-            let route = |target: Option<u8>| match target {
-                Some(index) => dev(NAMES[usize::from(index)]),
-                None => DesiredRoute {
-                    target: Target::Blackhole,
-                    ..dev("a")
-                },
-            };
             *wish = routes
                 .into_iter()
-                .map(|(d, m, target)| (small_key(d, m), route(target)))
+                .map(|(d, m, target)| (small_key(d, m), small_route(target)))
                 .collect();
             let routes: Vec<_> = wish.clone().into_iter().collect();
             bench.want(&routes, sweep);
@@ -430,7 +434,7 @@ proptest! {
             prop_assert_eq!(failed, conflict && !ours, "{} {:?}", key, status.failed);
             if ours || !conflict {
                 let index_of = |name: &str| NAMES.iter().position(|n| *n == name).map(|at| at as u32 + 1);
-                let compiled = route::compile(key, route, OURS, index_of).unwrap();
+                let compiled = route::compile(key, route, OURS, index_of, |_| unreachable!()).unwrap();
                 expected.entry(*key).or_default().push(compiled);
             }
         }
@@ -441,5 +445,90 @@ proptest! {
         };
         prop_assert_eq!(sorted(&bench.kernel.fib), sorted(&expected));
         prop_assert_eq!(status.in_sync_with, bench.generation);
+    }
+}
+
+/// One step of a caller: a complete wish, or changes to the last one.
+#[derive(Debug, Clone)]
+enum Call {
+    Publish(Vec<(u8, u8, Option<u8>)>, bool),
+    Update(Vec<(u8, u8, Option<Option<u8>>)>, bool),
+    /// The task looks into the inbox.
+    Take,
+    /// The task comes to rest.
+    Rest,
+}
+
+fn calls() -> impl Strategy<Value = Vec<Call>> {
+    let target = || proptest::option::of(0u8..3);
+    let wish = proptest::collection::vec((0u8..6, 0u8..2, target()), 0..6);
+    let changes = proptest::collection::vec((0u8..6, 0u8..2, proptest::option::of(target())), 0..6);
+    let call = prop_oneof![
+        1 => (wish, any::<bool>()).prop_map(|(wish, sweep)| Call::Publish(wish, sweep)),
+        4 => (changes, any::<bool>()).prop_map(|(changes, sweep)| Call::Update(changes, sweep)),
+        2 => Just(Call::Take),
+        2 => Just(Call::Rest),
+    ];
+    proptest::collection::vec(call, 0..20)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    /// Complete wishes and changes in any order lead where publishing their result leads.
+    #[test]
+    fn updates_equal_publishing_the_result(calls in calls(), left_behind in 0u8..6) {
+        let inbox = Inbox::default();
+        let (mut bench, mut other) = (Bench::new(true), Bench::new(true));
+        for bench in [&mut bench, &mut other] {
+            bench.kernel.fib.insert(small_key(left_behind, 1), vec![kernel_dev(OURS, 3)]);
+        }
+        let take = |bench: &mut Bench| {
+            let news = inbox.take();
+            match (news.complete, news.sweep) {
+                (Some(complete), _) => bench.engine.set_desired(complete),
+                (None, Some(sweep)) => bench.engine.update(news.changes, sweep),
+                (None, None) => {}
+            }
+            bench.engine.set_generation(news.generation);
+        };
+        let mut result = DesiredFib::default();
+        for call in calls {
+            match call {
+                Call::Publish(wish, sweep) => {
+                    let routes = wish.into_iter().map(|(d, m, to)| (small_key(d, m), small_route(to))).collect();
+                    result = DesiredFib { routes, sweep };
+                    inbox.publish(result.clone());
+                }
+                Call::Update(changes, sweep) => {
+                    let changes = changes.into_iter().map(|(d, m, to)| (small_key(d, m), to.map(small_route)));
+                    let changes: Vec<_> = changes.collect();
+                    for (key, route) in changes.clone() {
+                        match route {
+                            Some(route) => drop(result.routes.insert(key, route)),
+                            None => drop(result.routes.remove(&key)),
+                        }
+                    }
+                    result.sweep = sweep;
+                    inbox.update(changes, sweep);
+                }
+                Call::Take => take(&mut bench),
+                Call::Rest => bench.rest(),
+            }
+        }
+        take(&mut bench);
+        bench.rest();
+        other.engine.set_desired(result.clone());
+        other.rest();
+        for key in result.routes.keys() {
+            prop_assert!(bench.engine.wants(key));
+        }
+        // What was wanted in between is gone; what was left behind stays, or goes, in both.
+        let touched = |bench: &Bench| bench.writes.iter().any(|op| op.key == small_key(left_behind, 1));
+        if touched(&bench) == touched(&other) {
+            prop_assert_eq!(&bench.kernel.fib, &other.kernel.fib);
+        }
+        prop_assert_eq!(bench.engine.status().installed, result.routes.len());
+        prop_assert_eq!(bench.engine.status().failed, vec![]);
     }
 }

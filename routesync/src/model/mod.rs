@@ -4,15 +4,15 @@
 //! [`KernelView`] (everything that is not ours: routes, links, addresses) and [`SyncStatus`] (how far the wish is reality).
 //! The names are those of rtnetlink(7): table, metric (`RTA_PRIORITY`), protocol (`rtm_protocol`).
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod hop;
+mod status;
+
+use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
+
+pub use hop::{DesiredNexthops, Hop, NexthopKey, NexthopSet, Resilient};
+pub use status::{NexthopForm, NexthopMode, Settings, SyncStatus};
 
 /// A kernel routing table (`RTA_TABLE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,21 +113,10 @@ impl fmt::Display for RouteKey {
 pub enum Target {
     /// Forward to one hop, or spread over several (ECMP).
     Forward(Vec<Hop>),
+    /// Forward over the hops that [`DesiredNexthops`] has under that name: they change for all such routes at once.
+    Via(NexthopKey),
     /// Drop silently: holds a block together so that no less specific route catches its holes.
     Blackhole,
-}
-
-/// One way out.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Hop {
-    /// The neighbour to send to; `None` where the destination itself is on the link. May be IPv6 for an IPv4 route (RFC 8950).
-    pub gateway: Option<IpAddr>,
-    /// The interface by name: indexes are re-used by the kernel.
-    pub interface: Arc<str>,
-    /// Take the gateway as on-link although no route says so.
-    pub onlink: bool,
-    /// Share of traffic among the hops of one route, 1..=256.
-    pub weight: u16,
 }
 
 /// A route that is wanted, under its [`RouteKey`].
@@ -139,25 +128,33 @@ pub struct DesiredRoute {
     pub preferred_source: Option<IpAddr>,
     /// MTU in bytes for this route (`RTAX_MTU`), where it is below the link's.
     pub mtu: Option<u32>,
+    /// Largest TCP segment in bytes that connections of this host announce by this route (`RTAX_ADVMSS`).
+    pub advmss: Option<u32>,
 }
 
 impl DesiredRoute {
-    /// A route over `hops`, with nothing special.
-    pub fn forward(hops: Vec<Hop>) -> Self {
+    fn to(target: Target) -> Self {
         DesiredRoute {
-            target: Target::Forward(hops),
+            target,
             preferred_source: None,
             mtu: None,
+            advmss: None,
         }
+    }
+
+    /// A route over `hops`, with nothing special.
+    pub fn forward(hops: Vec<Hop>) -> Self {
+        Self::to(Target::Forward(hops))
+    }
+
+    /// A route over the set of that name, with nothing special.
+    pub fn via(set: NexthopKey) -> Self {
+        Self::to(Target::Via(set))
     }
 
     /// A blackhole.
     pub fn blackhole() -> Self {
-        DesiredRoute {
-            target: Target::Blackhole,
-            preferred_source: None,
-            mtu: None,
-        }
+        Self::to(Target::Blackhole)
     }
 
     /// The route as `ip route` would write it, but for table, metric and protocol.
@@ -172,6 +169,7 @@ impl DesiredRoute {
             .map_or_else(String::new, |s| format!(" src {s}"));
         match &self.target {
             Target::Blackhole => format!("blackhole {destination}"),
+            Target::Via(set) => format!("{destination} over {set}{source}"),
             Target::Forward(hops) => match hops.as_slice() {
                 [only] => format!("{destination} {}{source}", hop(only)),
                 several => {
@@ -302,51 +300,5 @@ impl KernelView {
     /// Whether this host itself holds the address.
     pub fn is_local(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|held| held.net.addr() == address)
-    }
-}
-
-/// How far the wish is reality.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SyncStatus {
-    /// Routes wanted.
-    pub wanted: usize,
-    /// Wanted routes that the kernel has exactly so.
-    pub installed: usize,
-    /// Wanted routes that are not in place, with the reason and since when; sorted by key.
-    pub failed: Vec<(RouteKey, String, SystemTime)>,
-    /// Routes put back after something else changed or removed them, since start.
-    pub repaired: u64,
-    /// Routes that something else changed or removed and that are left so because repair is off.
-    pub drifted: usize,
-    /// Orphans of an earlier run removed, since start.
-    pub swept: u64,
-    /// Orphans of an earlier run still in the kernel.
-    pub orphans: usize,
-    /// Times that the whole kernel state was read again, since start.
-    pub resyncs: u64,
-    /// The last error of any kind, for people.
-    pub last_error: Option<String>,
-    /// Generation of the desired state that was carried out last; what failed of it is in `failed`.
-    pub in_sync_with: u64,
-}
-
-/// How to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// Our mark on routes.
-    pub protocol: Protocol,
-    /// Put back what others remove or change. Off: count it and leave it.
-    pub repair: bool,
-    /// Read the whole kernel state again this often, whatever the events say; zero: never.
-    pub audit: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            protocol: Protocol::default(),
-            repair: true,
-            audit: Duration::from_secs(60),
-        }
     }
 }

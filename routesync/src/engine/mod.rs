@@ -1,0 +1,352 @@
+//! The whole of route synchronisation but for the sockets: wish and events go in, writes come out.
+//!
+//! ```text
+//! set_desired ──┐                          ┌──► plan() ──► writes ──► kernel ──► finished()
+//! load (dump) ──┼─► keys to look at again ─┤                            │
+//! handle (event)┘   (dirty, doomed)        └──► view(), status()        └─ notifications ──► handle()
+//! ```
+//!
+//! `plan.rs` decides what to write, `outcome.rs` takes the answers and reports; here is what goes in.
+//!
+//! Every input marks keys; [`Engine::plan`] compares the marked ones ([`crate::diff`]) and says what to write. A write is taken
+//! as done only when the mirror shows it, so the caller hands in all pending notifications between [`Engine::finished`] and the
+//! next plan. What fails is tried again with back-off, and at once when a link, an address or a foreign route appears that may
+//! have been missing. No clock is read here.
+
+mod outcome;
+mod plan;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::{
+    fib::{Applied, Fib, RouteChange, RouteEvent},
+    host::{Host, LinkEffect},
+    inbox::Changes,
+    model::{
+        Address, DesiredFib, DesiredNexthops, DesiredRoute, Link, RouteKey, Settings, SyncStatus, Target,
+    },
+    ownership::Ownership,
+    route::KernelRoute,
+    trouble::Trouble,
+};
+
+/// Events come in bursts (a link going down is several); a dump waits this long for the rest of the burst.
+const SETTLE: Duration = Duration::from_millis(3);
+/// A link that is removed falls first; its end, when it follows, says more than a dump.
+const FALL: Duration = Duration::from_millis(10);
+/// The kernel announces a link's fall before it flushes the routes, so one more look a little later.
+const SECOND_LOOK: Duration = Duration::from_millis(200);
+
+/// The time, given to every call that needs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub at: Instant,
+    pub wall: SystemTime,
+}
+
+/// A notification from the kernel.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    Route(RouteEvent),
+    Link(Link),
+    LinkGone(u32),
+    Address {
+        address: Address,
+        present: bool,
+    },
+    /// A nexthop object has changed: routes that use it may have changed or gone without a word.
+    Nexthop,
+    /// The socket lost notifications.
+    Lost,
+}
+
+/// The kernel's state from one complete dump.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    pub host: Host,
+    pub routes: Vec<(RouteKey, KernelRoute)>,
+}
+
+/// See the module.
+pub(crate) struct Engine {
+    settings: Settings,
+    /// Every wanted route.
+    wanted: BTreeMap<RouteKey, DesiredRoute>,
+    /// The sets of hops that routes refer to.
+    nexthops: Arc<DesiredNexthops>,
+    sweep: bool,
+    generation: u64,
+    synced: u64,
+    fib: Fib,
+    host: Host,
+    loaded: bool,
+    unsure: bool,
+    ownership: Ownership,
+    /// Keys to compare again.
+    dirty: BTreeSet<RouteKey>,
+    /// Keys whose route of ours is to go, once nothing is dirty and their twins are in place.
+    doomed: BTreeSet<RouteKey>,
+    /// Wanted keys that were seen in place with their present wish: a difference there is somebody else's doing.
+    confirmed: HashSet<RouteKey>,
+    /// Keys written successfully and not yet seen so in the mirror.
+    unconfirmed: HashSet<RouteKey>,
+    troubles: BTreeMap<RouteKey, Trouble>,
+    drifted: BTreeSet<RouteKey>,
+    orphans: BTreeSet<RouteKey>,
+    resync_at: Option<Instant>,
+    /// When to look at what became of the routes over links that fell: soon, and once more.
+    falls: BTreeMap<u32, [Option<Instant>; 2]>,
+    not_before: Option<Instant>,
+    view_dirty: bool,
+    counters: SyncStatus,
+}
+
+impl Engine {
+    pub fn new(settings: Settings) -> Self {
+        Engine {
+            settings,
+            wanted: BTreeMap::new(),
+            nexthops: Arc::default(),
+            sweep: false,
+            generation: 0,
+            synced: 0,
+            fib: Fib::new(settings.protocol),
+            host: Host::default(),
+            loaded: false,
+            unsure: false,
+            ownership: Ownership::default(),
+            dirty: BTreeSet::new(),
+            doomed: BTreeSet::new(),
+            confirmed: HashSet::new(),
+            unconfirmed: HashSet::new(),
+            troubles: BTreeMap::new(),
+            drifted: BTreeSet::new(),
+            orphans: BTreeSet::new(),
+            resync_at: None,
+            falls: BTreeMap::new(),
+            not_before: None,
+            view_dirty: false,
+            counters: SyncStatus::default(),
+        }
+    }
+
+    /// Takes a complete wish; keys must be normalized.
+    pub fn set_desired(&mut self, desired: DesiredFib) {
+        let (old, new) = (std::mem::take(&mut self.wanted), desired.routes);
+        for key in old.keys().filter(|key| !new.contains_key(key)) {
+            self.ownership.dropped(*key);
+            self.forget(*key);
+        }
+        for (key, route) in &new {
+            if old.get(key) != Some(route) {
+                self.ownership.wanted(key);
+                self.forget(*key);
+            }
+        }
+        self.wanted = new;
+        self.set_sweep(desired.sweep);
+    }
+
+    /// Takes changes to the wish; keys must be normalized.
+    pub fn update(&mut self, changes: Changes, sweep: bool) {
+        for (key, route) in changes {
+            let same = self.wanted.get(&key) == route.as_ref();
+            if same {
+                continue;
+            }
+            match route {
+                Some(route) => {
+                    self.ownership.wanted(&key);
+                    self.wanted.insert(key, route);
+                }
+                None => {
+                    self.ownership.dropped(key);
+                    self.wanted.remove(&key);
+                }
+            }
+            self.forget(key);
+        }
+        self.set_sweep(sweep);
+    }
+
+    /// The wish at the key is a new one: what was known about the old one does not matter, and the key is to be looked at.
+    fn forget(&mut self, key: RouteKey) {
+        self.confirmed.remove(&key);
+        self.unconfirmed.remove(&key);
+        self.troubles.remove(&key);
+        self.drifted.remove(&key);
+        self.dirty.insert(key);
+    }
+
+    fn set_sweep(&mut self, sweep: bool) {
+        self.ownership.allow_sweep(sweep);
+        if std::mem::replace(&mut self.sweep, sweep) != sweep {
+            self.dirty.extend(self.fib.our_keys());
+        }
+    }
+
+    /// Takes a complete wish for sets of hops.
+    pub fn set_nexthops(&mut self, desired: Arc<DesiredNexthops>) {
+        let old = std::mem::replace(&mut self.nexthops, desired);
+        let sets = &self.nexthops.sets;
+        let moved = |target: &Target| match target {
+            Target::Via(set) => old.sets.get(set) != sets.get(set),
+            Target::Forward(_) | Target::Blackhole => false,
+        };
+        let keys = self.wanted.iter().filter(|(_, route)| moved(&route.target));
+        let keys: Vec<_> = keys.map(|(key, _)| *key).collect();
+        keys.into_iter().for_each(|key| self.forget(key));
+    }
+
+    /// All that was given until now is of this generation.
+    pub fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
+    /// Whether the route is wanted.
+    pub fn wants(&self, key: &RouteKey) -> bool {
+        self.wanted.contains_key(key)
+    }
+
+    /// Takes a complete dump in place of all that was believed. `cost` is how long it took: the next one keeps a distance.
+    pub fn load(&mut self, snapshot: Snapshot, now: Now, cost: Duration) {
+        let old = std::mem::replace(&mut self.fib, Fib::new(self.settings.protocol));
+        for (key, route) in snapshot.routes {
+            self.fib.insert(key, route);
+        }
+        self.host = snapshot.host;
+        self.dirty.extend(old.our_keys());
+        self.dirty.extend(self.fib.our_keys());
+        self.dirty.extend(self.wanted.keys());
+        for trouble in self.troubles.values_mut() {
+            trouble.retry(now.at);
+        }
+        (self.loaded, self.unsure, self.view_dirty) = (true, false, true);
+        self.not_before = Some(now.at + (cost * 4).max(SETTLE));
+        self.resync_at = (!self.settings.audit.is_zero()).then(|| now.at + self.settings.audit);
+        self.counters.resyncs += 1;
+    }
+
+    /// Takes one notification.
+    pub fn handle(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Route(event) => self.handle_route(&event, now),
+            Event::Link(link) => {
+                let index = link.index;
+                let effect = self.host.set_link(link);
+                self.handle_link(index, effect, now);
+            }
+            Event::LinkGone(index) => {
+                let effect = self.host.remove_link(index);
+                self.handle_link(index, effect, now);
+            }
+            Event::Address { address, present } => {
+                if self.host.set_address(address, present) {
+                    self.view_dirty = true;
+                    self.retry_all(now);
+                    if !present && self.fib.prefers(address.net.addr()) {
+                        // Routes that prefer this source address go with it, without a notification on older kernels.
+                        self.request_resync(now);
+                    }
+                }
+            }
+            Event::Nexthop => self.request_resync(now),
+            Event::Lost => self.distrust(now),
+        }
+    }
+
+    fn handle_route(&mut self, event: &RouteEvent, now: Now) {
+        match self.fib.apply(event) {
+            Applied::Nothing => return,
+            Applied::Changed => {}
+            Applied::Unsure => self.distrust(now),
+        }
+        self.dirty.insert(event.key);
+        if event.route.protocol != self.settings.protocol {
+            self.view_dirty = true;
+            if event.change != RouteChange::Removed {
+                self.retry_all(now);
+            }
+        }
+    }
+
+    fn handle_link(&mut self, index: u32, effect: LinkEffect, now: Now) {
+        if effect == LinkEffect::None {
+            return;
+        }
+        self.view_dirty = true;
+        match effect {
+            LinkEffect::None | LinkEffect::Noted => {}
+            LinkEffect::Usable => {
+                self.retry_all(now);
+                let link = self.host.links.get(&index);
+                if link.is_some_and(|link| link.up && link.carrier) {
+                    self.dirty.extend(self.fib.link_alive(index));
+                }
+            }
+            LinkEffect::Flushed => self.fell(index, now),
+            LinkEffect::Gone => match self.fib.link_gone(index) {
+                Some(keys) => {
+                    self.falls.remove(&index);
+                    self.dirty.extend(keys);
+                }
+                None => self.fell(index, now),
+            },
+        }
+    }
+
+    fn fell(&mut self, index: u32, now: Now) {
+        let looks = [FALL, SECOND_LOOK].map(|pause| Some(now.at + pause));
+        self.falls.insert(index, looks);
+    }
+
+    /// Asks for a dump soon.
+    pub fn request_resync(&mut self, now: Now) {
+        let at = self.not_before.unwrap_or(now.at).max(now.at + SETTLE);
+        self.resync_at = Some(self.resync_at.map_or(at, |planned| planned.min(at)));
+    }
+
+    /// The mirror is wrong somewhere: nothing is written until the next dump.
+    fn distrust(&mut self, now: Now) {
+        self.unsure = true;
+        self.request_resync(now);
+    }
+
+    /// What failed may succeed now.
+    fn retry_all(&mut self, now: Now) {
+        for (key, trouble) in &mut self.troubles {
+            trouble.retry(now.at);
+            self.dirty.insert(*key);
+        }
+    }
+
+    /// Whether a dump is due.
+    pub fn resync_due(&mut self, now: Now) -> bool {
+        let looks = self.falls.values_mut().flatten();
+        let due = looks.filter_map(|at| at.take_if(|at| *at <= now.at)).count();
+        self.falls.retain(|_, looks| looks.iter().any(Option::is_some));
+        if due > 0 {
+            self.request_resync(now);
+        }
+        !self.loaded || self.resync_at.is_some_and(|at| at <= now.at)
+    }
+
+    /// When to call again, if nothing else happens.
+    pub fn next_wake(&self) -> Option<Instant> {
+        // While nothing may be written there is nothing to retry.
+        let writable = self.loaded && !self.unsure;
+        let retries = self
+            .troubles
+            .values()
+            .filter_map(|trouble| trouble.due.filter(|_| writable));
+        let looks = self.falls.values().flatten().flatten().copied();
+        retries.chain(self.resync_at).chain(looks).min()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,9 @@ pub mod source;
 pub mod vocabulary;
 pub mod yaml;
 
-pub use agent_file::{AgentConfig, Datastore, EtcdSettings, KubernetesSettings};
+pub use agent_file::{
+    AgentConfig, Datastore, EtcdSettings, KubernetesSettings, NexthopCompat, NexthopObjects, RouteSettings,
+};
 pub use changes::pool_change;
 pub use documents::{Document, documents};
 pub use intent::{

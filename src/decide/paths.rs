@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use config::vocabulary::NodeName;
 use routesync::{KernelView, resolve};
+use tunnel::probe::ProbeVerdict;
 use tunnel::{Choice, Facts, L2Path};
 
 use crate::plan::{Plan, Pool, RemoteNode};
 
 /// The choice for one pool and one node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NodePath {
     /// The other node.
     pub node: NodeName,
@@ -42,6 +43,7 @@ fn node_path(view: &KernelView, pool: &Pool, node: &RemoteNode) -> Option<NodePa
         node: node.name.as_str().into(),
         endpoint,
         path: path.clone(),
+        probe: ProbeVerdict::default(),
     };
     let choice = tunnel::choose(pool.modes, &facts);
     Some(NodePath {

@@ -132,6 +132,7 @@ fn pools(intent: &Intent) -> Vec<Pool> {
         EncapMode::Never => Mode::Never,
         EncapMode::Always => Mode::Always,
         EncapMode::CrossSubnet => Mode::CrossSubnet,
+        EncapMode::Auto => Mode::Auto,
     };
     let pool = |p: &IpPool| Pool {
         name: p.name.clone(),

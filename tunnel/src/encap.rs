@@ -2,14 +2,16 @@
 //!
 //! [`choose`] is a pure function of [`PoolModes`] and [`Facts`]; it returns the verdict together with the check that
 //! decided it, so that `explain` and `status` show the reason and nobody has to reconstruct it. `CrossSubnet` is direct exactly
-//! where the kernel's route to the node's address, our own routes left aside, has no gateway. The sender decides; the
-//! receiver takes both forms.
+//! where the kernel's route to the node's address, our own routes left aside, has no gateway. `Auto` is direct exactly where a
+//! probe has proven that the fabric carries pod addresses to the node; what is not known yet counts as not proven, for a
+//! tunnel carries wherever the node's own address is reached. The sender decides; the receiver takes both forms.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::family::Family;
+use crate::probe::ProbeVerdict;
 
 /// When a pool's traffic to a node is put into a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -21,6 +23,8 @@ pub enum Mode {
     Always,
     /// Where a router stands between this node and the other.
     CrossSubnet,
+    /// Where the fabric is not proven to carry pod addresses.
+    Auto,
 }
 
 impl fmt::Display for Mode {
@@ -29,6 +33,7 @@ impl fmt::Display for Mode {
             Self::Never => "Never",
             Self::Always => "Always",
             Self::CrossSubnet => "CrossSubnet",
+            Self::Auto => "Auto",
         })
     }
 }
@@ -61,6 +66,16 @@ pub enum L2Path {
     NoRoute(String),
 }
 
+impl fmt::Display for L2Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnLink { interface } => write!(f, "on-link on {interface}"),
+            Self::Routed { gateway, interface } => write!(f, "behind gateway {gateway} on {interface}"),
+            Self::NoRoute(why) => write!(f, "without a route ({why})"),
+        }
+    }
+}
+
 /// What is known about an owner node when the choice is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -72,6 +87,8 @@ pub struct Facts {
     pub endpoint: IpAddr,
     /// The way there.
     pub path: L2Path,
+    /// What the probe of the direct way has found; only `Auto` looks at it.
+    pub probe: ProbeVerdict,
 }
 
 /// How packets to a node travel.
@@ -138,6 +155,19 @@ pub enum Reason {
         /// The tunnel.
         tunnel: Encapsulation,
     },
+    /// `Auto`, and the probe has decided: direct where it proves that the fabric carries pod addresses, else a tunnel.
+    Probed {
+        /// The node.
+        node: Arc<str>,
+        /// Its address.
+        endpoint: IpAddr,
+        /// The kernel's way there, which decides nothing here.
+        path: L2Path,
+        /// What the probe has found, with its counts.
+        probe: ProbeVerdict,
+        /// What follows.
+        encapsulation: Encapsulation,
+    },
     /// IPIP is asked for what it cannot carry.
     IpipIsIpv4 {
         /// The pool's mode.
@@ -184,6 +214,21 @@ impl fmt::Display for Reason {
                 f,
                 "CrossSubnet: the kernel has no route to {node} ({endpoint}): {why}; not proven direct: {tunnel}"
             ),
+            Self::Probed {
+                node,
+                endpoint,
+                path,
+                probe,
+                encapsulation,
+            } => write!(
+                f,
+                "Auto: to {node} ({endpoint}), which is {path}, {probe}: {}{encapsulation}",
+                if probe.carries() {
+                    ""
+                } else {
+                    "not proven direct: "
+                }
+            ),
             Self::IpipIsIpv4 {
                 mode,
                 family,
@@ -228,13 +273,40 @@ pub fn choose(modes: PoolModes, facts: &Facts) -> Choice {
             endpoint,
         });
     }
-    if mode == Mode::Always {
-        return Choice {
+    match mode {
+        Mode::Never => direct(Reason::Never),
+        Mode::Always => Choice {
             encapsulation: tunnel,
             reason: Reason::Always { tunnel },
-        };
+        },
+        Mode::CrossSubnet => cross_subnet(tunnel, facts),
+        Mode::Auto => auto(tunnel, facts),
     }
-    cross_subnet(tunnel, facts)
+}
+
+/// Hysteresis is the probe's: a verdict changes only after it held for a while, so this follows it at once.
+fn auto(tunnel: Encapsulation, facts: &Facts) -> Choice {
+    let Facts {
+        node,
+        endpoint,
+        path,
+        probe,
+        ..
+    } = facts.clone();
+    let encapsulation = match probe.carries() {
+        true => Encapsulation::Direct,
+        false => tunnel,
+    };
+    Choice {
+        encapsulation,
+        reason: Reason::Probed {
+            node,
+            endpoint,
+            path,
+            probe,
+            encapsulation,
+        },
+    }
 }
 
 fn cross_subnet(tunnel: Encapsulation, facts: &Facts) -> Choice {
@@ -277,118 +349,4 @@ fn direct(reason: Reason) -> Choice {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(family: Family, endpoint: &str, path: L2Path) -> Facts {
-        Facts {
-            family,
-            node: "node-b".into(),
-            endpoint: endpoint.parse().unwrap(),
-            path,
-        }
-    }
-
-    fn on_link() -> L2Path {
-        L2Path::OnLink {
-            interface: "eth0".into(),
-        }
-    }
-
-    fn routed() -> L2Path {
-        L2Path::Routed {
-            gateway: "192.0.2.1".parse().unwrap(),
-            interface: "eth0".into(),
-        }
-    }
-
-    fn no_route() -> L2Path {
-        L2Path::NoRoute("network unreachable".into())
-    }
-
-    #[test]
-    fn the_table() {
-        use Encapsulation::{Direct, Ipip, Vxlan};
-        use Mode::{Always, CrossSubnet, Never};
-        for (vxlan, ipip, path, expected) in [
-            (Never, Never, routed(), Direct),
-            (Never, Never, on_link(), Direct),
-            (Always, Never, on_link(), Vxlan),
-            (Always, Never, routed(), Vxlan),
-            (Always, Never, no_route(), Vxlan),
-            (CrossSubnet, Never, on_link(), Direct),
-            (CrossSubnet, Never, routed(), Vxlan),
-            (CrossSubnet, Never, no_route(), Vxlan),
-            (Never, Always, on_link(), Ipip),
-            (Never, CrossSubnet, on_link(), Direct),
-            (Never, CrossSubnet, routed(), Ipip),
-            (Never, CrossSubnet, no_route(), Ipip),
-        ] {
-            let choice = choose(
-                PoolModes { vxlan, ipip },
-                &facts(Family::Ipv4, "192.0.2.12", path.clone()),
-            );
-            assert_eq!(
-                choice.encapsulation, expected,
-                "vxlan {vxlan} ipip {ipip} {path:?}"
-            );
-            assert!(
-                choice.reason.to_string().contains(&expected.to_string()),
-                "{}",
-                choice.reason
-            );
-        }
-    }
-
-    #[test]
-    fn reasons_carry_the_values_that_were_checked() {
-        let modes = PoolModes {
-            vxlan: Mode::CrossSubnet,
-            ipip: Mode::Never,
-        };
-        let reason = |path| {
-            choose(modes, &facts(Family::Ipv4, "192.0.2.12", path))
-                .reason
-                .to_string()
-        };
-        assert_eq!(
-            reason(on_link()),
-            "CrossSubnet: the kernel's route to node-b (192.0.2.12) has no gateway (on-link, eth0): direct"
-        );
-        assert_eq!(
-            reason(routed()),
-            "CrossSubnet: the kernel's route to node-b (192.0.2.12) goes through gateway 192.0.2.1 on eth0: VXLAN"
-        );
-        assert!(reason(no_route()).contains("network unreachable"));
-    }
-
-    #[test]
-    fn ipip_refuses_ipv6_inside_and_outside() {
-        let modes = PoolModes {
-            vxlan: Mode::Never,
-            ipip: Mode::Always,
-        };
-        for facts in [
-            facts(Family::Ipv6, "2001:db8::2", routed()),
-            facts(Family::Ipv4, "2001:db8::2", routed()),
-        ] {
-            let choice = choose(modes, &facts);
-            assert_eq!(choice.encapsulation, Encapsulation::Direct);
-            assert!(
-                choice.reason.to_string().contains("IPv4 in IPv4 only"),
-                "{}",
-                choice.reason
-            );
-        }
-    }
-
-    #[test]
-    fn vxlan_carries_ipv6() {
-        let modes = PoolModes {
-            vxlan: Mode::CrossSubnet,
-            ipip: Mode::Never,
-        };
-        let choice = choose(modes, &facts(Family::Ipv6, "2001:db8::2", routed()));
-        assert_eq!(choice.encapsulation, Encapsulation::Vxlan);
-    }
-}
+mod tests;

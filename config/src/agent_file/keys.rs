@@ -71,6 +71,26 @@ pub const KEYS: &[(&str, &str)] = &[
         "Routing protocol number of our routes, 5 to 255. Default 82.",
     ),
     (
+        "nexthopObjects",
+        "Whether routes refer to nexthop objects of the kernel: `auto` (default), `on`, or `off` for plain routes. `status` says which form is in use.",
+    ),
+    (
+        "nexthopCompat",
+        "`keep` (default) leaves the sysctl `net.ipv4.nexthop_compat_mode` as it is. `off` sets it to 0: a next hop that moves costs one write however many routes refer to it, and other programs see these routes with the id of the object alone.",
+    ),
+    (
+        "routeMetric",
+        "Metric of learned routes on this node, 1 to 2147483646. Default: `ipv4NormalRoutePriority` and `ipv6NormalRoutePriority` of the BGPConfiguration, else 1082.",
+    ),
+    (
+        "routeTable",
+        "Routing table of our routes: `main` (default), or a number. For another one than `main` you make the rule that leads to it (`ip rule`).",
+    ),
+    (
+        "maxRoutes",
+        "The most learned routes that go into the kernel; what is beyond is held back and said in `status`. Default `off`: no limit.",
+    ),
+    (
         "repair",
         "Whether drift in the kernel is repaired. Default true; false is for tests.",
     ),

@@ -3,12 +3,14 @@
 //! Each key is also a variable: `datastore.caFile` is `ROADBED_DATASTORE_CA_FILE`, lists are comma-separated.
 //! The variable wins over the file. Unknown keys and unknown `ROADBED_` variables are errors. The environment
 //! is a parameter, so that reading is a pure function. `keys.rs` lists the keys, `datastore.rs` reads where
-//! resources come from.
+//! resources come from, `kernel.rs` how routes go into the kernel.
 
 mod datastore;
+mod kernel;
 mod keys;
 
 pub use datastore::{Datastore, EtcdSettings, KubernetesSettings};
+pub use kernel::{MAIN_TABLE, NexthopCompat, NexthopObjects, RouteSettings};
 pub use keys::{KEYS, variable};
 
 use std::collections::BTreeMap;
@@ -56,6 +58,9 @@ pub struct AgentConfig {
     pub metrics: Option<SocketAddr>,
     /// Routing protocol number of our routes (rtnetlink `rtm_protocol`).
     pub route_protocol: u8,
+    /// How routes are written into the kernel.
+    #[serde(flatten)]
+    pub routes: RouteSettings,
     /// Whether drift in the kernel is repaired.
     pub repair: bool,
     /// What in the settings is likely a slip; for the log.
@@ -320,6 +325,7 @@ impl Settings {
             Ok(number) if number > 4 => Ok(number),
             _ => Err(format!("`{text}` is not a number from 5 to 255")),
         });
+        let routes = self.routes();
         let repair = self.truth("repair", true);
         let kubernetes = self.kubernetes(datastore.as_ref());
         Some(AgentConfig {
@@ -330,6 +336,7 @@ impl Settings {
             socket: socket?,
             metrics: metrics?,
             route_protocol: route_protocol?,
+            routes: routes?,
             repair: repair?,
             warnings: Vec::new(),
         })

@@ -292,3 +292,41 @@ fn a_node_belongs_to_a_kubernetes_or_not() {
     ];
     assert_eq!(read(wrong, &[]).expect_err("mistakes"), expected);
 }
+
+#[test]
+fn routes_go_into_the_kernel_as_written() {
+    let routes = |text: &str, env: &[(&str, &str)]| read(text, env).expect("valid").routes;
+    assert_eq!(routes("", &[]), RouteSettings::default());
+    let written =
+        "nexthopObjects: on\nnexthopCompat: off\nrouteMetric: 1024\nrouteTable: 100\nmaxRoutes: 5000\n";
+    let expected = RouteSettings {
+        nexthop_objects: NexthopObjects::On,
+        nexthop_compat: NexthopCompat::Off,
+        route_metric: Some(1024),
+        route_table: 100,
+        max_routes: Some(5000),
+    };
+    assert_eq!(routes(written, &[]), expected);
+    let env = [
+        ("ROADBED_NEXTHOP_OBJECTS", "off"),
+        ("ROADBED_ROUTE_TABLE", "main"),
+        ("ROADBED_MAX_ROUTES", "off"),
+    ];
+    let changed = RouteSettings {
+        nexthop_objects: NexthopObjects::Off,
+        route_table: MAIN_TABLE,
+        max_routes: None,
+        ..expected
+    };
+    assert_eq!(routes(written, &env), changed);
+
+    let wrong = "nexthopObjects: onn\nnexthopCompat: on\nrouteMetric: 0\nrouteTable: 255\nmaxRoutes: none\n";
+    let expected = [
+        "agent.yaml:1:17: nexthopObjects: `onn` is none of auto, on, off; did you mean on?",
+        "agent.yaml:2:16: nexthopCompat: `on` is none of keep, off",
+        "agent.yaml:3:14: routeMetric: `0` is not a number from 1 to 2147483646",
+        "agent.yaml:4:13: routeTable: table 255 (local) belongs to the kernel: write main, or another number",
+        "agent.yaml:5:12: maxRoutes: `none` is not a number from 1, or off",
+    ];
+    assert_eq!(read(wrong, &[]).expect_err("mistakes"), expected);
+}

@@ -44,6 +44,19 @@ pub(super) const BGP_CONFIGURATION: &[Field] = &[
         "spec.serviceLoadBalancerAggregation",
         "`Enabled` (default): every node announces each range of load balancers as a whole. `Disabled`: each address of a Service by itself.",
     ),
+    yes(
+        "spec.ipv4NormalRoutePriority",
+        "Metric of learned IPv4 routes in the kernel, 1 to 2147483646. Default 1082, behind every usual default, where Calico's is 1024; `routeMetric` of the agent file comes before it.",
+    ),
+    yes("spec.ipv6NormalRoutePriority", "The same for IPv6."),
+    ours(
+        "spec.vxlanVNI",
+        "VNI of the VXLAN devices, 1 to 16777215, the same on all nodes. Default 4096, as Calico's FelixConfiguration has it.",
+    ),
+    ours(
+        "spec.vxlanPort",
+        "UDP port of the VXLAN devices, 1 to 65535, the same on all nodes. Default 4789.",
+    ),
     ours(
         "spec.installRoutes",
         "false keeps learned routes out of the kernel: a pure route server. Default true.",
@@ -94,16 +107,6 @@ pub(super) const BGP_CONFIGURATION: &[Field] = &[
         "spec.localWorkloadPeeringIPV6",
         &[],
         "BGP with pods is not built yet",
-    ),
-    refused(
-        "spec.ipv4NormalRoutePriority",
-        &["1024"],
-        "a metric of your own for routes is not built yet: it is 1082, behind every usual default",
-    ),
-    refused(
-        "spec.ipv6NormalRoutePriority",
-        &["1024"],
-        "a metric of your own for routes is not built yet: it is 1082, behind every usual default",
     ),
     refused(
         "spec.ipv4ElevatedRoutePriority",

@@ -14,11 +14,11 @@ pub(super) const IP_POOL: &[Field] = &[
     ),
     yes(
         "spec.vxlanMode",
-        "`Never` (default), `CrossSubnet` or `Always`. Not together with `ipipMode`.",
+        "`Never` (default), `CrossSubnet`, `Always`, or ours: `Auto`, direct where a probe proves that the fabric carries pod addresses to the node, a tunnel where not. Not together with `ipipMode`.",
     ),
     yes(
         "spec.ipipMode",
-        "`Never` (default), `CrossSubnet` or `Always`; IPv4 only.",
+        "`Never` (default), `CrossSubnet`, `Always` or `Auto`, as above; IPv4 only.",
     ),
     yes("spec.disabled", "No new addresses from this pool. Default false."),
     yes(
@@ -41,6 +41,10 @@ pub(super) const IP_POOL: &[Field] = &[
         "spec.disableBGPExport",
         "true: blocks and addresses of this pool are not announced to any peer. Default false.",
     ),
+    yes(
+        "spec.natOutgoing",
+        "true: packets of its pods to what is in no pool and is no node's address leave with the node's address. Default false.",
+    ),
     ours(
         "spec.aggregate",
         "Blocks of nodes with the same label value come from one range, which a router can announce for all of them. Needs a datastore that claims blocks in transactions (etcd).",
@@ -52,11 +56,6 @@ pub(super) const IP_POOL: &[Field] = &[
     ours(
         "spec.aggregate.prefixLength",
         "Prefix length of the ranges: from that of the pool to `blockSize`. Required.",
-    ),
-    refused(
-        "spec.natOutgoing",
-        &[],
-        "masquerading is not built yet, pods would leave with their own addresses",
     ),
     refused(
         "spec.ipip",

@@ -76,6 +76,18 @@ pub struct BgpConfiguration {
     pub node_to_node_mesh: bool,
     /// TCP port on which nodes listen and at which they reach each other. Default 179.
     pub listen_port: u16,
+    /// Metric of learned IPv4 routes (`ipv4NormalRoutePriority`); where absent, that of the agent.
+    #[serde(default)]
+    pub ipv4_route_priority: Option<u32>,
+    /// The same for IPv6.
+    #[serde(default)]
+    pub ipv6_route_priority: Option<u32>,
+    /// VNI of the VXLAN devices of all nodes. Default 4096. (ours)
+    #[serde(default = "default_vni")]
+    pub vxlan_vni: u32,
+    /// UDP port of the VXLAN devices of all nodes. Default 4789. (ours)
+    #[serde(default = "default_vxlan_port")]
+    pub vxlan_port: u16,
     /// Whether learned routes go into the kernel; false makes a pure reflector or route server. Default true. (ours)
     pub install_routes: bool,
     /// The longest wait for the first full feed before routes of an earlier run are swept. Default 60 s. (ours)
@@ -85,12 +97,26 @@ pub struct BgpConfiguration {
     pub services: ServiceRules,
 }
 
+/// Calico's VNI.
+fn default_vni() -> u32 {
+    4096
+}
+
+/// The port of RFC 7348 §8, and Calico's.
+fn default_vxlan_port() -> u16 {
+    4789
+}
+
 impl Default for BgpConfiguration {
     fn default() -> Self {
         Self {
             as_number: Asn(64512),
             node_to_node_mesh: true,
             listen_port: 179,
+            ipv4_route_priority: None,
+            ipv6_route_priority: None,
+            vxlan_vni: default_vni(),
+            vxlan_port: default_vxlan_port(),
             install_routes: true,
             feed_deferral: Duration::from_secs(60),
             services: ServiceRules::default(),

@@ -16,6 +16,8 @@ pub enum EncapMode {
     Always,
     /// To nodes that are not on a common layer 2 segment.
     CrossSubnet,
+    /// To nodes to which the fabric is not proven to carry pod addresses. (ours)
+    Auto,
 }
 
 /// What addresses of a pool may be used for.
@@ -90,6 +92,9 @@ pub struct IpPool {
     /// Blocks and addresses of this pool are not announced to any peer.
     #[serde(default)]
     pub disable_bgp_export: bool,
+    /// Packets of its pods that leave all pools have the node's address as source.
+    #[serde(default)]
+    pub nat_outgoing: bool,
 }
 
 impl IpPool {
@@ -108,6 +113,7 @@ impl IpPool {
             assignment: Assignment::Automatic,
             aggregate: None,
             disable_bgp_export: false,
+            nat_outgoing: false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! `BGPConfiguration`: settings of BGP for the whole cluster.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -15,6 +16,12 @@ const KIND: ResourceKind = ResourceKind::BgpConfiguration;
 
 /// The one name that is read. Calico also has one resource a node; here a Node has its own AS number.
 pub(super) const NAME: &str = "default";
+
+/// Bounds of Calico's fields for priorities of routes.
+const PRIORITIES: RangeInclusive<u32> = 1..=2_147_483_646;
+
+/// A VNI has 24 bits (RFC 7348 §5).
+const VNIS: RangeInclusive<u32> = 1..=0xff_ffff;
 
 pub(super) fn read(document: &mut Reader<'_, '_>) -> Option<BgpConfiguration> {
     let metadata = metadata::read(document, KIND)?;
@@ -50,6 +57,17 @@ fn read_spec(spec: &mut Reader<'_, '_>, bgp: &mut BgpConfiguration) {
         .and_then(|port| u16::try_from(port).ok())
     {
         bgp.listen_port = port;
+    }
+    bgp.ipv4_route_priority = spec.integer("ipv4NormalRoutePriority", PRIORITIES);
+    bgp.ipv6_route_priority = spec.integer("ipv6NormalRoutePriority", PRIORITIES);
+    if let Some(vni) = spec.integer("vxlanVNI", VNIS) {
+        bgp.vxlan_vni = vni;
+    }
+    if let Some(port) = spec
+        .integer("vxlanPort", 1..=65535)
+        .and_then(|port| u16::try_from(port).ok())
+    {
+        bgp.vxlan_port = port;
     }
     if let Some(install) = spec.boolean("installRoutes") {
         bgp.install_routes = install;

@@ -51,6 +51,7 @@ fn read_spec(spec: &mut Reader<'_, '_>) -> Option<IpPool> {
     let assignment = spec.choice("assignmentMode", &modes).unwrap_or_default();
     let aggregate = aggregate(spec);
     let disable_bgp_export = spec.boolean("disableBGPExport").unwrap_or(false);
+    let nat_outgoing = spec.boolean("natOutgoing").unwrap_or(false);
     // The bounds of the block size depend on the family; without a family they cannot be checked.
     let (low, high, default) = match cidr {
         Some(IpNet::V6(_)) => (116, 128, 122),
@@ -74,6 +75,7 @@ fn read_spec(spec: &mut Reader<'_, '_>) -> Option<IpPool> {
         assignment,
         aggregate,
         disable_bgp_export,
+        nat_outgoing,
         ..IpPool::new(String::new(), cidr)
     };
     check_sizes(spec, &pool, low, high);
@@ -148,23 +150,12 @@ fn aggregate(spec: &mut Reader<'_, '_>) -> Option<AggregateRule> {
 
 fn mode(spec: &mut Reader<'_, '_>, name: &str) -> EncapMode {
     let modes = [
-        ("Never", Some(EncapMode::Never)),
-        ("CrossSubnet", Some(EncapMode::CrossSubnet)),
-        ("Always", Some(EncapMode::Always)),
-        ("Auto", None),
+        ("Never", EncapMode::Never),
+        ("CrossSubnet", EncapMode::CrossSubnet),
+        ("Always", EncapMode::Always),
+        ("Auto", EncapMode::Auto),
     ];
-    match spec.choice(name, &modes) {
-        Some(Some(mode)) => mode,
-        Some(None) => {
-            spec.error(
-                name,
-                "Auto is not built yet",
-                "write CrossSubnet: direct where the kernel has no gateway to the node",
-            );
-            EncapMode::Never
-        }
-        None => EncapMode::Never,
-    }
+    spec.choice(name, &modes).unwrap_or_default()
 }
 
 fn allowed_uses(spec: &mut Reader<'_, '_>) -> AllowedUses {

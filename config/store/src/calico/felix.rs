@@ -38,15 +38,15 @@ const KNOWN: &[Known] = &[
         "vxlanVNI",
         &["4096"],
         true,
-        "Roadbed's VXLAN has VNI 4096",
-        "set it to 4096 before nodes of both kinds are to reach each other",
+        "Roadbed's VXLAN has VNI 4096 unless its BGPConfiguration says otherwise",
+        "write the same number as vxlanVNI of the BGPConfiguration",
     ),
     Known(
         "vxlanPort",
         &["4789"],
         true,
-        "Roadbed's VXLAN has UDP port 4789",
-        "set it to 4789 before nodes of both kinds are to reach each other",
+        "Roadbed's VXLAN has UDP port 4789 unless its BGPConfiguration says otherwise",
+        "write the same number as vxlanPort of the BGPConfiguration",
     ),
     Known(
         "bpfEnabled",
@@ -92,10 +92,10 @@ const KNOWN: &[Known] = &[
     ),
     Known(
         "natOutgoingExclusions",
-        &["IPPoolsOnly"],
+        &["IPPoolsAndHostIPs"],
         true,
-        "Roadbed has no such exclusion",
-        "masquerade at the border",
+        "Roadbed leaves packets to addresses of nodes alone, as IPPoolsAndHostIPs does",
+        "nodes see the pods' own addresses: see to it that they may come in",
     ),
     Known(
         "serviceLoopPrevention",

@@ -52,6 +52,22 @@ pub struct BgpConfigurationSpec {
     /// Service by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_load_balancer_aggregation: Option<Aggregation>,
+    /// Metric of learned IPv4 routes in the kernel. Default 1082.
+    #[serde(rename = "ipv4NormalRoutePriority", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2_147_483_646))]
+    pub ipv4_normal_route_priority: Option<i32>,
+    /// Metric of learned IPv6 routes in the kernel. Default 1082.
+    #[serde(rename = "ipv6NormalRoutePriority", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2_147_483_646))]
+    pub ipv6_normal_route_priority: Option<i32>,
+    /// VNI of the VXLAN devices, the same on all nodes. Default 4096.
+    #[serde(rename = "vxlanVNI", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 16_777_215))]
+    pub vxlan_vni: Option<i32>,
+    /// UDP port of the VXLAN devices, the same on all nodes. Default 4789.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub vxlan_port: Option<i32>,
     /// false keeps learned routes out of the kernel: a pure route server. Default true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install_routes: Option<bool>,

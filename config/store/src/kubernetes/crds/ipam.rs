@@ -79,6 +79,9 @@ pub struct IpPoolSpec {
     /// true: blocks and addresses of this pool are not announced to any peer. Default false.
     #[serde(rename = "disableBGPExport", skip_serializing_if = "Option::is_none")]
     pub disable_bgp_export: Option<bool>,
+    /// true: packets of its pods that leave all pools have the node's address as source. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat_outgoing: Option<bool>,
     /// Blocks of nodes with the same label value come from one range. Needs a datastore with transactions (etcd).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aggregate: Option<Aggregate>,

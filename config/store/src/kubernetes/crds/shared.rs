@@ -31,6 +31,8 @@ pub enum Encapsulation {
     CrossSubnet,
     /// Always in a tunnel.
     Always,
+    /// In a tunnel where the fabric is not proven to carry pod addresses.
+    Auto,
 }
 
 /// What the agents say about a resource. Free of form yet: fields that are not listed are kept.

@@ -4,7 +4,7 @@ CARGO ?= $(shell command -v cargo 2>/dev/null || echo $(HOME)/.cargo/bin/cargo)
 # Scenarios start several daemons each: more of them at once than this only makes all of them slow.
 THREADS ?= 4
 
-.PHONY: help demo test bench-ipam bench-cni build release image fmt lint clean
+.PHONY: help demo test bench-ipam bench-cni bench-failover build release image fmt lint clean
 
 help:
 	@echo 'make demo          the two racks: a fabric of real kernel network stacks, shown and checked'
@@ -12,6 +12,7 @@ help:
 	@echo 'make test          fmt, clippy, unit, property and scenario tests (root)'
 	@echo 'make bench-ipam    claims beside bare etcd, addresses beside host-local, the proof of 10,000 blocks (root)'
 	@echo 'make bench-cni     ADD and DEL of the CNI plugin beside the reference plugins (root)'
+	@echo 'make bench-failover  packets lost and time to recover; ARGS=--quick for less (root)'
 	@echo 'make build         debug build of all programs'
 	@echo 'make release       release build of all programs'
 	@echo 'make image         container image with static programs, nothing fetched but crates (podman); IMAGE=name:tag'
@@ -37,6 +38,11 @@ bench-cni:
 	@scripts/install-deps bench
 	$(CARGO) build --release --locked -p bench-cni -p cni -p roadbed
 	target/release/bench-cni
+
+bench-failover:
+	@scripts/install-deps bench
+	$(CARGO) build --release --locked -p bench-failover -p cni -p roadbed
+	target/release/bench-failover $(ARGS)
 
 # The target is named, so that build scripts and macros, which cannot be static, are built without the flag.
 IMAGE ?= roadbed:0.1.0

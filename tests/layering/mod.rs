@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cri-testbed", &[]),
     ("vm", &[]),
     ("bench-cni", &["lab"]),
+    ("bench-failover", &["lab"]),
     (
         "ipam-proof",
         &["config", "datastore", "etcd-testbed", "ipam", "store"],

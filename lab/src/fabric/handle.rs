@@ -142,6 +142,13 @@ impl Lab {
         program.ok_or_else(|| Error::Request(format!("lab {} has no roadbed node", record.state.lab)))
     }
 
+    /// Agents that are started from now on run this program: an upgrade.
+    pub fn set_roadbed(&self, program: impl Into<std::path::PathBuf>) -> Result<(), Error> {
+        let mut record = self.lock();
+        record.state.roadbed = Some(program.into());
+        record.save()
+    }
+
     /// Starts a program inside a node, its output piped. It ends with the lab at the latest.
     pub fn spawn<S: AsRef<OsStr>>(&self, node: &str, argv: &[S]) -> Result<Child, Error> {
         self.spawn_with(node, argv, |command| {

@@ -1,0 +1,198 @@
+//! The tables: printed as they come, and written into a page that other benchmarks write to as well.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use crate::Args;
+use crate::meter::RATE;
+use crate::outcome::{Goal, Row, Spread, Way};
+
+/// Where this benchmark's section of the page begins and ends.
+const BEGIN: &str = "<!-- begin: bench-failover -->";
+const END: &str = "<!-- end: bench-failover -->";
+
+/// What is told.
+pub struct Report {
+    text: String,
+    quick: bool,
+}
+
+const HEAD: &str = "| what | runs | lost there | lost back | recovered there (ms) | recovered back (ms) | known after (ms) | goal |\n\
+                    |---|---|---|---|---|---|---|---|\n";
+
+impl Report {
+    /// With a word about how is measured.
+    pub fn new(args: &Args) -> Report {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let settings = if args.agent.is_empty() {
+            "the defaults".to_owned()
+        } else {
+            args.agent.join(", ")
+        };
+        let text = format!(
+            "## Failover\n\n`make bench-failover`: {RATE} numbered packets a second each way between two pods, {} runs, median / worst. \
+             Lost is by sequence number. Recovered is from the touch of the fabric to the sending of the first packet after the last \
+             loss; known after is how long the fault was not known to the node. Agent settings: {settings}. \
+             Machine: {cores} cores, kernel {}.\n",
+            args.runs(),
+            kernel.trim()
+        );
+        println!("{text}");
+        Report {
+            text,
+            quick: args.quick,
+        }
+    }
+
+    /// A case begins.
+    pub fn begin(&self, title: &str) {
+        eprintln!("... {title}");
+    }
+
+    /// The figures of a case.
+    pub fn rows(&mut self, title: &str, tables: Vec<Table>) {
+        let mut text = format!("\n### {title}\n\n");
+        for table in tables {
+            match table {
+                Table::Rows(rows) => {
+                    text += HEAD;
+                    for row in rows {
+                        text += &line(&row);
+                    }
+                }
+                Table::Text(words) => text += &words,
+            }
+        }
+        print!("{text}");
+        self.text += &text;
+    }
+
+    /// A case that could not be measured.
+    pub fn failed(&mut self, title: &str, error: &anyhow::Error) {
+        eprintln!("not measured: {title}: {error:#}");
+        let _ = write!(self.text, "\n### {title}\n\nnot measured in this run\n");
+    }
+
+    /// Writes the page.
+    pub fn end(self, page: Option<&Path>) -> anyhow::Result<()> {
+        let Some(page) = page else { return Ok(()) };
+        ensure!(
+            !self.quick,
+            "the page is written from full runs: leave --quick out"
+        );
+        let old = match std::fs::read_to_string(page) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => "# Performance\n".to_owned(),
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", page.display())),
+        };
+        std::fs::write(page, merged(&old, &self.text)?)
+            .with_context(|| format!("cannot write {}", page.display()))
+    }
+}
+
+/// What a case gives.
+pub enum Table {
+    /// Streams.
+    Rows(Vec<Row>),
+    /// Something of its own, in Markdown.
+    Text(String),
+}
+
+/// Puts the section between its markers, at the end where there are none.
+fn merged(old: &str, section: &str) -> anyhow::Result<String> {
+    let new = format!("{BEGIN}\n{}\n{END}", section.trim_end());
+    Ok(match (old.find(BEGIN), old.find(END)) {
+        (Some(begin), Some(end)) if begin < end => [&old[..begin], &new, &old[end + END.len()..]].concat(),
+        (None, None) => format!("{}\n\n{new}\n", old.trim_end()),
+        _ => anyhow::bail!("the page has one marker of this benchmark without the other: {BEGIN} ... {END}"),
+    })
+}
+
+fn line(row: &Row) -> String {
+    let count =
+        |spread: Option<Spread<u64>>| spread.map_or("".to_owned(), |s| format!("{} / {}", s.median, s.worst));
+    let time = |spread: Option<Spread<Duration>>| {
+        spread.map_or("".to_owned(), |s| format!("{} / {}", ms(s.median), ms(s.worst)))
+    };
+    let goal = match (row.goal, row.met()) {
+        (Goal::NoLoss, met) => format!("0 lost: {}", verdict(met)),
+        (Goal::Within(more), met) => format!("known + {} ms: {}", more.as_millis(), verdict(met)),
+        (Goal::None, _) => String::new(),
+    };
+    let slow = row.runs.iter().filter(|run| run.slow).count();
+    let slow = if slow > 0 {
+        format!(" ({slow} below the rate)")
+    } else {
+        String::new()
+    };
+    format!(
+        "| {}{} | {}{slow} | {} | {} | {} | {} | {} | {goal} |\n",
+        row.what,
+        oddities(row),
+        row.runs.len(),
+        count(row.spread(|r| Some(r.there.lost))),
+        count(row.spread(|r| Some(r.back.lost))),
+        time(row.spread(|r| Some(r.there.recovered))),
+        time(row.spread(|r| Some(r.back.recovered))),
+        time(row.spread(|r| r.detected)),
+    )
+}
+
+/// What there should be none of, where there is some.
+fn oddities(row: &Row) -> String {
+    let sum = |of: fn(&Way) -> u64| -> u64 { row.runs.iter().map(|r| of(&r.there) + of(&r.back)).sum() };
+    let all = [
+        (sum(|w| w.refused), "refused by the sender's kernel"),
+        (sum(|w| w.reordered), "out of order"),
+        (sum(|w| w.duplicates), "twice"),
+    ];
+    let told: Vec<String> = all
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if told.is_empty() {
+        String::new()
+    } else {
+        format!(" ({} in all runs)", told.join(", "))
+    }
+}
+
+fn verdict(met: Option<bool>) -> &'static str {
+    if met == Some(true) { "met" } else { "missed" }
+}
+
+/// Milliseconds, as fine as they are small.
+pub fn ms(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    match ms {
+        _ if ms == 0.0 => "0".to_owned(),
+        _ if ms < 1.0 => format!("{ms:.3}"),
+        _ if ms < 100.0 => format!("{ms:.1}"),
+        _ => format!("{ms:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_section_between_its_markers_changes() {
+        let first = merged(
+            "# Performance\n\n<!-- begin: x -->\nx\n<!-- end: x -->\n",
+            "one\n",
+        )
+        .unwrap();
+        let second = merged(&first, "two\n").unwrap();
+        assert_eq!(second, first.replace("one", "two"));
+        assert!(second.starts_with(
+            "# Performance\n\n<!-- begin: x -->\nx\n<!-- end: x -->\n\n<!-- begin: bench-failover"
+        ));
+        assert!(merged("text <!-- end: bench-failover -->", "x").is_err());
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hostnet::guard::{self, GuardError, Guarded};
+use hostnet::ruleset::{self, Ensured, TableError, Wanted};
 
 /// How often it is looked at without a word from the kernel.
 const EVERY: Duration = Duration::from_secs(10);
@@ -31,8 +31,8 @@ impl Guard {
             let mut watch = None;
             loop {
                 // Before the look: what changes after it is heard of.
-                watch = watch.or_else(|| guard::watch().ok());
-                kept.took(guard::ensure());
+                watch = watch.or_else(|| ruleset::watch().ok());
+                kept.took(ruleset::ensure(&Wanted::default()));
                 match watch.as_ref().map(|watch| watch.wait(EVERY)) {
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => {
@@ -46,11 +46,11 @@ impl Guard {
         Ok(guard)
     }
 
-    fn took(&self, outcome: Result<Guarded, GuardError>) {
+    fn took(&self, outcome: Result<Ensured, TableError>) {
         let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(found) => {
-                if found == Guarded::Made {
+                if found == Ensured::Made {
                     tracing::info!(
                         "guard of pod interfaces set: sources that are not a pod's own are dropped"
                     );
@@ -70,7 +70,7 @@ impl Guard {
 
     /// Packets of pods that were dropped since the guard was set; 0 where it cannot be read.
     pub fn dropped(&self) -> u64 {
-        let counters = guard::counters().unwrap_or_default();
+        let counters = ruleset::counters().unwrap_or_default();
         counters.iter().filter(|c| c.drops).map(|c| c.packets).sum()
     }
 

@@ -26,7 +26,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     runtime.block_on(async {
         let routes = routesync::cleanup(routesync::Protocol(args.route_protocol)).await?;
         let devices = tunnel::cleanup().await?;
-        let guard = match hostnet::guard::remove() {
+        let guard = match hostnet::ruleset::remove() {
             Ok(true) => ", and the guard of pod interfaces",
             Ok(false) => "",
             Err(error) => {

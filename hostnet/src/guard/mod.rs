@@ -1,122 +1,108 @@
-//! The guard of pods' interfaces: nftables table `inet roadbed`, which is ours alone.
+//! The guard of pods' interfaces: two chains of table `inet roadbed` ([`crate::nftables`]). Pure.
 //!
 //! A packet from a pod whose source is not the pod's is dropped: IPv4 has the strict reverse path filter of the pod's interface
 //! for that, IPv6 has nothing but this. And pods send no router advertisements and redirects to the node.
 //!
 //! ```text
-//! ruleset (pure) ──► compare (pure) ◄── what the kernel has
-//!                       └─ differs ──► messages (pure): one batch ──► the kernel, at one moment
+//! prerouting, before connection tracking ── from a pod's interface? ──► pods ── each rule may drop or let through
 //! ```
 //!
-//! The table outlives the agent. Whatever others write into it is undone by the next [`ensure`], and [`watch`] says when that is
-//! due. Other tables are never looked at.
+//! A pod's interface is a veth named `rb` and 11 digits; our tunnel devices are named `rb-…`, and are no veth either. The names
+//! are compared by their beginning: that is what nftables can say in a form that `nft` lists and reads back.
+//!
+//! Replies of DHCP servers and the like need no rule: pods' interfaces are point to point, on no bridge, and no client on the
+//! node listens on them.
 
-mod compare;
-mod error;
-mod expressions;
-mod messages;
-mod netlink;
-mod ruleset;
-mod watch;
+use std::net::Ipv6Addr;
 
-use std::fmt;
-use std::io;
+use ipnet::Ipv6Net;
 
-use netlink_packet_netfilter::nftables::NfTablesMessage;
+use crate::nftables::{Base, Chain, Family, Hook, Part, Purpose, RAW, Rule};
 
-use compare::Present;
-use netlink::Netlink;
+/// ICMPv6 types (RFC 4861 sections 4.2 and 4.5).
+const ROUTER_ADVERTISEMENT: u8 = 134;
+const REDIRECT: u8 = 137;
 
-pub use compare::Counter;
-pub use error::GuardError;
-pub use ruleset::{Base, Chain, Hook, Part, RAW, Rule, Ruleset, TABLE, ruleset};
-pub use watch::{Watch, watch};
-
-/// What [`ensure`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guarded {
-    /// All was there.
-    Kept,
-    /// It was made, or made anew because it differed.
-    Made,
+/// The chains of the guard.
+pub(crate) fn chains() -> [Chain; 2] {
+    [
+        Chain {
+            name: "prerouting",
+            purpose: Purpose::Guard,
+            base: Some(Base {
+                kind: "filter",
+                hook: Hook::Prerouting,
+                priority: RAW,
+            }),
+            rules: vec![from_pods()],
+        },
+        Chain {
+            name: "pods",
+            purpose: Purpose::Guard,
+            base: None,
+            rules: pods(),
+        },
+    ]
 }
 
-impl fmt::Display for Guarded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Guarded::Kept => "was there",
-            Guarded::Made => "made",
-        })
+fn from_pods() -> Rule {
+    Rule {
+        name: "from_pods",
+        comment: "packets from pods",
+        parts: vec![
+            Part::FromInterface("rb"),
+            Part::NotFromInterface("rb-"),
+            Part::FromKind("veth"),
+            Part::Count,
+            Part::Jump("pods"),
+        ],
     }
 }
 
-/// Makes the table what is wanted, in the network namespace of the calling thread. What is there already stays, with its
-/// counters; what differs is replaced as a whole, with no moment between the old and the new.
-///
-/// # Errors
-/// [`GuardError`], among others where the kernel lacks nftables or its `fib` expression. Nothing was changed then.
-pub fn ensure() -> Result<Guarded, GuardError> {
-    let wanted = ruleset();
-    let mut netlink = Netlink::open()?;
-    if compare::is_as_wanted(&read(&mut netlink, &wanted)?, &wanted) {
-        return Ok(Guarded::Kept);
-    }
-    netlink.change(messages::replace(&wanted))?;
-    Ok(Guarded::Made)
-}
-
-/// Removes the table with all that is in it; whether it was there. In the network namespace of the calling thread.
-///
-/// # Errors
-/// [`GuardError`]. That the kernel has no nftables is none: then there is no table.
-pub fn remove() -> Result<bool, GuardError> {
-    let removed = Netlink::open().and_then(|netlink| netlink.change(messages::remove()));
-    match removed {
-        Ok(()) => Ok(true),
-        Err(GuardError::Unsupported { .. }) => Ok(false),
-        Err(GuardError::Failed { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// What the rules have counted since they were made; empty where there is no table.
-///
-/// # Errors
-/// [`GuardError`].
-pub fn counters() -> Result<Vec<Counter>, GuardError> {
-    let wanted = ruleset();
-    let rules = rules(&mut Netlink::open()?)?;
-    let present = Present {
-        rules,
-        ..Present::default()
+fn pods() -> Vec<Rule> {
+    let link_local = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
+    let unspecified = Ipv6Net::from(Ipv6Addr::UNSPECIFIED);
+    let ipv6 = Part::Of(Family::V6);
+    let of_routers = |name, comment, kind| Rule {
+        name,
+        comment,
+        parts: vec![
+            ipv6,
+            Part::Icmpv6,
+            Part::Icmpv6Type(kind),
+            Part::Count,
+            Part::Drop,
+        ],
     };
-    Ok(compare::counters(&present, &wanted))
-}
-
-fn read(netlink: &mut Netlink, wanted: &Ruleset) -> Result<Present, GuardError> {
-    let Some(NfTablesMessage::NewTable(table)) = netlink.get(messages::get_table())? else {
-        return Ok(Present::default());
-    };
-    let mut chains = Vec::new();
-    for chain in &wanted.chains {
-        if let Some(NfTablesMessage::NewChain(chain)) = netlink.get(messages::get_chain(chain.name))? {
-            chains.push(chain);
-        }
-    }
-    Ok(Present {
-        table: Some(table),
-        chains,
-        rules: rules(netlink)?,
-    })
-}
-
-fn rules(netlink: &mut Netlink) -> Result<Vec<netlink_packet_netfilter::nftables::RuleMessage>, GuardError> {
-    let rules = netlink.dump(&messages::get_rules())?;
-    let only = |message| match message {
-        NfTablesMessage::NewRule(rule) => Some(rule),
-        _ => None,
-    };
-    Ok(rules.into_iter().filter_map(only).collect())
+    vec![
+        of_routers(
+            "router_advertisement",
+            "pods are no routers",
+            ROUTER_ADVERTISEMENT,
+        ),
+        of_routers("redirect", "pods do not move routes", REDIRECT),
+        Rule {
+            name: "unspecified",
+            comment: "pods look for duplicates of their addresses",
+            parts: vec![
+                ipv6,
+                Part::Source6(unspecified),
+                Part::Icmpv6,
+                Part::Count,
+                Part::Accept,
+            ],
+        },
+        Rule {
+            name: "link_local",
+            comment: "link-local sources go nowhere but to the node",
+            parts: vec![ipv6, Part::Source6(link_local), Part::Count, Part::Accept],
+        },
+        Rule {
+            name: "spoofed",
+            comment: "the source is not the pod's",
+            parts: vec![Part::NoWayBack, Part::Count, Part::Drop],
+        },
+    ]
 }
 
 #[cfg(test)]

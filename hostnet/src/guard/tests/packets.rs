@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::netlink::Netlink;
-use super::super::{Guarded, ensure, messages, ruleset};
-use super::{NODE, Node, Ns, addresses, is_silent, listen, receive, send, until};
+use super::guard;
+use crate::nftables::{self, Ensured};
+use crate::ruleset::{Wanted, ruleset};
+use crate::testing::{NODE, Node, Ns, addresses, is_silent, listen, receive, send, until};
 
 const A: &str = "rb0123456789a";
 const B: &str = "rbfedcba98765";
@@ -47,7 +48,7 @@ fn what_is_spoofed_is_dropped_and_counted() {
                 assert_eq!(receive(socket), b"spoofed", "{address}");
             }
         }
-        assert_eq!(node.ns.run(ensure).expect("guarded"), Guarded::Made);
+        assert_eq!(guard(&node.ns).expect("guarded"), Ensured::Made);
         for (times, address) in spoofed[family].iter().enumerate() {
             for _ in 0..5 {
                 send(&a, address, other, b"spoofed");
@@ -59,14 +60,14 @@ fn what_is_spoofed_is_dropped_and_counted() {
         assert_eq!(receive(socket), b"real");
         assert!(is_silent(socket));
         assert_eq!(node.count("spoofed"), 15);
-        assert!(node.ns.run(super::super::remove).expect("removed"));
+        assert!(node.ns.run(nftables::remove).expect("removed"));
     }
 }
 
 #[test]
 fn what_is_real_passes() {
     let node = Node::new();
-    assert_eq!(node.ns.run(ensure).expect("guarded"), Guarded::Made);
+    assert_eq!(guard(&node.ns).expect("guarded"), Ensured::Made);
     let (a, b) = (node.pod(A, 5), node.pod(B, 6));
     for family in 0..2 {
         let own = &addresses(5)[family];
@@ -93,7 +94,7 @@ fn what_is_real_passes() {
 #[test]
 fn duplicates_of_addresses_are_found() {
     let node = Node::new();
-    assert_eq!(node.ns.run(ensure).expect("guarded"), Guarded::Made);
+    assert_eq!(guard(&node.ns).expect("guarded"), Ensured::Made);
     let pod = node.pod(A, 5);
     // The node has one of the two; a pod learns that from the answer to its solicitation, whose source is `::`.
     node.ns
@@ -120,7 +121,7 @@ fn duplicates_of_addresses_are_found() {
 #[test]
 fn interfaces_that_are_not_pods_are_left_alone() {
     let node = Node::new();
-    assert_eq!(node.ns.run(ensure).expect("guarded"), Guarded::Made);
+    assert_eq!(guard(&node.ns).expect("guarded"), Ensured::Made);
     // Names of tunnel devices, and of anything else.
     for (number, link) in [
         (21, "rb-vxlan"),
@@ -147,7 +148,7 @@ fn there_is_no_moment_without_the_guard() {
     for address in ["198.51.100.9", "2001:db8:9::9"] {
         take(&node, &pod, A, address);
     }
-    assert_eq!(node.ns.run(ensure).expect("guarded"), Guarded::Made);
+    assert_eq!(guard(&node.ns).expect("guarded"), Ensured::Made);
     let sockets = NODE.map(|address| listen(&node.ns, address));
     let done = Arc::new(AtomicBool::new(false));
     let until_then = Arc::clone(&done);
@@ -166,14 +167,9 @@ fn there_is_no_moment_without_the_guard() {
                 sent
             })
         });
-        let replaced = node.ns.run(|| {
-            (0..200).all(|_| {
-                Netlink::open()
-                    .unwrap()
-                    .change(messages::replace(&ruleset()))
-                    .is_ok()
-            })
-        });
+        let replaced = node
+            .ns
+            .run(|| (0..200).all(|_| nftables::make_anew(&ruleset(&Wanted::default())).is_ok()));
         done.store(true, Ordering::Relaxed);
         assert!(replaced && sender.join().expect("sent") > 0);
     });

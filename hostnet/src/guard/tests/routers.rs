@@ -8,8 +8,8 @@ use nix::sys::socket::{
     sockopt,
 };
 
-use super::super::ensure;
-use super::{Node, Ns, until};
+use super::guard;
+use crate::testing::{Node, Ns, until};
 
 const LINK: &str = "rb0123456789a";
 
@@ -59,7 +59,7 @@ fn advertisements_of_pods_do_not_reach_the_node() {
     until("the node believes it", || default().contains(LINK));
     node.ns.sh(&format!("ip -6 route del default dev {LINK}"));
 
-    node.ns.run(ensure).expect("guarded");
+    guard(&node.ns).expect("guarded");
     say(&pod, &ADVERTISEMENT);
     until("it is dropped", || node.count("router_advertisement") == 1);
     say(&pod, &REDIRECT);

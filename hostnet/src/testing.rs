@@ -1,13 +1,6 @@
-//! The guard in real network namespaces, with real packets. `nft` and `ip` judge; the guard itself needs neither.
+//! Real network namespaces for tests, with real packets. `nft` and `ip` judge; what is under test needs neither.
 //!
 //! A namespace lives as long as the thread that made it: nothing is mounted, nothing can be left behind, also after a kill.
-
-mod comparing;
-mod errors;
-mod packets;
-mod routers;
-mod table;
-mod watching;
 
 use std::net::UdpSocket;
 use std::process::Command;
@@ -17,19 +10,19 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
 
-use super::{Counter, counters};
+use crate::ruleset::{Counter, counters};
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A network namespace, and the thread that lives in it.
-struct Ns {
-    thread_id: i32,
+pub(crate) struct Ns {
+    pub(crate) thread_id: i32,
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Ns {
-    fn new() -> Ns {
+    pub(crate) fn new() -> Ns {
         let (ready, at) = mpsc::channel();
         let (jobs, work) = mpsc::channel::<Job>();
         let thread = thread::spawn(move || {
@@ -45,7 +38,7 @@ impl Ns {
         }
     }
 
-    fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let (answer, result) = mpsc::channel();
         let job: Job = Box::new(move || {
             let _ = answer.send(work());
@@ -56,7 +49,7 @@ impl Ns {
             .expect("the namespace's thread did not answer")
     }
 
-    fn sh(&self, command: &str) -> String {
+    pub(crate) fn sh(&self, command: &str) -> String {
         let command = command.to_owned();
         self.run(move || sh(&command))
     }
@@ -72,7 +65,7 @@ impl Drop for Ns {
 }
 
 /// Runs a command line in the network namespace of the calling thread, and gives what it printed.
-fn sh(command: &str) -> String {
+pub(crate) fn sh(command: &str) -> String {
     let output = Command::new("sh").args(["-ec", command]).output().expect("sh");
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -83,7 +76,7 @@ fn sh(command: &str) -> String {
 }
 
 /// Asks until it is so; the deadline is only for what is broken.
-fn until(what: &str, mut is: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is() {
         assert!(begin.elapsed() < Duration::from_secs(20), "not in time: {what}");
@@ -93,15 +86,15 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
 
 /// A node that forwards, without any reverse path filter: what is dropped, the guard drops. Its default route leads to the
 /// world, so that every address has a route.
-struct Node {
-    ns: Ns,
-    world: Ns,
+pub(crate) struct Node {
+    pub(crate) ns: Ns,
+    pub(crate) world: Ns,
 }
 
-const NODE: [&str; 2] = ["192.0.2.7", "2001:db8:ffff::7"];
+pub(crate) const NODE: [&str; 2] = ["192.0.2.7", "2001:db8:ffff::7"];
 
 impl Node {
-    fn new() -> Node {
+    pub(crate) fn new() -> Node {
         let node = Node {
             ns: Ns::new(),
             world: Ns::new(),
@@ -124,7 +117,7 @@ impl Node {
     }
 
     /// A pod as the plugin makes it: addresses of its own, gateways that are link-local, a route on the node.
-    fn pod(&self, link: &str, number: u8) -> Ns {
+    pub(crate) fn pod(&self, link: &str, number: u8) -> Ns {
         let pod = Ns::new();
         let [v4, v6] = addresses(number);
         self.ns.sh(&format!(
@@ -145,11 +138,11 @@ impl Node {
         pod
     }
 
-    fn counters(&self) -> Vec<Counter> {
+    pub(crate) fn counters(&self) -> Vec<Counter> {
         self.ns.run(|| counters().expect("readable"))
     }
 
-    fn count(&self, rule: &str) -> u64 {
+    pub(crate) fn count(&self, rule: &str) -> u64 {
         let counters = self.counters();
         counters
             .iter()
@@ -159,12 +152,12 @@ impl Node {
     }
 }
 
-fn addresses(number: u8) -> [String; 2] {
+pub(crate) fn addresses(number: u8) -> [String; 2] {
     [format!("10.244.0.{number}"), format!("2001:db8:244::{number}")]
 }
 
 /// Takes datagrams at an address, each once, as its text.
-fn listen(ns: &Ns, address: &str) -> UdpSocket {
+pub(crate) fn listen(ns: &Ns, address: &str) -> UdpSocket {
     let at = with_port(address, 7000);
     ns.run(move || {
         let socket = UdpSocket::bind(at).expect("bound");
@@ -174,7 +167,7 @@ fn listen(ns: &Ns, address: &str) -> UdpSocket {
 }
 
 /// Sends a datagram from one address to another.
-fn send(ns: &Ns, from: &str, to: &str, text: &[u8]) {
+pub(crate) fn send(ns: &Ns, from: &str, to: &str, text: &[u8]) {
     let (from, to, text) = (with_port(from, 0), with_port(to, 7000), text.to_vec());
     ns.run(move || {
         let socket = UdpSocket::bind(&from).unwrap_or_else(|error| panic!("{from}: {error}"));
@@ -182,14 +175,14 @@ fn send(ns: &Ns, from: &str, to: &str, text: &[u8]) {
     });
 }
 
-fn with_port(address: &str, port: u16) -> String {
+pub(crate) fn with_port(address: &str, port: u16) -> String {
     match address.contains(':') {
         true => format!("[{address}]:{port}"),
         false => format!("{address}:{port}"),
     }
 }
 
-fn receive(socket: &UdpSocket) -> Vec<u8> {
+pub(crate) fn receive(socket: &UdpSocket) -> Vec<u8> {
     let mut buffer = vec![0; 1 << 16];
     let length = socket.recv(&mut buffer).expect("a datagram");
     buffer.truncate(length);
@@ -197,7 +190,7 @@ fn receive(socket: &UdpSocket) -> Vec<u8> {
 }
 
 /// Nothing (more) has come.
-fn is_silent(socket: &UdpSocket) -> bool {
+pub(crate) fn is_silent(socket: &UdpSocket) -> bool {
     socket.set_nonblocking(true).unwrap();
     let silent = socket.recv(&mut [0; 1]).is_err();
     socket.set_nonblocking(false).unwrap();

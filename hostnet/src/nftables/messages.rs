@@ -7,12 +7,13 @@ use netlink_packet_netfilter::nftables::{
     RuleAttribute, RuleMessage, TableAttribute, TableMessage,
 };
 
+use super::elements;
 use super::error::Step;
 use super::expressions::expressions;
-use super::ruleset::{Base, Chain, Hook, Rule, Ruleset, TABLE};
+use super::model::{Base, Chain, Hook, Rule, Ruleset, TABLE};
 
 /// Flags of netlink beside the request itself (netlink(7)).
-const NLM_F_CREATE: u16 = 0x400;
+pub(super) const NLM_F_CREATE: u16 = 0x400;
 const NLM_F_APPEND: u16 = 0x800;
 
 /// One message of a batch, and what it does for the text of an error.
@@ -35,17 +36,18 @@ pub(super) fn replace(wanted: &Ruleset) -> Vec<Change> {
         table(0, NfTablesMessage::DeleteTable(named())),
         table(NLM_F_CREATE, NfTablesMessage::NewTable(commented(wanted.comment))),
     ];
-    // Chains before rules: a rule may jump to a chain further down.
+    // Sets and chains before rules: a rule may jump to a chain further down.
+    changes.extend(wanted.sets.iter().flat_map(elements::new_set));
     for chain in &wanted.chains {
         changes.push(Change {
-            step: Step::Chain(chain.name),
+            step: Step::Chain(chain.name, chain.purpose),
             flags: NLM_F_CREATE,
             message: NfTablesMessage::NewChain(new_chain(chain)),
         });
     }
     for chain in &wanted.chains {
         changes.extend(chain.rules.iter().map(|rule| Change {
-            step: Step::Rule(rule.comment),
+            step: Step::Rule(rule.comment, chain.purpose),
             flags: NLM_F_CREATE | NLM_F_APPEND,
             message: NfTablesMessage::NewRule(new_rule(chain, rule)),
         }));
@@ -116,6 +118,7 @@ pub(super) fn base_attributes(base: &Base) -> [ChainAttribute; 3] {
     const NF_ACCEPT: u32 = 1;
     let hook = match base.hook {
         Hook::Prerouting => InetHookNumber::PreRouting,
+        Hook::Postrouting => InetHookNumber::PostRouting,
     };
     [
         ChainAttribute::Type(base.kind.to_owned()),

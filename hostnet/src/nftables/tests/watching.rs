@@ -5,8 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::watch::is_about_us;
-use super::super::{Guarded, ensure, remove, watch};
-use super::Ns;
+use super::super::{Ensured, remove, watch};
+use super::guard;
+use crate::testing::Ns;
 
 #[test]
 fn changes_of_our_table_are_noticed_and_no_others() {
@@ -22,12 +23,12 @@ fn changes_of_our_table_are_noticed_and_no_others() {
         "nft add table inet other; nft add table ip roadbed; nft add chain ip roadbed pods"
     ));
     assert!(!after("nft flush ruleset"));
-    assert_eq!(ns.run(ensure).expect("made"), Guarded::Made);
+    assert_eq!(ns.run(guard).expect("made"), Ensured::Made);
     assert!(
         watch.changed().expect("readable"),
         "our own changes are told, too"
     );
-    assert_eq!(ns.run(ensure).expect("kept"), Guarded::Kept);
+    assert_eq!(ns.run(guard).expect("kept"), Ensured::Kept);
     assert!(!watch.changed().expect("readable"), "looking is no change");
     for change in [
         "nft add rule inet roadbed pods accept",
@@ -38,7 +39,7 @@ fn changes_of_our_table_are_noticed_and_no_others() {
         "nft add table inet other; nft flush ruleset",
     ] {
         assert!(after(change), "{change}");
-        assert_eq!(ns.run(ensure).expect("made"), Guarded::Made, "{change}");
+        assert_eq!(ns.run(guard).expect("made"), Ensured::Made, "{change}");
         assert!(watch.changed().expect("readable"));
     }
     assert!(ns.run(remove).expect("removed"));
@@ -52,7 +53,7 @@ fn a_thread_can_wait_for_it() {
     ns.sh("nft add table inet other");
     assert!(!watch.wait(Duration::from_millis(20)).expect("waited"));
     let waiting = std::thread::spawn(move || watch.wait(Duration::from_secs(20)));
-    ns.run(ensure).expect("made");
+    ns.run(guard).expect("made");
     assert!(waiting.join().expect("a thread").expect("waited"));
 }
 

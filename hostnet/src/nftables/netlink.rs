@@ -14,10 +14,11 @@ use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily, NetfilterSubsystem,
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
-use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{ReceiveTimeout, SndBufForce};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::error::{GuardError, Step};
+use super::error::{Step, TableError};
 use super::messages::Change;
 
 /// `NLM_F_DUMP_INTR`: what was dumped changed meanwhile, and the dump may have gaps (netlink(7)).
@@ -25,6 +26,8 @@ const NLM_F_DUMP_INTR: u16 = 0x10;
 /// The kernel's dumps come in pieces of at most 32 KiB.
 const BUFFER: usize = 1 << 16;
 const DUMP_TRIES: usize = 5;
+/// Less than what fits through a new socket by default (`net.core.wmem_default`, 208 KiB).
+const ROOM: usize = 1 << 16;
 
 type Packet = NetlinkMessage<NetfilterMessage>;
 
@@ -35,7 +38,7 @@ pub(super) struct Netlink {
 
 impl Netlink {
     /// A socket in the network namespace of the calling thread.
-    pub(super) fn open() -> Result<Netlink, GuardError> {
+    pub(super) fn open() -> Result<Netlink, TableError> {
         let open = || {
             let mut socket = Socket::new(NETLINK_NETFILTER)?;
             socket.bind_auto()?;
@@ -43,35 +46,35 @@ impl Netlink {
             setsockopt(&socket.as_fd(), ReceiveTimeout, &TimeVal::seconds(10))?;
             Ok(Netlink { socket, sequence: 0 })
         };
-        open().map_err(|error| GuardError::at(Step::Open, error))
+        open().map_err(|error| TableError::at(Step::Open, error))
     }
 
     /// One object; none where there is none.
-    pub(super) fn get(&mut self, question: NfTablesMessage) -> Result<Option<NfTablesMessage>, GuardError> {
+    pub(super) fn get(&mut self, question: NfTablesMessage) -> Result<Option<NfTablesMessage>, TableError> {
         let packet = self.packet(question.into(), NLM_F_ACK);
         match self.ask(&[packet]) {
             Ok((answers, _)) => Ok(answers.into_iter().next()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(GuardError::at(Step::Read, error)),
+            Err(error) => Err(TableError::at(Step::Read, error)),
         }
     }
 
     /// All objects that the question is about; asked again where they changed meanwhile.
-    pub(super) fn dump(&mut self, question: &NfTablesMessage) -> Result<Vec<NfTablesMessage>, GuardError> {
+    pub(super) fn dump(&mut self, question: &NfTablesMessage) -> Result<Vec<NfTablesMessage>, TableError> {
         for _ in 0..DUMP_TRIES {
             let packet = self.packet(question.clone().into(), NLM_F_DUMP);
             match self.ask(&[packet]) {
                 Ok((answers, false)) => return Ok(answers),
                 Ok((_, true)) => {}
-                Err(error) => return Err(GuardError::at(Step::Read, error)),
+                Err(error) => return Err(TableError::at(Step::Read, error)),
             }
         }
         let error = io::Error::other("it changes too fast to be read");
-        Err(GuardError::at(Step::Read, error))
+        Err(TableError::at(Step::Read, error))
     }
 
     /// Carries out all changes at one moment, or none.
-    pub(super) fn change(mut self, changes: Vec<Change>) -> Result<(), GuardError> {
+    pub(super) fn change(&mut self, changes: Vec<Change>) -> Result<(), TableError> {
         let mut packets = vec![self.packet(ControlMessage::BatchBegin.into(), 0)];
         let first = self.sequence;
         let mut steps = Vec::new();
@@ -87,7 +90,7 @@ impl Netlink {
                 .and_then(|index| usize::try_from(index).ok());
             // An error of the transaction as a whole comes with the number of its beginning.
             let step = index.and_then(|index| steps.get(index)).copied();
-            GuardError::at(step.unwrap_or(Step::Batch), error)
+            TableError::at(step.unwrap_or(Step::Batch), error)
         };
         let no_packet = |error| failed((first, error));
         self.send(&packets).map_err(no_packet)?;
@@ -130,6 +133,10 @@ impl Netlink {
             let begin = bytes.len();
             bytes.resize(begin + packet.buffer_len().next_multiple_of(4), 0);
             packet.serialize(bytes.get_mut(begin..).unwrap_or_default());
+        }
+        // A batch is one datagram, however long; some of the room is the kernel's own.
+        if bytes.len() > ROOM {
+            setsockopt(&self.socket.as_fd(), SndBufForce, &(bytes.len() + ROOM))?;
         }
         self.socket.send(&bytes, 0).map(|_| ())
     }

@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 use netlink_packet_netfilter::nftables::{Expressions, NfTablesMessage, RuleAttribute};
 use nix::errno::Errno;
 
-use super::super::error::{GuardError, Step};
+use super::super::error::{Step, TableError};
 use super::super::netlink::Netlink;
-use super::super::{Guarded, ensure, messages, remove, ruleset};
-use super::{Ns, until};
+use super::super::{Ensured, Purpose, messages, remove};
+use super::{guard, ruleset};
+use crate::testing::{Ns, until};
 
 #[test]
 fn each_answer_says_what_to_do() {
@@ -23,26 +24,26 @@ fn each_answer_says_what_to_do() {
         (Step::Batch, Errno::EOPNOTSUPP, "CONFIG_NF_TABLES"),
         (Step::Table, Errno::EAFNOSUPPORT, "rp_filter only"),
         (
-            Step::Chain("prerouting"),
+            Step::Chain("prerouting", Purpose::Guard),
             Errno::ENOENT,
             "no filter chains in nf_tables",
         ),
         (
-            Step::Rule("the source is not the pod's"),
+            Step::Rule("the source is not the pod's", Purpose::Guard),
             Errno::ENOENT,
             "CONFIG_NFT_FIB_INET",
         ),
         (Step::Batch, Errno::EPERM, "changing it is not permitted"),
         (Step::Table, Errno::EPERM, "no other program may own"),
         (
-            Step::Rule("pods are no routers"),
+            Step::Rule("pods are no routers", Purpose::Guard),
             Errno::EINVAL,
             "rule \"pods are no routers\": Invalid argument",
         ),
         (Step::Watch, Errno::ENOMEM, "watching for changes: "),
     ];
     for (step, errno, part) in cases {
-        let error = GuardError::at(step, io::Error::from(errno));
+        let error = TableError::at(step, io::Error::from(errno));
         let text = error.to_string();
         assert!(
             text.starts_with("nftables table inet roadbed: ") && text.contains(part),
@@ -118,11 +119,11 @@ fn a_table_that_is_owned_is_said_to_be() {
     until("the table is there", || {
         ns.sh("nft list tables").contains("inet roadbed")
     });
-    let error = ns.run(ensure).expect_err("denied");
-    assert!(matches!(error, GuardError::Denied { .. }), "{error}");
+    let error = ns.run(guard).expect_err("denied");
+    assert!(matches!(error, TableError::Denied { .. }), "{error}");
     assert!(ns.run(remove).is_err());
     // Gone with its owner.
     drop(stdin);
     owner.wait().expect("ended");
-    assert_eq!(ns.run(ensure).expect("made"), Guarded::Made);
+    assert_eq!(ns.run(guard).expect("made"), Ensured::Made);
 }

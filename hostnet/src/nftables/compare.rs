@@ -9,26 +9,41 @@ use std::collections::BTreeMap;
 use netlink_packet_core::{NLA_TYPE_MASK, Nla};
 use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, ExpressionAttribute, Expressions, Hook, ListAttribute, RuleAttribute,
-    RuleMessage, TableAttribute, TableFlags, TableMessage,
+    RuleMessage, SetMessage, TableAttribute, TableFlags, TableMessage,
 };
 
+use super::elements::{Update, set_attributes};
 use super::expressions::{COUNTER, counted, expressions};
 use super::messages::{base_attributes, comment_data};
-use super::ruleset::{Chain, Rule, Ruleset, TABLE};
+use super::model::{Chain, Rule, Ruleset, Set, TABLE};
+use super::ranges::Ranges;
 
 /// What the kernel has.
 #[derive(Debug, Default)]
 pub(super) struct Present {
     /// The table.
     pub(super) table: Option<TableMessage>,
+    /// Those of the wanted sets that are there, with what is in them.
+    pub(super) sets: Vec<(SetMessage, Ranges)>,
     /// Those of the wanted chains that are there.
     pub(super) chains: Vec<ChainMessage>,
     /// All rules of the table.
     pub(super) rules: Vec<RuleMessage>,
 }
 
-/// Whether the table is as wanted, and has nothing else.
-pub(super) fn is_as_wanted(present: &Present, wanted: &Ruleset) -> bool {
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Difference {
+    /// Nothing.
+    None,
+    /// These sets hold other addresses than they should; all else is as wanted.
+    Elements(Vec<Update>),
+    /// Anything else: the table is to be made anew.
+    Structure,
+}
+
+/// What has to be done so that the table is as wanted, and has nothing else.
+pub(super) fn compare(present: &Present, wanted: &Ruleset) -> Difference {
     let table = present
         .table
         .as_ref()
@@ -45,12 +60,30 @@ pub(super) fn is_as_wanted(present: &Present, wanted: &Ruleset) -> bool {
                 .zip(&chain.rules)
                 .all(|(is, wanted)| is_rule(is, wanted))
     });
-    table && chains && rules
+    let updates = wanted.sets.iter().map(|set| {
+        let (_, is) = present.sets.iter().find(|(is, _)| is_set(is, set))?;
+        Some(Update::new(set, is))
+    });
+    match updates.collect::<Option<Vec<_>>>() {
+        Some(mut updates) if table && chains && rules => {
+            updates.retain(|update| !update.is_empty());
+            match updates.is_empty() {
+                true => Difference::None,
+                false => Difference::Elements(updates),
+            }
+        }
+        _ => Difference::Structure,
+    }
 }
 
-/// In force, with our mark, and with no more in it than the chains: sets, maps and the like are counted with them.
+fn is_set(set: &SetMessage, wanted: &Set) -> bool {
+    let wanted = set_attributes(wanted);
+    wanted.iter().all(|attribute| set.attributes.contains(attribute))
+}
+
+/// In force, with our mark, and with no more in it than chains and sets: maps and the like are counted with them.
 fn is_table(table: &TableMessage, wanted: &Ruleset) -> bool {
-    let objects = u32::try_from(wanted.chains.len()).unwrap_or(u32::MAX);
+    let objects = u32::try_from(wanted.chains.len() + wanted.sets.len()).unwrap_or(u32::MAX);
     let has = |wanted: TableAttribute| table.attributes.contains(&wanted);
     has(TableAttribute::Flags(TableFlags::empty()))
         && has(TableAttribute::Use(objects))
@@ -168,7 +201,8 @@ fn bytes<N: Nla>(attributes: &[N]) -> BTreeMap<u16, Vec<u8>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter {
     /// The rule: `spoofed` for sources that are not the pod's, `router_advertisement`, `redirect` (all these drop), `unspecified`,
-    /// `link_local` (let through), `from_pods` for all packets from pods.
+    /// `link_local` (let through), `from_pods` for all packets from pods; `nat_v4` and `nat_v6` for connections that got an address
+    /// of the node.
     pub rule: &'static str,
     /// Whether the rule drops.
     pub drops: bool,
@@ -188,7 +222,7 @@ pub(super) fn counters(present: &Present, wanted: &Ruleset) -> Vec<Counter> {
             let counter = is.and_then(|is| expressions_of(is).find_map(counted));
             counters.extend(counter.map(|(packets, bytes)| Counter {
                 rule: rule.name,
-                drops: rule.parts.contains(&super::ruleset::Part::Drop),
+                drops: rule.parts.contains(&super::model::Part::Drop),
                 packets,
                 bytes,
             }));

@@ -1,7 +1,9 @@
 //! What is in the table, as `nft` sees it, and how it stays so.
 
-use super::super::{Guarded, counters, ensure, remove, ruleset};
-use super::Ns;
+use super::super::{Ensured, remove};
+use super::{guard, ruleset};
+use crate::ruleset::counters;
+use crate::testing::Ns;
 
 /// Without counters, which `nft -s` leaves out.
 const LISTED: &str = r#"table inet roadbed {
@@ -28,23 +30,23 @@ fn listed(ns: &Ns) -> String {
 #[test]
 fn it_is_made_once_and_nft_can_read_it() {
     let ns = Ns::new();
-    assert_eq!(ns.run(ensure).expect("made"), Guarded::Made);
+    assert_eq!(ns.run(guard).expect("made"), Ensured::Made);
     assert_eq!(listed(&ns), LISTED);
     let handles = || ns.sh("nft -a list table inet roadbed");
     let before = handles();
     for _ in 0..3 {
-        assert_eq!(ns.run(ensure).expect("kept"), Guarded::Kept);
+        assert_eq!(ns.run(guard).expect("kept"), Ensured::Kept);
     }
     assert_eq!(handles(), before, "nothing was made anew");
     // What nft lists it reads: saved and restored rulesets of firewall managers.
     ns.sh("saved=$(nft -s list ruleset); nft flush ruleset; printf '%s\\n' \"$saved\" | nft -f -");
-    assert_eq!(ns.run(ensure).expect("kept"), Guarded::Kept);
+    assert_eq!(ns.run(guard).expect("kept"), Ensured::Kept);
 }
 
 #[test]
 fn whatever_others_do_to_it_is_undone() {
     let ns = Ns::new();
-    assert_eq!(ns.run(ensure).expect("made"), Guarded::Made);
+    assert_eq!(ns.run(guard).expect("made"), Ensured::Made);
     let rule = "inet roadbed pods";
     let changes = [
         "flush ruleset".to_owned(),
@@ -75,9 +77,9 @@ fn whatever_others_do_to_it_is_undone() {
     for change in changes {
         let script = format!("nft -f - <<'END'\n{change}\nEND");
         ns.sh(&script);
-        assert_eq!(ns.run(ensure).expect("repaired"), Guarded::Made, "{change}");
+        assert_eq!(ns.run(guard).expect("repaired"), Ensured::Made, "{change}");
         assert_eq!(listed(&ns), LISTED, "{change}");
-        assert_eq!(ns.run(ensure).expect("kept"), Guarded::Kept, "{change}");
+        assert_eq!(ns.run(guard).expect("kept"), Ensured::Kept, "{change}");
     }
 }
 
@@ -98,7 +100,7 @@ fn tables_of_others_are_left_alone() {
     assert!(before.contains("packets 7") && before.contains("192.0.2.1"));
     assert!(!ns.run(remove).expect("nothing to remove"));
     assert_eq!(ns.run(counters).expect("none"), []);
-    assert_eq!(ns.run(ensure).expect("made"), Guarded::Made);
+    assert_eq!(ns.run(guard).expect("made"), Ensured::Made);
     assert_eq!(all(), before);
     let rules: Vec<_> = ns
         .run(counters)

@@ -3,8 +3,9 @@
 use netlink_packet_netfilter::nftables::{NfTablesMessage, TableAttribute, TableFlags};
 use proptest::prelude::*;
 
-use super::super::compare::{Present, is_as_wanted};
-use super::super::{Base, Chain, Hook, Part, Rule, Ruleset, messages, ruleset};
+use super::super::compare::{Difference, Present, compare};
+use super::super::{Base, Chain, Family, Hook, Part, Purpose, Rule, Ruleset, messages};
+use super::ruleset;
 
 /// What the kernel would have after it took the messages for this.
 fn made(ruleset: &Ruleset) -> Present {
@@ -35,7 +36,17 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
         Part::NotFromInterface("rb"),
         Part::FromInterface("rb-"),
         Part::FromKind("veth"),
-        Part::Ipv6,
+        Part::Of(Family::V4),
+        Part::Of(Family::V6),
+        Part::NotToInterface("rb-"),
+        Part::SourceIn(Family::V4, "one"),
+        Part::SourceIn(Family::V4, "two"),
+        Part::DestinationNotIn(Family::V4, "one"),
+        Part::DestinationNotIn(Family::V6, "one"),
+        Part::ToAnotherHost,
+        Part::Masquerade,
+        Part::SourceTo([192, 0, 2, 1].into()),
+        Part::SourceTo([192, 0, 2, 2].into()),
         Part::Source6(range("fe80::/10")),
         Part::Source6(range("fe80::/9")),
         Part::Source6(range("fe80::1/128")),
@@ -63,6 +74,7 @@ fn rulesets() -> impl Strategy<Value = Ruleset> {
         let chains = chains.into_iter().zip(["one", "two", "three"]);
         let chain = |((priority, rules), name): ((Option<i32>, _), _)| Chain {
             name,
+            purpose: Purpose::Guard,
             base: priority.map(|priority| Base {
                 kind: "filter",
                 hook: Hook::Prerouting,
@@ -72,9 +84,14 @@ fn rulesets() -> impl Strategy<Value = Ruleset> {
         };
         Ruleset {
             comment: "test",
+            sets: Vec::new(),
             chains: chains.map(chain).collect(),
         }
     })
+}
+
+fn is_as_wanted(present: &Present, wanted: &Ruleset) -> bool {
+    compare(present, wanted) == Difference::None
 }
 
 /// Two rulesets of which one often is the other but for one rule.

@@ -14,8 +14,8 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, setsockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::error::{GuardError, Step};
-use super::ruleset::TABLE;
+use super::error::{Step, TableError};
+use super::model::TABLE;
 
 /// `NFNLGRP_NFTABLES` (`linux/netfilter/nfnetlink.h`).
 const GROUP: u32 = 7;
@@ -29,23 +29,23 @@ pub struct Watch {
 /// Watches our table in the network namespace of the calling thread.
 ///
 /// # Errors
-/// [`GuardError`] where the kernel has no nftables or no socket can be had.
-pub fn watch() -> Result<Watch, GuardError> {
+/// [`TableError`] where the kernel has no nftables or no socket can be had.
+pub fn watch() -> Result<Watch, TableError> {
     let open = || {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;
         socket.bind_auto()?;
         socket.add_membership(GROUP)?;
         Ok(Watch { socket })
     };
-    open().map_err(|error| GuardError::at(Step::Watch, error))
+    open().map_err(|error| TableError::at(Step::Watch, error))
 }
 
 impl Watch {
     /// Waits until our table was changed, at most this long; false where it was not. For a thread of its own.
     ///
     /// # Errors
-    /// [`GuardError`] where the socket fails; a new one may help.
-    pub fn wait(&self, at_most: Duration) -> Result<bool, GuardError> {
+    /// [`TableError`] where the socket fails; a new one may help.
+    pub fn wait(&self, at_most: Duration) -> Result<bool, TableError> {
         let began = std::time::Instant::now();
         loop {
             let left = at_most.saturating_sub(began.elapsed());
@@ -56,7 +56,7 @@ impl Watch {
             let micros = i64::try_from(left.as_micros()).unwrap_or(i64::MAX).max(1000);
             let timeout = TimeVal::microseconds(micros);
             setsockopt(&self.socket, ReceiveTimeout, &timeout)
-                .map_err(|error| GuardError::at(Step::Watch, error.into()))?;
+                .map_err(|error| TableError::at(Step::Watch, error.into()))?;
             if self.next(MsgFlags::empty())? == Some(true) {
                 self.changed()?;
                 return Ok(true);
@@ -69,7 +69,7 @@ impl Watch {
     ///
     /// # Errors
     /// As [`Watch::wait`].
-    pub fn changed(&self) -> Result<bool, GuardError> {
+    pub fn changed(&self) -> Result<bool, TableError> {
         let mut changed = false;
         while let Some(ours) = self.next(MsgFlags::MSG_DONTWAIT)? {
             changed |= ours;
@@ -78,7 +78,7 @@ impl Watch {
     }
 
     /// Whether the next message is about our table; none where there is none in time.
-    fn next(&self, flags: MsgFlags) -> Result<Option<bool>, GuardError> {
+    fn next(&self, flags: MsgFlags) -> Result<Option<bool>, TableError> {
         let mut bytes: Vec<u8> = Vec::with_capacity(BUFFER);
         match self.socket.recv(&mut bytes, flags.bits()) {
             Ok(_) => Ok(Some(is_about_us(&bytes))),
@@ -86,7 +86,7 @@ impl Watch {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Some(false)),
             // Messages were lost, perhaps one about us.
             Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => Ok(Some(true)),
-            Err(error) => Err(GuardError::at(Step::Watch, error)),
+            Err(error) => Err(TableError::at(Step::Watch, error)),
         }
     }
 }

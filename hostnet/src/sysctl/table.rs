@@ -1,6 +1,6 @@
 //! The table of what is wanted, in the order in which it must be set. Pure: values come in through a function.
 
-use crate::model::{Drift, Wanted};
+use super::model::{Drift, Wanted};
 
 const FORWARD: &str = "the node drops what it should forward to and from pods";
 const LOOSE: &str = "packets from pods that arrive another way than the answer leaves (direct one way, tunnelled the other) \

@@ -1,0 +1,53 @@
+//! All that the node wants of table `inet roadbed`, put together, and brought into the kernel by [`crate::nftables`].
+//!
+//! A further purpose is one more room beside [`crate::nat`], and one more line in [`ruleset`].
+
+use crate::nftables::{self, Ruleset};
+use crate::{guard, nat};
+
+pub use nftables::{Counter, Ensured, TABLE, TableError, Watch, remove, watch};
+
+/// What the node wants of the table. The guard of pods' interfaces is always wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// What is masqueraded; nothing by default.
+    pub nat: nat::Wanted,
+}
+
+/// The whole table.
+pub(crate) fn ruleset(wanted: &Wanted) -> Ruleset {
+    let mut chains = guard::chains().to_vec();
+    chains.extend(nat::chain(&wanted.nat));
+    Ruleset {
+        comment: "made by roadbed, changes are undone",
+        sets: nat::sets(&wanted.nat),
+        chains,
+    }
+}
+
+/// Makes the table what is wanted, in the network namespace of the calling thread. What is there already stays, with its
+/// counters; what differs is replaced at one moment: addresses in sets alone, all else with the whole table.
+///
+/// # Errors
+/// [`TableError`], among others where the kernel lacks nftables or one of its expressions. Where it is NAT that is missing, the
+/// guard is in place all the same.
+pub fn ensure(wanted: &Wanted) -> Result<Ensured, TableError> {
+    match nftables::ensure(&ruleset(wanted)) {
+        Err(error @ TableError::Unsupported { .. }) if !wanted.nat.pools.is_empty() => {
+            nftables::ensure(&ruleset(&Wanted::default()))?;
+            Err(error)
+        }
+        outcome => outcome,
+    }
+}
+
+/// What the rules have counted since they were made, those of them that are there.
+///
+/// # Errors
+/// [`TableError`].
+pub fn counters() -> Result<Vec<Counter>, TableError> {
+    // All rules that there can be; only their names matter.
+    let mut every = Wanted::default();
+    every.nat.pools = vec![ipnet::Ipv4Net::default().into()];
+    nftables::counters(&ruleset(&every))
+}

@@ -4,7 +4,7 @@ CARGO ?= $(shell command -v cargo 2>/dev/null || echo $(HOME)/.cargo/bin/cargo)
 # Scenarios start several daemons each: more of them at once than this only makes all of them slow.
 THREADS ?= 4
 
-.PHONY: help demo test bench-ipam bench-cni bench-failover build release image fmt lint clean
+.PHONY: help demo test bench-ipam bench-cni bench-fib bench-failover build release image fmt lint clean
 
 help:
 	@echo 'make demo          the two racks: a fabric of real kernel network stacks, shown and checked'
@@ -13,6 +13,7 @@ help:
 	@echo 'make bench-ipam    claims beside bare etcd, addresses beside host-local, the proof of 10,000 blocks (root)'
 	@echo 'make bench-cni     ADD and DEL of the CNI plugin beside the reference plugins (root)'
 	@echo 'make bench-failover  packets lost and time to recover; ARGS=--quick for less (root)'
+	@echo 'make bench-fib     routes from BGP into the FIB and out, beside BIRD, FRR and a raw netlink loop (root); ARGS=--quick'
 	@echo 'make build         debug build of all programs'
 	@echo 'make release       release build of all programs'
 	@echo 'make image         container image with static programs, nothing fetched but crates (podman); IMAGE=name:tag'
@@ -43,6 +44,11 @@ bench-failover:
 	@scripts/install-deps bench
 	$(CARGO) build --release --locked -p bench-failover -p cni -p roadbed
 	target/release/bench-failover $(ARGS)
+
+bench-fib:
+	@scripts/install-deps bench-fib
+	$(CARGO) build --release --locked -p bench-fib -p roadbed
+	target/release/bench-fib --markdown docs/performance.md $(ARGS)
 
 # The target is named, so that build scripts and macros, which cannot be static, are built without the flag.
 IMAGE ?= roadbed:0.1.0

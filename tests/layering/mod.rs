@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cri-testbed", &[]),
     ("vm", &[]),
     ("bench-cni", &["lab"]),
+    ("bench-fib", &["routesync"]),
     ("bench-failover", &["lab"]),
     (
         "ipam-proof",

@@ -1,0 +1,139 @@
+//! Network namespaces for one router and its feeder, joined by a veth pair; gone with the value.
+
+use std::net::Ipv4Addr;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, anyhow, ensure};
+use nix::sched::{CloneFlags, setns};
+
+/// The router's address on the wire; `fd00:b::11` is its IPv6 one.
+pub const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
+/// The feeder's address; `fd00:b::1` is its IPv6 one.
+pub const FEEDER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// The router's link.
+pub const LINK: &str = "eth1";
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Two namespaces and the wire between them.
+#[derive(Debug)]
+pub struct Place {
+    router: String,
+    feeder: String,
+}
+
+impl Place {
+    /// Makes the namespaces, with addresses of both families.
+    pub fn new(what: &str) -> anyhow::Result<Place> {
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let base = format!("benchfib-{}-{number}-{what}", std::process::id());
+        let place = Place {
+            router: format!("{base}-r"),
+            feeder: format!("{base}-f"),
+        };
+        for name in [&place.router, &place.feeder] {
+            ip(&format!("netns add {name}"))?;
+            ip(&format!("-n {name} link set lo up"))?;
+        }
+        ip(&format!(
+            "link add {LINK} netns {} type veth peer name {LINK} netns {}",
+            place.router, place.feeder
+        ))?;
+        for (name, v4, v6) in [
+            (&place.router, ROUTER, "fd00:b::11"),
+            (&place.feeder, FEEDER, "fd00:b::1"),
+        ] {
+            ip(&format!("-n {name} addr add {v4}/24 dev {LINK}"))?;
+            ip(&format!("-n {name} addr add {v6}/64 dev {LINK} nodad"))?;
+            ip(&format!("-n {name} link set {LINK} up"))?;
+        }
+        Ok(place)
+    }
+
+    /// Runs something in the router's namespace, on a thread made for it.
+    pub fn at_router<T: Send>(&self, work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
+        inside(&self.router, work)
+    }
+
+    /// Runs something in the feeder's namespace, on a thread made for it.
+    pub fn at_feeder<T: Send>(&self, work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
+        inside(&self.feeder, work)
+    }
+
+    /// The number of the router's link.
+    pub fn link_index(&self) -> anyhow::Result<u32> {
+        let text = ip(&format!("-n {} -o link show {LINK}", self.router))?;
+        let number = text
+            .split(':')
+            .next()
+            .and_then(|number| number.trim().parse().ok());
+        number.with_context(|| format!("ip printed no interface number: {text}"))
+    }
+
+    /// Starts a program in the router's namespace; its words go to the file.
+    pub fn start(&self, argv: &[&str], log: &std::path::Path) -> anyhow::Result<Program> {
+        let log = std::fs::File::create(log).context("cannot make a log file")?;
+        let child = Command::new("ip")
+            .args(["netns", "exec", &self.router])
+            .args(argv)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().context("cannot share the log file")?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("cannot start {}", argv.join(" ")))?;
+        Ok(Program(child))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        for name in [&self.router, &self.feeder] {
+            // What went wrong before is what is reported.
+            let _ = ip(&format!("netns del {name}"));
+        }
+    }
+}
+
+/// A program in the foreground, ended with the value. `ip netns exec` becomes the program, so the number is the program's.
+#[derive(Debug)]
+pub struct Program(Child);
+
+impl Program {
+    /// The process number.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn inside<T: Send>(name: &str, work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
+    let path = format!("/run/netns/{name}");
+    let file = std::fs::File::open(&path).with_context(|| format!("cannot open {path}"))?;
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            setns(file, CloneFlags::CLONE_NEWNET).context("cannot enter a network namespace")?;
+            work()
+        });
+        thread
+            .join()
+            .map_err(|_| anyhow!("a thread of the benchmark panicked"))?
+    })
+}
+
+fn ip(arguments: &str) -> anyhow::Result<String> {
+    let done = Command::new("ip")
+        .args(arguments.split_whitespace())
+        .output()
+        .context("cannot run ip")?;
+    let error = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.success(), "ip {arguments}: {error}");
+    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}

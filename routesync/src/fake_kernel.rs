@@ -1,5 +1,5 @@
 //! A pure model of the kernel's FIB for tests: exclusive creation, replacement that asks nobody who owns the route, deletion by
-//! protocol number, notifications, dumps, failures on demand, and flushes without a word.
+//! protocol number, nexthop objects, notifications, dumps, failures on demand, and flushes without a word.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,13 +9,17 @@ use crate::{
     fib::{RouteChange, RouteEvent},
     host::Host,
     model::{Link, Protocol, RouteKey},
-    route::KernelRoute,
+    nexthop::object::{KernelNexthop, NexthopEvent, NexthopOp, NexthopOpKind, Object},
+    route::{KernelHop, KernelRoute, NexthopId},
     trouble::Refusal,
 };
 
 #[derive(Default)]
 pub(crate) struct FakeKernel {
     pub fib: BTreeMap<RouteKey, Vec<KernelRoute>>,
+    pub objects: BTreeMap<NexthopId, KernelNexthop>,
+    /// An older kernel.
+    pub no_objects: bool,
     pub host: Host,
     pub events: VecDeque<Event>,
     /// The next writes fail with these, each once.
@@ -40,6 +44,7 @@ impl FakeKernel {
         }
         match &op.kind {
             OpKind::Create(route) | OpKind::Replace(route) if !self.is_up(route) => refuse(100),
+            OpKind::Create(route) | OpKind::Replace(route) if !self.has_object(route) => refuse(22),
             OpKind::Create(_) if self.fib.contains_key(&op.key) => refuse(17),
             OpKind::Create(route) => {
                 self.fib.insert(op.key, vec![route.clone()]);
@@ -115,7 +120,159 @@ impl FakeKernel {
         }
     }
 
-    /// A link falls: all routes over it go, and no route is named.
+    fn has_object(&self, route: &KernelRoute) -> bool {
+        route.nexthop.is_none_or(|id| self.objects.contains_key(&id))
+    }
+
+    /// Carries out the write of an object as the real one does.
+    pub fn write_nexthop(&mut self, op: &NexthopOp) -> Result<(), Refusal> {
+        let refuse = |errno| Err(Refusal { errno, message: None });
+        if let Some(errno) = self.failures.pop_front() {
+            return refuse(errno);
+        }
+        let held = self.objects.get(&op.id).map(|held| held.object.clone());
+        match (&op.kind, held) {
+            (NexthopOpKind::Delete, None) => refuse(2),
+            (NexthopOpKind::Delete, Some(_)) => {
+                self.remove_objects(&[op.id], Some(true));
+                Ok(())
+            }
+            (NexthopOpKind::Create(_), Some(_)) => refuse(17),
+            (NexthopOpKind::Replace(_), None) => refuse(2),
+            (NexthopOpKind::Create(object), None) => self.put(op, object, true),
+            (NexthopOpKind::Replace(object), Some(held)) => {
+                // Neither a group in place of a single object nor one with other buckets.
+                let buckets = |object: &Object| match object {
+                    Object::Group(group) => Some(group.resilient.map(|buckets| buckets.number)),
+                    _ => None,
+                };
+                if buckets(object) != buckets(&held) {
+                    return refuse(22);
+                }
+                self.put(op, object, true)
+            }
+        }
+    }
+
+    fn put(&mut self, op: &NexthopOp, object: &Object, own: bool) -> Result<(), Refusal> {
+        let refuse = |errno| Err(Refusal { errno, message: None });
+        match object {
+            Object::Single(single) => {
+                let link = self.host.links.get(&single.index);
+                if !link.is_some_and(|link| link.up && link.carrier) {
+                    return refuse(100);
+                }
+            }
+            Object::Group(group) => {
+                let single = |id| self.objects.get(id).map(|held| &held.object);
+                let whole = |id| matches!(single(id), Some(Object::Single(_)));
+                if group.members.is_empty() || !group.members.iter().all(|member| whole(&member.id)) {
+                    return refuse(22);
+                }
+            }
+            Object::Other => {}
+        }
+        let object = KernelNexthop {
+            id: op.id,
+            protocol: op.protocol,
+            object: object.clone(),
+        };
+        self.objects.insert(op.id, object.clone());
+        self.notify_nexthop(op.id, Some(object), own);
+        Ok(())
+    }
+
+    fn notify_nexthop(&mut self, id: NexthopId, now: Option<KernelNexthop>, own: bool) {
+        self.events
+            .push_back(Event::Nexthop(NexthopEvent { id, now, own }));
+    }
+
+    /// Removes objects, and groups that are empty without them, and the routes on all of these. `tell`: whose doing it is, if
+    /// anything is said at all; of the routes nothing is.
+    fn remove_objects(&mut self, ids: &[NexthopId], tell: Option<bool>) {
+        let mut gone = ids.to_vec();
+        let mut said = Vec::new();
+        self.objects.retain(|id, held| {
+            if let Object::Group(group) = &mut held.object {
+                let before = group.members.len();
+                group.members.retain(|member| !ids.contains(&member.id));
+                if group.members.is_empty() {
+                    gone.push(*id);
+                } else if group.members.len() < before {
+                    said.push((*id, Some(held.clone())));
+                }
+            }
+            !gone.contains(id)
+        });
+        said.extend(gone.iter().map(|id| (*id, None)));
+        if let Some(own) = tell {
+            for (id, now) in said {
+                self.notify_nexthop(id, now, own);
+            }
+        }
+        self.fib.retain(|_, routes| {
+            routes.retain(|route| route.nexthop.is_none_or(|id| !gone.contains(&id)));
+            !routes.is_empty()
+        });
+    }
+
+    /// Another program removes an object.
+    pub fn others_delete_nexthop(&mut self, id: NexthopId) {
+        if self.objects.contains_key(&id) {
+            self.remove_objects(&[id], Some(false));
+        }
+    }
+
+    /// Another program makes or changes an object, whoever it belongs to.
+    pub fn others_put_nexthop(&mut self, op: &NexthopOp, object: &Object) {
+        _ = self.put(op, object, false);
+    }
+
+    /// The route with the hops of its object written out.
+    pub fn written_out(&self, route: &KernelRoute) -> KernelRoute {
+        let Some(Object::Group(group)) = route
+            .nexthop
+            .and_then(|id| self.objects.get(&id))
+            .map(|held| &held.object)
+        else {
+            return route.clone();
+        };
+        let hop = |id: NexthopId, weight| match &self.objects[&id].object {
+            Object::Single(single) => KernelHop {
+                gateway: single.gateway,
+                index: single.index,
+                onlink: single.onlink,
+                weight,
+                usable: true,
+            },
+            other => panic!("{other:?} in a group"),
+        };
+        let hops = group.members.iter().map(|member| hop(member.id, member.weight));
+        KernelRoute {
+            nexthop: None,
+            hops: hops.collect(),
+            ..route.clone()
+        }
+        .normalized()
+    }
+
+    fn flush_objects(&mut self, index: u32) {
+        let over = |held: &&KernelNexthop| matches!(&held.object, Object::Single(s) if s.index == index);
+        let ids: Vec<_> = self.objects.values().filter(over).map(|held| held.id).collect();
+        self.remove_objects(&ids, None);
+    }
+
+    /// A link loses its carrier: the objects over it go, plain routes stay, and only the link is named.
+    pub fn carrier_lost(&mut self, index: u32) {
+        let Some(link) = self.host.links.get_mut(&index) else {
+            return;
+        };
+        link.carrier = false;
+        self.events.push_back(Event::Link(link.clone()));
+        self.flush_objects(index);
+    }
+
+    /// A link falls: all routes and objects over it go, and only the link is named.
     pub fn link_down(&mut self, index: u32) {
         let Some(link) = self.host.links.get_mut(&index) else {
             return;
@@ -127,6 +284,7 @@ impl FakeKernel {
             !routes.is_empty()
         });
         self.events.push_back(Event::Link(link));
+        self.flush_objects(index);
     }
 
     /// A link ends: it falls first, and all routes over it go, none of them named.
@@ -162,6 +320,7 @@ impl FakeKernel {
             .flat_map(|(key, routes)| routes.iter().map(|route| (*key, route.clone())));
         Snapshot {
             host: self.host.clone(),
+            nexthops: (!self.no_objects).then(|| self.objects.values().cloned().collect()),
             routes: routes.collect(),
         }
     }

@@ -5,13 +5,17 @@
 //! not as a false belief. Where a notification does not say enough (a replacement among several routes of one key, one sibling
 //! of an IPv6 multipath route gone) the answer is [`Applied::Unsure`] and the caller dumps again.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
 use crate::{
-    model::{ForeignRoute, Protocol, RouteKey, RouteKind, Table},
-    route::KernelRoute,
+    model::{ForeignRoute, Metric, Protocol, RouteKey, RouteKind, Table},
+    nexthop::mirror::Mirror,
+    route::{KernelHop, KernelRoute, NexthopId},
 };
 
 /// A route notification in the kernel's own terms.
@@ -83,7 +87,8 @@ impl Fib {
     }
 
     /// The foreign routes of the main table in published form.
-    pub fn foreign_routes(&self) -> Vec<ForeignRoute> {
+    /// Where the kernel shows no hops beside a nexthop object, the object's are taken.
+    pub fn foreign_routes(&self, objects: &Mirror) -> Vec<ForeignRoute> {
         let main = self.foreign.iter().filter(|(key, _)| key.table == Table::MAIN);
         main.flat_map(|(key, routes)| routes.iter().map(move |route| (key, route)))
             .filter(|(_, route)| !matches!(route.kind, RouteKind::Other(_)))
@@ -92,7 +97,12 @@ impl Fib {
                 metric: key.metric,
                 protocol: route.protocol,
                 kind: route.kind,
-                hops: route.next_hops(),
+                hops: match route.nexthop {
+                    Some(id) if route.hops.is_empty() => {
+                        objects.hops(id).iter().map(KernelHop::published).collect()
+                    }
+                    _ => route.next_hops(),
+                },
             })
             .collect()
     }
@@ -109,6 +119,56 @@ impl Fib {
         let ours = self.ours.iter_mut();
         ours.filter_map(|(key, routes)| revive(routes).then_some(*key))
             .collect()
+    }
+
+    /// Follows the end of nexthop objects: the routes on them are gone, whether the kernel said so or not. The keys of ours.
+    pub fn nexthops_gone(&mut self, gone: &[NexthopId]) -> Vec<RouteKey> {
+        let mut ours = Vec::new();
+        if gone.is_empty() {
+            return ours;
+        }
+        let gone: HashSet<_> = gone.iter().collect();
+        let stays = |route: &KernelRoute| route.nexthop.is_none_or(|id| !gone.contains(&id));
+        self.foreign.retain(|_, routes| {
+            routes.retain(stays);
+            !routes.is_empty()
+        });
+        self.ours.retain(|key, routes| {
+            let before = routes.len();
+            routes.retain(stays);
+            if routes.len() < before {
+                ours.push(*key);
+            }
+            !routes.is_empty()
+        });
+        ours
+    }
+
+    /// Those of the objects that a route refers to, whoever's.
+    pub fn refers(&self, objects: &BTreeSet<NexthopId>) -> BTreeSet<NexthopId> {
+        let used = self.all().filter_map(|route| route.nexthop);
+        used.filter(|id| objects.contains(id)).collect()
+    }
+
+    /// Our routes over one of the objects.
+    pub fn over(&self, objects: &BTreeSet<NexthopId>) -> impl Iterator<Item = (&RouteKey, NexthopId)> {
+        let routes =
+            (self.ours.iter()).flat_map(|(key, routes)| routes.iter().map(move |route| (key, route)));
+        routes.filter_map(|(key, route)| Some((key, route.nexthop.filter(|id| objects.contains(id))?)))
+    }
+
+    /// At how many keys there is a route of ours.
+    pub fn our_count(&self) -> usize {
+        self.ours.len()
+    }
+
+    /// The keys of our routes to the same destination in the same table, whatever their metric.
+    pub fn our_twins(&self, key: &RouteKey) -> impl Iterator<Item = &RouteKey> {
+        let at = |metric| RouteKey {
+            metric: Metric(metric),
+            ..*key
+        };
+        self.ours.range(at(0)..=at(u32::MAX)).map(|(key, _)| key)
     }
 
     /// Whether any route prefers that address of this host as its source.
@@ -226,7 +286,6 @@ impl Fib {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Metric;
 
     fn route(protocol: u8, index: u32) -> KernelRoute {
         KernelRoute::on_link(Protocol(protocol), index)
@@ -290,7 +349,7 @@ mod tests {
         fib.apply(&staying);
         let went = fib.link_gone(1).unwrap();
         assert_eq!(went, [RouteKey::main("10.1.0.0/16".parse().unwrap(), Metric(7))]);
-        assert_eq!(fib.foreign_routes().len(), 1);
+        assert_eq!(fib.foreign_routes(&Mirror::default()).len(), 1);
         assert_eq!(fib.our_keys().collect::<Vec<_>>(), [&staying.key]);
         // The kernel may say it as well.
         let said = event(RouteChange::Removed, false, route(82, 1), "10.1.0.0/16");
@@ -328,7 +387,7 @@ mod tests {
         fib.apply(&other);
         fib.apply(&event(RouteChange::Added, true, route(82, 1), "10.2.0.0/16"));
         let published: Vec<_> = fib
-            .foreign_routes()
+            .foreign_routes(&Mirror::default())
             .iter()
             .map(|r| r.destination.to_string())
             .collect();

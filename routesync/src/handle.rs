@@ -1,6 +1,10 @@
 //! What callers hold: they publish wishes, watch the kernel and the progress, and wait for single routes.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::watch;
 
@@ -12,7 +16,11 @@ use crate::{
         DesiredFib, DesiredNexthops, DesiredRoute, KernelView, Protocol, RouteKey, Settings, SyncStatus,
     },
     netlink::{dump::Dumper, writer::Writer},
-    route::KernelHop,
+    nexthop::{
+        mirror::Mirror,
+        object::{NexthopOp, NexthopOpKind, Object},
+    },
+    route::{KernelHop, KernelRoute},
     task::Task,
 };
 
@@ -131,16 +139,17 @@ pub async fn installed(protocol: Protocol) -> Result<Vec<(RouteKey, Vec<String>)
         .map(|(name, index)| (index, name.to_owned()))
         .collect();
     let ours = (snapshot.routes.into_iter()).filter(|(_, route)| route.protocol == protocol);
-    let links = |hops: &[KernelHop]| {
-        hops.iter()
-            .filter_map(|hop| names.get(&hop.index).cloned())
-            .collect()
+    let objects: Mirror = snapshot.nexthops.unwrap_or_default().into_iter().collect();
+    let links = |route: KernelRoute| {
+        let hops = route.nexthop.map_or(route.hops, |id| objects.hops(id));
+        let name = |hop: &KernelHop| names.get(&hop.index).cloned();
+        hops.iter().filter_map(name).collect()
     };
-    Ok(ours.map(|(key, route)| (key, links(&route.hops))).collect())
+    Ok(ours.map(|(key, route)| (key, links(route))).collect())
 }
 
-/// Removes every route with that protocol number from every table, in the network namespace of the calling thread. Returns how
-/// many were removed.
+/// Removes every route with that protocol number from every table, and then the nexthop objects of ours that no other route
+/// uses, in the network namespace of the calling thread. Returns how many routes were removed.
 ///
 /// # Errors
 /// Where the kernel cannot be talked to, or refuses to remove a route.
@@ -158,7 +167,7 @@ pub async fn cleanup(protocol: Protocol) -> Result<usize, Error> {
             })
             .collect();
         if ops.is_empty() {
-            return Ok(removed);
+            break;
         }
         let answers = writer.write(&ops).await?;
         let gone = answers.iter().filter(|answer| answer.is_ok()).count();
@@ -174,7 +183,44 @@ pub async fn cleanup(protocol: Protocol) -> Result<usize, Error> {
             });
         }
         if gone == 0 {
-            return Ok(removed);
+            break;
         }
     }
+    cleanup_nexthops(protocol, &mut writer, &mut dumper).await?;
+    Ok(removed)
+}
+
+/// Groups first, then their hops: the kernel takes along what refers to an object.
+async fn cleanup_nexthops(protocol: Protocol, writer: &mut Writer, dumper: &mut Dumper) -> Result<(), Error> {
+    for groups in [true, false] {
+        let snapshot = dumper.snapshot().await?;
+        let objects = snapshot.nexthops.unwrap_or_default();
+        let mut used: BTreeSet<_> = (snapshot.routes.iter())
+            .filter_map(|(_, route)| route.nexthop)
+            .collect();
+        for object in &objects {
+            if let Object::Group(group) = &object.object {
+                used.extend(group.members.iter().map(|member| member.id));
+            }
+        }
+        let ours = objects.iter().filter(|object| {
+            object.is_of(protocol)
+                && !used.contains(&object.id)
+                && matches!(object.object, Object::Group(_)) == groups
+        });
+        let ops = ours.map(|object| NexthopOp {
+            id: object.id,
+            protocol,
+            kind: NexthopOpKind::Delete,
+        });
+        let ops: Vec<_> = ops.collect();
+        let refusals = writer.write(&ops).await?.into_iter().filter_map(Result::err);
+        if let Some(refusal) = refusals.into_iter().find(|refusal| !refusal.is_absence()) {
+            return Err(Error::Refused {
+                what: "remove a nexthop object of ours",
+                reason: refusal.to_string(),
+            });
+        }
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@
 //!
 //! Read `diff.rs` for the rules, `engine.rs` for the flow, `netlink/` for the kernel's side.
 
+mod clock;
 mod diff;
 mod engine;
 mod error;
@@ -24,6 +25,7 @@ mod host;
 mod inbox;
 mod model;
 mod netlink;
+mod nexthop;
 mod ownership;
 mod resolve;
 mod route;

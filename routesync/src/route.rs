@@ -2,13 +2,34 @@
 //!
 //! Decoded messages become [`KernelRoute`]s as they are; a [`DesiredRoute`] becomes one when its interface names are resolved
 //! to indexes. Both are brought to one normal form, so that equality means "nothing to write": hops sorted, a weight only where
-//! there are several, no hops on a blackhole (IPv6 shows `lo` there).
+//! there are several, no hops on a blackhole (IPv6 shows `lo` there) nor beside a nexthop object of our range (the kernel shows
+//! the object's hops with each route, `net.ipv4.nexthop_compat_mode`, and they may be old ones).
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr, ops::RangeInclusive};
 
 use ipnet::IpNet;
 
 use crate::model::{DesiredRoute, Hop, NextHop, NexthopKey, Protocol, RouteKey, RouteKind, Target};
+
+/// The number of a nexthop object (`NHA_ID`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NexthopId(pub u32);
+
+impl NexthopId {
+    /// The numbers that are ours to give.
+    pub const OURS: RangeInclusive<u32> = 0x5200_0000..=0x52ff_ffff;
+
+    /// Whether the number is ours to give.
+    pub fn in_our_range(self) -> bool {
+        Self::OURS.contains(&self.0)
+    }
+}
+
+impl fmt::Display for NexthopId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
 
 /// A hop with everything that the kernel keeps for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +42,17 @@ pub(crate) struct KernelHop {
     pub usable: bool,
 }
 
+impl KernelHop {
+    /// The hop in the form in which it is published.
+    pub fn published(&self) -> NextHop {
+        NextHop {
+            gateway: self.gateway,
+            index: self.index,
+            usable: self.usable,
+        }
+    }
+}
+
 /// A route as the kernel has it, or is to have it, under its [`RouteKey`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KernelRoute {
@@ -28,7 +60,7 @@ pub(crate) struct KernelRoute {
     pub kind: RouteKind,
     pub hops: Vec<KernelHop>,
     /// The nexthop object that it refers to (`RTA_NH_ID`).
-    pub nexthop: Option<u32>,
+    pub nexthop: Option<NexthopId>,
     pub preferred_source: Option<IpAddr>,
     pub mtu: Option<u32>,
     pub advmss: Option<u32>,
@@ -58,7 +90,7 @@ impl KernelRoute {
 
     /// Brings the route to the normal form of this module.
     pub fn normalized(mut self) -> Self {
-        if self.kind != RouteKind::Unicast {
+        if self.kind != RouteKind::Unicast || self.nexthop.is_some_and(NexthopId::in_our_range) {
             self.hops.clear();
         }
         match &mut self.hops[..] {
@@ -87,14 +119,7 @@ impl KernelRoute {
 
     /// The hops in the form in which they are published.
     pub fn next_hops(&self) -> Vec<NextHop> {
-        self.hops
-            .iter()
-            .map(|h| NextHop {
-                gateway: h.gateway,
-                index: h.index,
-                usable: h.usable,
-            })
-            .collect()
+        self.hops.iter().map(KernelHop::published).collect()
     }
 }
 
@@ -121,7 +146,7 @@ pub(crate) enum Way<'a> {
     /// These hops, written into the route.
     Hops(&'a [Hop]),
     /// The nexthop object of that id.
-    Object(u32),
+    Object(NexthopId),
 }
 
 /// Puts a wanted route into the kernel's terms; `index_of` finds interfaces by name, `way` sets of hops.

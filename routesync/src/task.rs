@@ -12,7 +12,8 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    engine::{Engine, Now},
+    clock::Now,
+    engine::{Batch, Engine},
     error::Error,
     inbox::Inbox,
     model::{KernelView, Settings, SyncStatus},
@@ -100,16 +101,26 @@ impl Task {
         }
         loop {
             self.take_wish();
-            let ops = self.engine.plan(now(), BATCH);
-            if ops.is_empty() {
-                return Ok(());
-            }
-            let answers = self.writer.write(&ops).await?;
-            for (op, answer) in ops.iter().zip(answers) {
-                if let Err(refusal) = &answer {
-                    tracing::debug!(route = %op.key, %refusal, "write refused");
+            match self.engine.plan(now(), BATCH) {
+                Batch::Routes(ops) if ops.is_empty() => return Ok(()),
+                Batch::Routes(ops) => {
+                    let answers = self.writer.write(&ops).await?;
+                    for (op, answer) in ops.iter().zip(answers) {
+                        if let Err(refusal) = &answer {
+                            tracing::debug!(route = %op.key, %refusal, "write refused");
+                        }
+                        self.engine.finished(op, answer, now());
+                    }
                 }
-                self.engine.finished(op, answer, now());
+                Batch::Nexthops(ops) => {
+                    let answers = self.writer.write(&ops).await?;
+                    for (op, answer) in ops.iter().zip(answers) {
+                        if let Err(refusal) = &answer {
+                            tracing::debug!(object = %op.id, %refusal, "write refused");
+                        }
+                        self.engine.finished_nexthop(op, answer, now());
+                    }
+                }
             }
             // The notifications of these writes are queued already: the kernel sends them before it answers.
             self.take_events()?;
@@ -128,7 +139,7 @@ impl Task {
     fn take_wish(&mut self) {
         let news = self.inbox.take();
         if let Some(nexthops) = news.nexthops {
-            self.engine.set_nexthops(nexthops);
+            self.engine.set_nexthops(nexthops, now());
         }
         match (news.complete, news.sweep) {
             (Some(complete), _) => self.engine.set_desired(complete),

@@ -19,20 +19,30 @@ mod plan;
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
+use ipnet::IpNet;
+
 use crate::{
+    clock::Now,
     fib::{Applied, Fib, RouteChange, RouteEvent},
     host::{Host, LinkEffect},
     inbox::Changes,
     model::{
-        Address, DesiredFib, DesiredNexthops, DesiredRoute, Link, RouteKey, Settings, SyncStatus, Target,
+        Address, DesiredFib, DesiredNexthops, DesiredRoute, Link, NexthopForm, NexthopMode, RouteKey,
+        Settings, SyncStatus, Target,
+    },
+    nexthop::{
+        object::{KernelNexthop, NexthopEvent},
+        sync::Sync,
     },
     ownership::Ownership,
     route::KernelRoute,
     trouble::Trouble,
 };
+
+pub(crate) use plan::Batch;
 
 /// Events come in bursts (a link going down is several); a dump waits this long for the rest of the burst.
 const SETTLE: Duration = Duration::from_millis(3);
@@ -40,13 +50,6 @@ const SETTLE: Duration = Duration::from_millis(3);
 const FALL: Duration = Duration::from_millis(10);
 /// The kernel announces a link's fall before it flushes the routes, so one more look a little later.
 const SECOND_LOOK: Duration = Duration::from_millis(200);
-
-/// The time, given to every call that needs it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    pub at: Instant,
-    pub wall: SystemTime,
-}
 
 /// A notification from the kernel.
 #[derive(Debug, Clone)]
@@ -58,8 +61,8 @@ pub(crate) enum Event {
         address: Address,
         present: bool,
     },
-    /// A nexthop object has changed: routes that use it may have changed or gone without a word.
-    Nexthop,
+    /// A nexthop object has changed or gone, and routes that use it with it, without a word.
+    Nexthop(NexthopEvent),
     /// The socket lost notifications.
     Lost,
 }
@@ -68,6 +71,8 @@ pub(crate) enum Event {
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     pub host: Host,
+    /// `None`: this kernel has no nexthop objects.
+    pub nexthops: Option<Vec<KernelNexthop>>,
     pub routes: Vec<(RouteKey, KernelRoute)>,
 }
 
@@ -77,7 +82,9 @@ pub(crate) struct Engine {
     /// Every wanted route.
     wanted: BTreeMap<RouteKey, DesiredRoute>,
     /// The sets of hops that routes refer to.
-    nexthops: Arc<DesiredNexthops>,
+    sets: Arc<DesiredNexthops>,
+    nexthops: Sync,
+    form: NexthopForm,
     sweep: bool,
     generation: u64,
     synced: u64,
@@ -97,6 +104,8 @@ pub(crate) struct Engine {
     troubles: BTreeMap<RouteKey, Trouble>,
     drifted: BTreeSet<RouteKey>,
     orphans: BTreeSet<RouteKey>,
+    /// Wanted keys for which there is no room ([`Settings::max_routes`]).
+    held_back: BTreeSet<RouteKey>,
     resync_at: Option<Instant>,
     /// When to look at what became of the routes over links that fell: soon, and once more.
     falls: BTreeMap<u32, [Option<Instant>; 2]>,
@@ -110,7 +119,9 @@ impl Engine {
         Engine {
             settings,
             wanted: BTreeMap::new(),
-            nexthops: Arc::default(),
+            sets: Arc::default(),
+            nexthops: Sync::new(settings.protocol),
+            form: NexthopForm::Unknown,
             sweep: false,
             generation: 0,
             synced: 0,
@@ -126,6 +137,7 @@ impl Engine {
             troubles: BTreeMap::new(),
             drifted: BTreeSet::new(),
             orphans: BTreeSet::new(),
+            held_back: BTreeSet::new(),
             resync_at: None,
             falls: BTreeMap::new(),
             not_before: None,
@@ -137,15 +149,19 @@ impl Engine {
     /// Takes a complete wish; keys must be normalized.
     pub fn set_desired(&mut self, desired: DesiredFib) {
         let (old, new) = (std::mem::take(&mut self.wanted), desired.routes);
-        for key in old.keys().filter(|key| !new.contains_key(key)) {
-            self.ownership.dropped(*key);
-            self.forget(*key);
-        }
+        // What is used anew is noted first: a set that stays in use never seems unused.
         for (key, route) in &new {
-            if old.get(key) != Some(route) {
+            let before = old.get(key);
+            if before != Some(route) {
                 self.ownership.wanted(key);
+                self.note_use(key, before, Some(route));
                 self.forget(*key);
             }
+        }
+        for (key, route) in old.iter().filter(|(key, _)| !new.contains_key(key)) {
+            self.ownership.dropped(*key);
+            self.note_use(key, Some(route), None);
+            self.forget(*key);
         }
         self.wanted = new;
         self.set_sweep(desired.sweep);
@@ -154,23 +170,38 @@ impl Engine {
     /// Takes changes to the wish; keys must be normalized.
     pub fn update(&mut self, changes: Changes, sweep: bool) {
         for (key, route) in changes {
-            let same = self.wanted.get(&key) == route.as_ref();
-            if same {
+            if self.wanted.get(&key) == route.as_ref() {
                 continue;
             }
-            match route {
+            let before = match &route {
                 Some(route) => {
                     self.ownership.wanted(&key);
-                    self.wanted.insert(key, route);
+                    self.wanted.insert(key, route.clone())
                 }
                 None => {
                     self.ownership.dropped(key);
-                    self.wanted.remove(&key);
+                    self.wanted.remove(&key)
                 }
-            }
+            };
+            self.note_use(&key, before.as_ref(), route.as_ref());
             self.forget(key);
         }
         self.set_sweep(sweep);
+    }
+
+    /// Counts which sets the wanted routes use.
+    fn note_use(&mut self, key: &RouteKey, before: Option<&DesiredRoute>, now: Option<&DesiredRoute>) {
+        let v6 = matches!(key.destination, IpNet::V6(_));
+        let set = |route: Option<&DesiredRoute>| match route.map(|route| &route.target) {
+            Some(Target::Via(set)) => Some(set.clone()),
+            _ => None,
+        };
+        if let Some(set) = set(now) {
+            self.nexthops.used(&set, v6);
+        }
+        if let Some(set) = set(before) {
+            self.nexthops.unused(&set, v6);
+        }
     }
 
     /// The wish at the key is a new one: what was known about the old one does not matter, and the key is to be looked at.
@@ -179,6 +210,7 @@ impl Engine {
         self.unconfirmed.remove(&key);
         self.troubles.remove(&key);
         self.drifted.remove(&key);
+        self.held_back.remove(&key);
         self.dirty.insert(key);
     }
 
@@ -186,13 +218,20 @@ impl Engine {
         self.ownership.allow_sweep(sweep);
         if std::mem::replace(&mut self.sweep, sweep) != sweep {
             self.dirty.extend(self.fib.our_keys());
+            self.nexthops.untidy();
         }
     }
 
     /// Takes a complete wish for sets of hops.
-    pub fn set_nexthops(&mut self, desired: Arc<DesiredNexthops>) {
-        let old = std::mem::replace(&mut self.nexthops, desired);
-        let sets = &self.nexthops.sets;
+    pub fn set_nexthops(&mut self, desired: Arc<DesiredNexthops>, now: Now) {
+        let old = std::mem::replace(&mut self.sets, desired);
+        self.nexthops.retry(now);
+        // A route that failed may go over the set as it is now.
+        self.dirty.extend(self.troubles.keys());
+        if self.form == NexthopForm::Objects {
+            return;
+        }
+        let sets = &self.sets.sets;
         let moved = |target: &Target| match target {
             Target::Via(set) => old.sets.get(set) != sets.get(set),
             Target::Forward(_) | Target::Blackhole => false,
@@ -219,6 +258,12 @@ impl Engine {
             self.fib.insert(key, route);
         }
         self.host = snapshot.host;
+        self.form = match (self.settings.nexthops, &snapshot.nexthops) {
+            (NexthopMode::Plain, _) => NexthopForm::PlainByChoice,
+            (_, None) => NexthopForm::PlainByKernel,
+            (_, Some(_)) => NexthopForm::Objects,
+        };
+        self.nexthops.load(snapshot.nexthops.unwrap_or_default(), now);
         self.dirty.extend(old.our_keys());
         self.dirty.extend(self.fib.our_keys());
         self.dirty.extend(self.wanted.keys());
@@ -254,7 +299,7 @@ impl Engine {
                     }
                 }
             }
-            Event::Nexthop => self.request_resync(now),
+            Event::Nexthop(event) => self.handle_nexthop(&event, now),
             Event::Lost => self.distrust(now),
         }
     }
@@ -274,11 +319,34 @@ impl Engine {
         }
     }
 
+    fn handle_nexthop(&mut self, event: &NexthopEvent, now: Now) {
+        let gone = self.nexthops.handle(event);
+        self.dirty.extend(self.fib.nexthops_gone(&gone));
+        if !event.id.in_our_range() {
+            // Routes of others over it lead elsewhere now, and it takes a dump to know where.
+            self.view_dirty = true;
+            self.request_resync(now);
+        }
+    }
+
+    /// The kernel takes along the nexthop objects over a link that falls, and the routes on them: nobody's doing.
+    fn flush_nexthops(&mut self, index: u32) {
+        let gone = self.nexthops.flush(index);
+        for key in self.fib.nexthops_gone(&gone) {
+            self.confirmed.remove(&key);
+            self.unconfirmed.remove(&key);
+            self.dirty.insert(key);
+        }
+    }
+
     fn handle_link(&mut self, index: u32, effect: LinkEffect, now: Now) {
         if effect == LinkEffect::None {
             return;
         }
         self.view_dirty = true;
+        if matches!(effect, LinkEffect::Flushed | LinkEffect::Gone) {
+            self.flush_nexthops(index);
+        }
         match effect {
             LinkEffect::None | LinkEffect::Noted => {}
             LinkEffect::Usable => {
@@ -318,6 +386,7 @@ impl Engine {
 
     /// What failed may succeed now.
     fn retry_all(&mut self, now: Now) {
+        self.nexthops.retry(now);
         for (key, trouble) in &mut self.troubles {
             trouble.retry(now.at);
             self.dirty.insert(*key);
@@ -344,7 +413,8 @@ impl Engine {
             .values()
             .filter_map(|trouble| trouble.due.filter(|_| writable));
         let looks = self.falls.values().flatten().flatten().copied();
-        retries.chain(self.resync_at).chain(looks).min()
+        let objects = self.nexthops.next_wake().filter(|_| writable);
+        retries.chain(objects).chain(self.resync_at).chain(looks).min()
     }
 }
 

@@ -1,9 +1,11 @@
 //! What came of it: confirmation, failure, the published view and status.
 
-use super::{Engine, Now};
+use super::Engine;
 use crate::{
+    clock::Now,
     diff::{Op, OpKind},
     model::{KernelView, RouteKey, SyncStatus},
+    nexthop::object::NexthopOp,
     ownership::Fate,
     trouble::{Refusal, Trouble},
 };
@@ -15,6 +17,7 @@ impl Engine {
         self.unconfirmed.remove(&key);
         self.drifted.remove(&key);
         self.orphans.remove(&key);
+        self.held_back.remove(&key);
         if wanted {
             self.confirmed.insert(key);
         } else {
@@ -56,6 +59,18 @@ impl Engine {
         }
     }
 
+    /// Takes the kernel's answer to the write of a nexthop object.
+    pub fn finished_nexthop(&mut self, op: &NexthopOp, result: Result<(), Refusal>, now: Now) {
+        if let Err(refusal) = &result {
+            self.counters.last_error = Some(format!("nexthop object {}: {refusal}", op.id));
+        }
+        let verdict = self.nexthops.finished(op, result, now);
+        self.counters.repaired += u64::from(verdict.repaired);
+        if verdict.distrust {
+            self.distrust(now);
+        }
+    }
+
     /// The foreign state, if it may have changed since the last call; the generation is the caller's.
     pub fn view(&mut self) -> Option<KernelView> {
         if !self.loaded || !std::mem::take(&mut self.view_dirty) {
@@ -65,7 +80,7 @@ impl Engine {
             generation: 0,
             links: self.host.links.clone(),
             addresses: self.host.addresses.iter().copied().collect(),
-            foreign: self.fib.foreign_routes(),
+            foreign: self.fib.foreign_routes(self.nexthops.mirror()),
         })
     }
 
@@ -76,6 +91,8 @@ impl Engine {
             .troubles
             .iter()
             .map(|(key, trouble)| (*key, trouble.reason.clone(), trouble.since));
+        let sets = (self.nexthops.troubles())
+            .map(|(set, trouble)| (set.clone(), trouble.reason.clone(), trouble.since));
         SyncStatus {
             wanted: wanted.len(),
             installed: self
@@ -87,6 +104,10 @@ impl Engine {
             drifted: self.drifted.len(),
             orphans: self.orphans.len(),
             in_sync_with: self.synced,
+            nexthop_form: self.form,
+            nexthop_objects: self.nexthops.count(),
+            failed_nexthops: sets.collect(),
+            held_back: self.held_back.len(),
             ..self.counters.clone()
         }
     }

@@ -2,36 +2,59 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Engine, Now};
+use ipnet::IpNet;
+
+use super::Engine;
 use crate::{
+    clock::Now,
     diff::{self, Op, OpKind, Step},
-    model::{DesiredRoute, NexthopKey, RouteKey},
+    model::{DesiredNexthops, DesiredRoute, NexthopForm, NexthopKey, RouteKey, Target},
+    nexthop::{self, object::NexthopOp, plan::Votes},
     ownership::Fate,
-    route::{self, Unfit, Way},
+    route::{self, NexthopId, Unfit, Way},
 };
 
+/// Writes that may go out together.
+#[derive(Debug)]
+pub(crate) enum Batch {
+    Nexthops(Vec<NexthopOp>),
+    Routes(Vec<Op>),
+}
+
 impl Engine {
-    /// The next writes, at most `limit`. Empty: nothing to do for now.
-    pub fn plan(&mut self, now: Now, limit: usize) -> Vec<Op> {
-        let mut ops = Vec::new();
+    /// The next writes, at most `limit` routes. Empty: nothing to do for now.
+    pub fn plan(&mut self, now: Now, limit: usize) -> Batch {
         if !self.loaded || self.unsure {
-            return ops;
+            return Batch::Routes(Vec::new());
+        }
+        let objects = self.plan_nexthops(now);
+        if !objects.is_empty() {
+            return Batch::Nexthops(objects);
         }
         let due = self
             .troubles
             .iter()
             .filter(|(_, trouble)| trouble.due.is_some_and(|at| at <= now.at));
         self.dirty.extend(due.map(|(key, _)| *key));
+        self.readmit();
+        let mut ops = Vec::new();
         let (host, desired) = (std::mem::take(&mut self.host), std::mem::take(&mut self.wanted));
         let indexes = host.indexes();
+        let mut room = self.room();
         while ops.len() < limit
             && let Some(key) = self.dirty.pop_first()
         {
-            let wanted = desired.get(&key);
-            ops.extend(
-                self.examine(key, wanted, &indexes, now)
-                    .map(|kind| Op { key, kind }),
-            );
+            let Some(kind) = self.examine(key, desired.get(&key), &indexes, now) else {
+                continue;
+            };
+            if matches!(kind, OpKind::Create(_)) {
+                if room == 0 && !self.takes_over(&key, &desired) {
+                    self.hold_back(key, now);
+                    continue;
+                }
+                room = room.saturating_sub(1);
+            }
+            ops.push(Op { key, kind });
         }
         drop(indexes);
         (self.host, self.wanted) = (host, desired);
@@ -39,9 +62,90 @@ impl Engine {
             self.plan_removals(&mut ops, limit, now);
         }
         if ops.is_empty() && !self.unsure {
+            let fib = &self.fib;
+            let leftovers = self.nexthops.removals(self.sweep, |ids| fib.refers(ids));
+            if !leftovers.is_empty() {
+                return Batch::Nexthops(leftovers);
+            }
             self.synced = self.generation;
         }
-        ops
+        Batch::Routes(ops)
+    }
+
+    /// Nexthop objects that have to be written before any route is.
+    fn plan_nexthops(&mut self, now: Now) -> Vec<NexthopOp> {
+        if self.form != NexthopForm::Objects {
+            return Vec::new();
+        }
+        let (fib, wanted) = (&self.fib, &self.wanted);
+        let votes = |groups: &BTreeSet<NexthopId>| {
+            let mut votes: BTreeMap<NexthopId, Votes> = BTreeMap::new();
+            for (key, route) in fib.over(groups) {
+                let votes = votes.entry(route).or_default();
+                votes.all += 1;
+                if let Some(Target::Via(set)) = wanted.get(key).map(|route| &route.target) {
+                    *votes.by_set.entry(set.clone()).or_default() += 1;
+                }
+            }
+            votes
+        };
+        let news = self.nexthops.plan(&self.host, &self.sets.sets, votes, now);
+        if news.arrived {
+            self.dirty.extend(self.troubles.keys());
+        }
+        if !news.moved.is_empty() {
+            let moved = |target: &Target| matches!(target, Target::Via(set) if news.moved.contains(set));
+            let keys = self.wanted.iter().filter(|(_, route)| moved(&route.target));
+            self.dirty.extend(keys.map(|(key, _)| *key));
+        }
+        news.ops
+    }
+
+    /// How many routes of ours may still be added.
+    fn room(&self) -> usize {
+        let limit = self.settings.max_routes.unwrap_or(usize::MAX);
+        limit.saturating_sub(self.fib.our_count())
+    }
+
+    /// Whether an unwanted route of ours goes as soon as this one is there: a changed metric needs no room.
+    fn takes_over(&self, key: &RouteKey, wanted: &BTreeMap<RouteKey, DesiredRoute>) -> bool {
+        self.fib.our_twins(key).any(|twin| !wanted.contains_key(twin))
+    }
+
+    fn hold_back(&mut self, key: RouteKey, now: Now) {
+        let limit = self.settings.max_routes.unwrap_or(usize::MAX);
+        let reason = format!("held back: as many routes of ours as are allowed ({limit}) are in the kernel");
+        self.trouble(key, reason, now, false);
+        self.held_back.insert(key);
+    }
+
+    /// Looks again at as many of the routes held back as there is room for now.
+    fn readmit(&mut self) {
+        for _ in 0..self.room().min(self.held_back.len()) {
+            self.dirty.extend(self.held_back.pop_first());
+        }
+    }
+
+    /// What the name of a set of hops stands for, in a route with that key.
+    fn way<'a>(
+        &self,
+        key: &RouteKey,
+        name: &NexthopKey,
+        sets: &'a DesiredNexthops,
+    ) -> Result<Way<'a>, Unfit> {
+        let set = sets.sets.get(name);
+        if self.form != NexthopForm::Objects {
+            let set = set.ok_or_else(|| Unfit::NoSet(name.clone()))?;
+            return Ok(Way::Hops(&set.hops));
+        }
+        let v4 = set.and_then(nexthop::plan::v4_gateway);
+        if let (IpNet::V6(_), Some(gateway)) = (key.destination, v4) {
+            return Err(Unfit::WrongFamily(gateway));
+        }
+        let group = self.nexthops.group(name);
+        group
+            .map(Way::Object)
+            .map_err(|reason| Unfit::NotReady(name.clone(), reason))
     }
 
     /// Decides about one key, all but removals.
@@ -52,11 +156,8 @@ impl Engine {
         indexes: &BTreeMap<&str, u32>,
         now: Now,
     ) -> Option<OpKind> {
-        let sets = self.nexthops.clone();
-        let way = |set: &NexthopKey| {
-            let known = sets.sets.get(set).ok_or_else(|| Unfit::NoSet(set.clone()))?;
-            Ok(Way::Hops(&known.hops))
-        };
+        let sets = self.sets.clone();
+        let way = |name: &'_ NexthopKey| self.way(&key, name, &sets);
         let index_of = |name: &str| indexes.get(name).copied();
         let compiled =
             wanted.map(|wanted| route::compile(&key, wanted, self.settings.protocol, index_of, way));

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::{
     model::{Address, Link, Metric, Protocol, RouteKey, RouteKind, Table},
-    route::{KernelHop, KernelRoute},
+    route::{KernelHop, KernelRoute, NexthopId},
 };
 
 const AF_UNSPEC: u8 = 0;
@@ -59,15 +59,15 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|b| u16::from_ne_bytes(*b))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|b| u32::from_ne_bytes(*b))
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => bytes.first_chunk::<4>().map(|b| Ipv4Addr::from(*b).into()),
         16 => bytes.first_chunk::<16>().map(|b| Ipv6Addr::from(*b).into()),
@@ -117,7 +117,7 @@ pub(super) fn route(payload: &[u8]) -> Option<(RouteKey, KernelRoute)> {
                     }
                 }
             }
-            RTA_NH_ID => nexthop = u32_at(value, 0),
+            RTA_NH_ID => nexthop = u32_at(value, 0).map(NexthopId),
             RTA_MULTIPATH => hops = multipath(value),
             RTA_TABLE => table = u32_at(value, 0)?,
             _ => {}

@@ -14,10 +14,10 @@ use netlink_packet_route::{
 };
 
 use super::{
-    decode, encode,
+    decode, encode, nexthop,
     socket::{Channel, Message, NLMSG_DONE, NLMSG_ERROR},
 };
-use crate::{engine::Snapshot, error::Error};
+use crate::{engine::Snapshot, error::Error, nexthop::object::KernelNexthop};
 
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// Notifications cover what an interrupted dump missed, so that tries may end.
@@ -62,6 +62,7 @@ impl Dumper {
             &mut snapshot,
         )
         .await?;
+        snapshot.nexthops = self.nexthops().await?;
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             let mut routes = RouteMessage::default();
             routes.header.address_family = family;
@@ -74,6 +75,48 @@ impl Dumper {
             .await?;
         }
         Ok(snapshot)
+    }
+
+    /// Every nexthop object; `None`: this kernel has none (before Linux 5.3).
+    pub async fn nexthops(&mut self) -> Result<Option<Vec<KernelNexthop>>, Error> {
+        const EOPNOTSUPP: i32 = 95;
+        let netlink = |source: io::Error| Error::Netlink {
+            what: "reading nexthop objects",
+            source,
+        };
+        let mut objects = Vec::new();
+        for attempt in 1..=TRIES {
+            objects.clear();
+            let (mut datagram, mut interrupted, mut done) = (Vec::new(), false, false);
+            let sequence = self.channel.next_sequence();
+            nexthop::append_dump(&mut datagram, sequence);
+            self.channel.send(&datagram).await.map_err(netlink)?;
+            while !done {
+                for message in self.channel.receive().await.map_err(netlink)? {
+                    if message.sequence != sequence {
+                        continue;
+                    }
+                    interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+                    match message.kind {
+                        nexthop::RTM_NEWNEXTHOP => objects.extend(nexthop::decode(message.payload)),
+                        NLMSG_DONE | NLMSG_ERROR if message.errno() == EOPNOTSUPP => return Ok(None),
+                        NLMSG_DONE | NLMSG_ERROR => {
+                            message.acknowledgement().map_err(|refusal| Error::Refused {
+                                what: "list nexthop objects",
+                                reason: refusal.to_string(),
+                            })?;
+                            done = true;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            if !interrupted {
+                break;
+            }
+            tracing::debug!(attempt, "nexthop objects changed during the dump, once more");
+        }
+        Ok(Some(objects))
     }
 
     async fn dump(

@@ -102,7 +102,7 @@ fn add(key: &RouteKey, route: &KernelRoute) -> RouteMessage {
         message.attributes.push(RouteAttribute::Metrics(metrics));
     }
     if let Some(id) = route.nexthop {
-        message.attributes.push(RouteAttribute::NhId(id));
+        message.attributes.push(RouteAttribute::NhId(id.0));
     }
     match &route.hops[..] {
         [] => {}

@@ -9,5 +9,6 @@ mod decode;
 pub(crate) mod dump;
 mod encode;
 pub(crate) mod monitor;
+mod nexthop;
 pub(crate) mod socket;
 pub(crate) mod writer;

@@ -6,12 +6,14 @@ use netlink_packet_core::NLM_F_REPLACE;
 
 use super::{
     decode,
+    nexthop::{self, RTM_DELNEXTHOP, RTM_NEWNEXTHOP},
     socket::{Channel, Message},
 };
 use crate::{
     engine::Event,
     error::Error,
     fib::{RouteChange, RouteEvent},
+    nexthop::object::NexthopEvent,
 };
 
 /// Room for the notifications of some ten thousand routes; more at once costs a dump, no correctness.
@@ -30,8 +32,6 @@ const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
-const RTM_NEWNEXTHOP: u16 = 104;
-const RTM_DELNEXTHOP: u16 = 105;
 
 /// The socket for notifications.
 pub(crate) struct Monitor {
@@ -113,7 +113,14 @@ fn event(message: &Message<'_>, own_port: u32) -> Option<Event> {
             address: decode::interface_address(payload)?,
             present: false,
         },
-        RTM_NEWNEXTHOP | RTM_DELNEXTHOP => Event::Nexthop,
+        RTM_NEWNEXTHOP | RTM_DELNEXTHOP => {
+            let object = nexthop::decode(payload)?;
+            Event::Nexthop(NexthopEvent {
+                id: object.id,
+                now: (message.kind == RTM_NEWNEXTHOP).then_some(object),
+                own: message.port == own_port,
+            })
+        }
         _ => return None,
     })
 }

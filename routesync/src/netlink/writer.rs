@@ -7,10 +7,10 @@
 use std::{io, time::Duration};
 
 use super::{
-    encode,
+    encode, nexthop,
     socket::{Channel, NLMSG_ERROR},
 };
-use crate::{diff::Op, error::Error, trouble::Refusal};
+use crate::{diff::Op, error::Error, nexthop::object::NexthopOp, trouble::Refusal};
 
 /// Well under the default send buffer of 208 KiB.
 const BATCH_BYTES: usize = 96 * 1024;
@@ -22,6 +22,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The socket for writes.
 pub(crate) struct Writer {
     channel: Channel,
+}
+
+/// What can be written.
+pub(crate) trait Request {
+    /// Appends it to `out` as one message.
+    fn append(&self, out: &mut Vec<u8>, sequence: u32, acknowledge: bool);
+}
+
+impl Request for Op {
+    fn append(&self, out: &mut Vec<u8>, sequence: u32, acknowledge: bool) {
+        encode::append(out, self, sequence, acknowledge);
+    }
+}
+
+impl Request for NexthopOp {
+    fn append(&self, out: &mut Vec<u8>, sequence: u32, acknowledge: bool) {
+        nexthop::append(out, self, sequence, acknowledge);
+    }
 }
 
 /// The answers to a list of writes, in their order.
@@ -41,7 +59,7 @@ impl Writer {
     }
 
     /// Carries out the writes and says of each whether the kernel took it.
-    pub async fn write(&mut self, ops: &[Op]) -> Result<Answers, Error> {
+    pub async fn write(&mut self, ops: &[impl Request]) -> Result<Answers, Error> {
         let mut answers: Answers = vec![Ok(()); ops.len()];
         let mut next = 0;
         while next < ops.len() {
@@ -51,7 +69,11 @@ impl Writer {
     }
 
     /// Sends as many of the writes as fit into a datagram and waits for its end. Returns how many those were.
-    async fn batch(&mut self, ops: &[Op], answers: &mut [Result<(), Refusal>]) -> Result<usize, Error> {
+    async fn batch(
+        &mut self,
+        ops: &[impl Request],
+        answers: &mut [Result<(), Refusal>],
+    ) -> Result<usize, Error> {
         let netlink = |source| Error::Netlink {
             what: "writing routes",
             source,
@@ -62,7 +84,7 @@ impl Writer {
             let sequence = self.channel.next_sequence();
             sequences.push(sequence);
             let last = at + 1 == ops.len() || datagram.len() > BATCH_BYTES;
-            encode::append(&mut datagram, op, sequence, last);
+            op.append(&mut datagram, sequence, last);
             if last {
                 break;
             }

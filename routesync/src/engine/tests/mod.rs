@@ -2,12 +2,18 @@
 
 use proptest::prelude::*;
 
+mod anything;
+mod nexthops;
+mod updates;
+
+use std::time::SystemTime;
+
 use super::*;
 use crate::{
     diff::Op,
     fake_kernel::FakeKernel,
-    inbox::Inbox,
     model::{Hop, Metric, Protocol},
+    nexthop::object::NexthopOp,
     route,
 };
 
@@ -22,10 +28,18 @@ struct Bench {
     generation: u64,
     /// What other programs hold by their own doing.
     writes: Vec<Op>,
+    objects: Vec<NexthopOp>,
 }
 
 impl Bench {
     fn new(repair: bool) -> Self {
+        Self::with(Settings {
+            repair,
+            ..Settings::default()
+        })
+    }
+
+    fn with(settings: Settings) -> Self {
         let mut kernel = FakeKernel::default();
         for (index, name) in [(1, "a"), (2, "b"), (3, "c")] {
             let link = Link {
@@ -39,9 +53,8 @@ impl Bench {
         }
         let settings = Settings {
             protocol: OURS,
-            repair,
             audit: Duration::ZERO,
-            ..Settings::default()
+            ..settings
         };
         let now = Now {
             at: Instant::now(),
@@ -53,6 +66,7 @@ impl Bench {
             now,
             generation: 0,
             writes: Vec::new(),
+            objects: Vec::new(),
         }
     }
 
@@ -72,14 +86,22 @@ impl Bench {
         }
         for turn in 0.. {
             assert!(turn < 100, "the engine does not come to rest");
-            let ops = self.engine.plan(self.now, 3);
-            if ops.is_empty() {
-                return;
-            }
-            for op in ops {
-                let result = self.kernel.write(&op);
-                self.engine.finished(&op, result, self.now);
-                self.writes.push(op);
+            match self.engine.plan(self.now, 3) {
+                Batch::Routes(ops) if ops.is_empty() => return,
+                Batch::Routes(ops) => {
+                    for op in ops {
+                        let result = self.kernel.write(&op);
+                        self.engine.finished(&op, result, self.now);
+                        self.writes.push(op);
+                    }
+                }
+                Batch::Nexthops(ops) => {
+                    for op in ops {
+                        let result = self.kernel.write_nexthop(&op);
+                        self.engine.finished_nexthop(&op, result, self.now);
+                        self.objects.push(op);
+                    }
+                }
             }
             self.take_events();
         }
@@ -283,7 +305,10 @@ fn a_kernel_that_says_yes_and_does_nothing_is_not_asked_forever() {
     bench.want(&[(route, dev("a"))], true);
     bench.engine.load(bench.kernel.dump(), bench.now, Duration::ZERO);
     for _ in 0..50 {
-        for op in bench.engine.plan(bench.now, 9) {
+        let Batch::Routes(ops) = bench.engine.plan(bench.now, 9) else {
+            panic!("no objects are wanted");
+        };
+        for op in ops {
             bench.engine.finished(&op, Ok(()), bench.now);
             bench.writes.push(op);
         }
@@ -291,6 +316,7 @@ fn a_kernel_that_says_yes_and_does_nothing_is_not_asked_forever() {
             bench.engine.load(
                 Snapshot {
                     host: bench.kernel.host.clone(),
+                    nexthops: Some(Vec::new()),
                     routes: Vec::new(),
                 },
                 bench.now,
@@ -301,37 +327,6 @@ fn a_kernel_that_says_yes_and_does_nothing_is_not_asked_forever() {
     }
     assert!(bench.writes.len() < 20, "{}", bench.writes.len());
     assert!(bench.engine.status().failed[0].1.contains("does not show it"));
-}
-
-#[derive(Debug, Clone)]
-enum Act {
-    Want(Vec<(u8, u8, Option<u8>)>, bool),
-    Delete(u8, u8, bool),
-    Add(u8, u8, u8),
-    Replace(u8, u8, u8, bool),
-    LinkDown(u8),
-    LinkGone(u8),
-    LinkUp(u8),
-    Lose,
-    Fail(i32),
-    Round,
-}
-
-fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let wish = proptest::collection::vec((0u8..6, 0u8..2, proptest::option::of(0u8..3)), 0..8);
-    let act = prop_oneof![
-        4 => (wish, any::<bool>()).prop_map(|(routes, sweep)| Act::Want(routes, sweep)),
-        3 => (0u8..6, 0u8..2, any::<bool>()).prop_map(|(d, m, ours)| Act::Delete(d, m, ours)),
-        2 => (0u8..6, 0u8..2, 0u8..3).prop_map(|(d, m, i)| Act::Add(d, m, i)),
-        2 => (0u8..6, 0u8..2, 0u8..3, any::<bool>()).prop_map(|(d, m, i, ours)| Act::Replace(d, m, i, ours)),
-        1 => (0u8..3).prop_map(Act::LinkDown),
-        1 => (0u8..3).prop_map(Act::LinkGone),
-        2 => (0u8..3).prop_map(Act::LinkUp),
-        1 => Just(Act::Lose),
-        2 => prop_oneof![Just(17), Just(2), Just(3), Just(100), Just(22)].prop_map(Act::Fail),
-        4 => Just(Act::Round),
-    ];
-    proptest::collection::vec(act, 0..40)
 }
 
 fn small_key(destination: u8, metric: u8) -> RouteKey {
@@ -351,184 +346,3 @@ fn small_route(target: Option<u8>) -> DesiredRoute {
 }
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
-
-fn perform(bench: &mut Bench, wish: &mut BTreeMap<RouteKey, DesiredRoute>, act: Act) {
-    let owner = |ours| if ours { OURS } else { BIRD };
-    match act {
-        Act::Want(routes, sweep) => {
-            *wish = routes
-                .into_iter()
-                .map(|(d, m, target)| (small_key(d, m), small_route(target)))
-                .collect();
-            let routes: Vec<_> = wish.clone().into_iter().collect();
-            bench.want(&routes, sweep);
-        }
-        Act::Delete(d, m, ours) => bench.kernel.others_delete(small_key(d, m), owner(ours)),
-        Act::Add(d, m, i) => bench
-            .kernel
-            .others_add(small_key(d, m), kernel_dev(BIRD, u32::from(i) + 1)),
-        Act::Replace(d, m, i, ours) => {
-            bench
-                .kernel
-                .others_replace(small_key(d, m), kernel_dev(owner(ours), u32::from(i) + 1));
-        }
-        Act::LinkDown(index) => bench.kernel.link_down(u32::from(index) + 1),
-        Act::LinkGone(index) => bench.kernel.link_gone(u32::from(index) + 1),
-        Act::LinkUp(index) => bench
-            .kernel
-            .link_up(u32::from(index) + 1, NAMES[usize::from(index)]),
-        Act::Lose => bench.kernel.lose_events(),
-        Act::Fail(errno) => bench.kernel.failures.push_back(errno),
-        Act::Round => bench.round(),
-    }
-}
-
-fn foreign_of(kernel: &FakeKernel) -> BTreeMap<RouteKey, Vec<KernelRoute>> {
-    let foreign = |routes: &Vec<KernelRoute>| {
-        routes
-            .iter()
-            .filter(|r| r.protocol != OURS)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    kernel
-        .fib
-        .iter()
-        .map(|(key, routes)| (*key, foreign(routes)))
-        .filter(|(_, routes)| !routes.is_empty())
-        .collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
-
-    /// Whatever is wanted, removed, flushed, lost or refused, in any order: once things calm down the FIB is what is wanted
-    /// and what others put there, and nothing of the others' was ever touched by us.
-    #[test]
-    fn ends_as_wish_and_foreign(acts in acts()) {
-        let mut bench = Bench::new(true);
-        let mut wish = BTreeMap::new();
-        for act in acts {
-            // Only others' acts and falling links change others' routes.
-            let before = foreign_of(&bench.kernel);
-            let ours_alone = matches!(act, Act::Round | Act::Want(..));
-            perform(&mut bench, &mut wish, act);
-            if ours_alone {
-                prop_assert_eq!(&before, &foreign_of(&bench.kernel));
-            }
-        }
-        (1..).zip(NAMES).for_each(|(index, name)| bench.kernel.link_up(index, name));
-        let before = foreign_of(&bench.kernel);
-        let routes: Vec<_> = wish.clone().into_iter().collect();
-        bench.want(&routes, true);
-        bench.rest();
-        prop_assert_eq!(&before, &foreign_of(&bench.kernel));
-
-        let status = bench.engine.status();
-        let mut expected = before;
-        for (key, route) in &wish {
-            let conflict = expected.contains_key(key);
-            let failed = status.failed.iter().any(|(failed, ..)| failed == key);
-            let ours = bench.kernel.fib.get(key).is_some_and(|routes| routes.iter().any(|r| r.protocol == OURS));
-            // A conflict is reported, unless ours was there before the other one came.
-            prop_assert_eq!(failed, conflict && !ours, "{} {:?}", key, status.failed);
-            if ours || !conflict {
-                let index_of = |name: &str| NAMES.iter().position(|n| *n == name).map(|at| at as u32 + 1);
-                let compiled = route::compile(key, route, OURS, index_of, |_| unreachable!()).unwrap();
-                expected.entry(*key).or_default().push(compiled);
-            }
-        }
-        let sorted = |fib: &BTreeMap<RouteKey, Vec<KernelRoute>>| {
-            let mut fib = fib.clone();
-            fib.values_mut().for_each(|routes| routes.sort_by_key(|route| route.protocol));
-            fib
-        };
-        prop_assert_eq!(sorted(&bench.kernel.fib), sorted(&expected));
-        prop_assert_eq!(status.in_sync_with, bench.generation);
-    }
-}
-
-/// One step of a caller: a complete wish, or changes to the last one.
-#[derive(Debug, Clone)]
-enum Call {
-    Publish(Vec<(u8, u8, Option<u8>)>, bool),
-    Update(Vec<(u8, u8, Option<Option<u8>>)>, bool),
-    /// The task looks into the inbox.
-    Take,
-    /// The task comes to rest.
-    Rest,
-}
-
-fn calls() -> impl Strategy<Value = Vec<Call>> {
-    let target = || proptest::option::of(0u8..3);
-    let wish = proptest::collection::vec((0u8..6, 0u8..2, target()), 0..6);
-    let changes = proptest::collection::vec((0u8..6, 0u8..2, proptest::option::of(target())), 0..6);
-    let call = prop_oneof![
-        1 => (wish, any::<bool>()).prop_map(|(wish, sweep)| Call::Publish(wish, sweep)),
-        4 => (changes, any::<bool>()).prop_map(|(changes, sweep)| Call::Update(changes, sweep)),
-        2 => Just(Call::Take),
-        2 => Just(Call::Rest),
-    ];
-    proptest::collection::vec(call, 0..20)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
-
-    /// Complete wishes and changes in any order lead where publishing their result leads.
-    #[test]
-    fn updates_equal_publishing_the_result(calls in calls(), left_behind in 0u8..6) {
-        let inbox = Inbox::default();
-        let (mut bench, mut other) = (Bench::new(true), Bench::new(true));
-        for bench in [&mut bench, &mut other] {
-            bench.kernel.fib.insert(small_key(left_behind, 1), vec![kernel_dev(OURS, 3)]);
-        }
-        let take = |bench: &mut Bench| {
-            let news = inbox.take();
-            match (news.complete, news.sweep) {
-                (Some(complete), _) => bench.engine.set_desired(complete),
-                (None, Some(sweep)) => bench.engine.update(news.changes, sweep),
-                (None, None) => {}
-            }
-            bench.engine.set_generation(news.generation);
-        };
-        let mut result = DesiredFib::default();
-        for call in calls {
-            match call {
-                Call::Publish(wish, sweep) => {
-                    let routes = wish.into_iter().map(|(d, m, to)| (small_key(d, m), small_route(to))).collect();
-                    result = DesiredFib { routes, sweep };
-                    inbox.publish(result.clone());
-                }
-                Call::Update(changes, sweep) => {
-                    let changes = changes.into_iter().map(|(d, m, to)| (small_key(d, m), to.map(small_route)));
-                    let changes: Vec<_> = changes.collect();
-                    for (key, route) in changes.clone() {
-                        match route {
-                            Some(route) => drop(result.routes.insert(key, route)),
-                            None => drop(result.routes.remove(&key)),
-                        }
-                    }
-                    result.sweep = sweep;
-                    inbox.update(changes, sweep);
-                }
-                Call::Take => take(&mut bench),
-                Call::Rest => bench.rest(),
-            }
-        }
-        take(&mut bench);
-        bench.rest();
-        other.engine.set_desired(result.clone());
-        other.rest();
-        for key in result.routes.keys() {
-            prop_assert!(bench.engine.wants(key));
-        }
-        // What was wanted in between is gone; what was left behind stays, or goes, in both.
-        let touched = |bench: &Bench| bench.writes.iter().any(|op| op.key == small_key(left_behind, 1));
-        if touched(&bench) == touched(&other) {
-            prop_assert_eq!(&bench.kernel.fib, &other.kernel.fib);
-        }
-        prop_assert_eq!(bench.engine.status().installed, result.routes.len());
-        prop_assert_eq!(bench.engine.status().failed, vec![]);
-    }
-}

@@ -7,6 +7,7 @@
 
 mod guard;
 pub mod nat;
+mod nfnetlink;
 mod nftables;
 pub mod ruleset;
 pub mod sysctl;

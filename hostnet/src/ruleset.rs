@@ -26,7 +26,7 @@ pub(crate) fn ruleset(wanted: &Wanted) -> Ruleset {
 }
 
 /// Makes the table what is wanted, in the network namespace of the calling thread. What is there already stays, with its
-/// counters; what differs is replaced at one moment: addresses in sets alone, all else with the whole table.
+/// counters; what differs is replaced at one moment: addresses in sets alone, rules with all others of their chain.
 ///
 /// # Errors
 /// [`TableError`], among others where the kernel lacks nftables or one of its expressions. Where it is NAT that is missing, the

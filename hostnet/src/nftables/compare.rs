@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use netlink_packet_core::{NLA_TYPE_MASK, Nla};
 use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, ExpressionAttribute, Expressions, Hook, ListAttribute, RuleAttribute,
-    RuleMessage, SetMessage, TableAttribute, TableFlags, TableMessage,
+    RuleMessage, SetAttribute, SetMessage, TableAttribute, TableFlags, TableMessage,
 };
 
 use super::elements::{Update, set_attributes};
 use super::expressions::{COUNTER, counted, expressions};
 use super::messages::{base_attributes, comment_data};
-use super::model::{Chain, Rule, Ruleset, Set, TABLE};
+use super::model::{Chain, Part, Rule, Ruleset, Set, TABLE};
 use super::ranges::Ranges;
 
 /// What the kernel has.
@@ -23,9 +23,9 @@ use super::ranges::Ranges;
 pub(super) struct Present {
     /// The table.
     pub(super) table: Option<TableMessage>,
-    /// Those of the wanted sets that are there, with what is in them.
-    pub(super) sets: Vec<(SetMessage, Ranges)>,
-    /// Those of the wanted chains that are there.
+    /// All sets of the table, the wanted ones with what is in them.
+    pub(super) sets: Vec<(SetMessage, Option<Ranges>)>,
+    /// All chains of the table.
     pub(super) chains: Vec<ChainMessage>,
     /// All rules of the table.
     pub(super) rules: Vec<RuleMessage>,
@@ -33,47 +33,112 @@ pub(super) struct Present {
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Difference {
+pub(super) enum Difference<'w> {
     /// Nothing.
     None,
-    /// These sets hold other addresses than they should; all else is as wanted.
-    Elements(Vec<Update>),
-    /// Anything else: the table is to be made anew.
-    Structure,
+    /// These parts of the table differ.
+    Parts(Parts<'w>),
+    /// The table as such: it is to be made anew.
+    Table,
+}
+
+/// Parts of the table that are not as wanted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts<'w> {
+    /// Chains whose rules are to go.
+    pub(super) empty: Vec<String>,
+    /// Chains that are to go.
+    pub(super) delete_chains: Vec<String>,
+    /// Sets that are to go.
+    pub(super) delete_sets: Vec<String>,
+    /// Sets that are to be made.
+    pub(super) new_sets: Vec<&'w Set>,
+    /// Sets that hold other addresses than they should.
+    pub(super) updates: Vec<Update>,
+    /// Chains that are to be made, without their rules.
+    pub(super) new_chains: Vec<&'w Chain>,
+    /// Chains that are to get their rules.
+    pub(super) fill: Vec<&'w Chain>,
+}
+
+impl Parts<'_> {
+    /// Whether nothing but addresses in sets differs.
+    pub(super) fn are_elements_only(&self) -> bool {
+        let rest = [self.empty.len(), self.delete_chains.len(), self.delete_sets.len()];
+        rest == [0; 3] && self.new_sets.is_empty() && self.new_chains.is_empty() && self.fill.is_empty()
+    }
 }
 
 /// What has to be done so that the table is as wanted, and has nothing else.
-pub(super) fn compare(present: &Present, wanted: &Ruleset) -> Difference {
-    let table = present
-        .table
-        .as_ref()
-        .is_some_and(|table| is_table(table, wanted));
-    let chains = wanted.chains.iter().all(|chain| {
-        let mut present = present.chains.iter();
-        present.any(|message| is_chain(message, chain))
-    });
-    let rules = wanted.chains.iter().all(|chain| {
-        let rules: Vec<_> = rules_of(present, chain.name).collect();
-        rules.len() == chain.rules.len()
-            && rules
-                .iter()
-                .zip(&chain.rules)
-                .all(|(is, wanted)| is_rule(is, wanted))
-    });
-    let updates = wanted.sets.iter().map(|set| {
-        let (_, is) = present.sets.iter().find(|(is, _)| is_set(is, set))?;
-        Some(Update::new(set, is))
-    });
-    match updates.collect::<Option<Vec<_>>>() {
-        Some(mut updates) if table && chains && rules => {
-            updates.retain(|update| !update.is_empty());
-            match updates.is_empty() {
-                true => Difference::None,
-                false => Difference::Elements(updates),
-            }
-        }
-        _ => Difference::Structure,
+pub(super) fn compare<'w>(present: &Present, wanted: &'w Ruleset) -> Difference<'w> {
+    let sound = |table| is_table(table, wanted, present);
+    if !present.table.as_ref().is_some_and(sound) {
+        return Difference::Table;
     }
+    let mut parts = Parts::default();
+    match compare_sets(present, wanted, &mut parts).and_then(|()| compare_chains(present, wanted, &mut parts))
+    {
+        Some(()) if parts == Parts::default() => Difference::None,
+        Some(()) => Difference::Parts(parts),
+        None => Difference::Table,
+    }
+}
+
+/// None where a set has the name of one that is wanted, but is of another kind.
+fn compare_sets<'w>(present: &Present, wanted: &'w Ruleset, parts: &mut Parts<'w>) -> Option<()> {
+    let mut missing: Vec<_> = wanted.sets.iter().collect();
+    for (is, ranges) in &present.sets {
+        let name = set_name(is)?;
+        let Some(at) = missing.iter().position(|set| set.name == name) else {
+            parts.delete_sets.push(name.to_owned());
+            continue;
+        };
+        let set = missing.remove(at);
+        let ranges = ranges.as_ref().filter(|_| is_set(is, set))?;
+        parts.updates.push(Update::new(set, ranges));
+    }
+    parts.updates.retain(|update| !update.is_empty());
+    parts.new_sets = missing;
+    Some(())
+}
+
+/// None where a chain has the name of one that is wanted, but another place.
+fn compare_chains<'w>(present: &Present, wanted: &'w Ruleset, parts: &mut Parts<'w>) -> Option<()> {
+    let mut missing: Vec<_> = wanted.chains.iter().collect();
+    for is in &present.chains {
+        let name = chain_name(is)?;
+        let rules: Vec<_> = rules_of(present, name).collect();
+        let Some(at) = missing.iter().position(|chain| chain.name == name) else {
+            parts.delete_chains.push(name.to_owned());
+            parts.empty.extend((!rules.is_empty()).then(|| name.to_owned()));
+            continue;
+        };
+        let chain = missing.remove(at);
+        is_chain(is, chain).then_some(())?;
+        let mut pairs = rules.iter().zip(&chain.rules);
+        if rules.len() != chain.rules.len() || !pairs.all(|(is, wanted)| is_rule(is, wanted)) {
+            parts.fill.push(chain);
+            parts.empty.extend((!rules.is_empty()).then(|| name.to_owned()));
+        }
+    }
+    parts.fill.extend(&missing);
+    parts.new_chains = missing;
+    Some(())
+}
+
+/// The name of a set.
+pub(super) fn set_name(set: &SetMessage) -> Option<&str> {
+    set.attributes.iter().find_map(|attribute| match attribute {
+        SetAttribute::Name(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+fn chain_name(chain: &ChainMessage) -> Option<&str> {
+    chain.attributes.iter().find_map(|attribute| match attribute {
+        ChainAttribute::Name(name) => Some(name.as_str()),
+        _ => None,
+    })
 }
 
 fn is_set(set: &SetMessage, wanted: &Set) -> bool {
@@ -81,9 +146,9 @@ fn is_set(set: &SetMessage, wanted: &Set) -> bool {
     wanted.iter().all(|attribute| set.attributes.contains(attribute))
 }
 
-/// In force, with our mark, and with no more in it than chains and sets: maps and the like are counted with them.
-fn is_table(table: &TableMessage, wanted: &Ruleset) -> bool {
-    let objects = u32::try_from(wanted.chains.len() + wanted.sets.len()).unwrap_or(u32::MAX);
+/// In force, with our mark, and with no more in it than chains and sets: counters, flow tables and the like are counted with them.
+fn is_table(table: &TableMessage, wanted: &Ruleset, present: &Present) -> bool {
+    let objects = u32::try_from(present.chains.len() + present.sets.len()).unwrap_or(u32::MAX);
     let has = |wanted: TableAttribute| table.attributes.contains(&wanted);
     has(TableAttribute::Flags(TableFlags::empty()))
         && has(TableAttribute::Use(objects))
@@ -222,7 +287,7 @@ pub(super) fn counters(present: &Present, wanted: &Ruleset) -> Vec<Counter> {
             let counter = is.and_then(|is| expressions_of(is).find_map(counted));
             counters.extend(counter.map(|(packets, bytes)| Counter {
                 rule: rule.name,
-                drops: rule.parts.contains(&super::model::Part::Drop),
+                drops: rule.parts.contains(&Part::Drop),
                 packets,
                 bytes,
             }));

@@ -12,6 +12,7 @@ use super::error::Step;
 use super::messages::{Change, NLM_F_CREATE};
 use super::model::{Set, TABLE};
 use super::ranges::{Element, Family, Ranges};
+use crate::nfnetlink::{attribute, attributes};
 
 /// How many elements go into one message: an attribute is at most 64 KiB long.
 const PER_MESSAGE: usize = 500;
@@ -40,7 +41,7 @@ impl Update {
         self.remove.is_empty() && self.add.is_empty()
     }
 
-    /// The messages.
+    /// The messages that change it.
     pub(super) fn changes(&self) -> Vec<Change> {
         let remove = lists(self.set, self.family, &self.remove).map(|list| Change {
             step: Step::Set(self.set),
@@ -97,13 +98,23 @@ fn user_data(comment: &str) -> Vec<u8> {
     data
 }
 
-/// Asks for one set.
-pub(super) fn get_set(name: &str) -> NfTablesMessage {
+/// Asks for all sets of the table.
+pub(super) fn get_sets() -> NfTablesMessage {
+    let attributes = vec![SetAttribute::Table(TABLE.to_owned())];
+    NfTablesMessage::GetSet(SetMessage { attributes })
+}
+
+/// Removes a set that no rule looks into.
+pub(super) fn delete_set(name: &str) -> Change {
     let attributes = vec![
         SetAttribute::Table(TABLE.to_owned()),
         SetAttribute::Name(name.to_owned()),
     ];
-    NfTablesMessage::GetSet(SetMessage { attributes })
+    Change {
+        step: Step::Batch,
+        flags: 0,
+        message: NfTablesMessage::DeleteSet(SetMessage { attributes }),
+    }
 }
 
 /// Asks for all that is in one set.
@@ -115,39 +126,28 @@ pub(super) fn get_elements(name: &str) -> NfTablesMessage {
     NfTablesMessage::GetSetElement(SetElementMessage { attributes })
 }
 
-/// What the kernel says is in a set of this family.
-pub(super) fn ranges(family: Family, answers: &[NfTablesMessage]) -> Ranges {
-    let lists = answers.iter().filter_map(|answer| match answer {
-        NfTablesMessage::NewSetElement(list) => Some(&list.attributes),
-        _ => None,
-    });
-    let elements = lists.flatten().filter_map(|attribute| match attribute {
-        SetElementList::Elements(elements) => Some(elements),
-        _ => None,
-    });
-    let elements = elements.flatten().filter_map(|element| match element {
-        ListAttribute::Element(attributes) => read_element(family, attributes),
-        _ => None,
-    });
+/// What the kernel says is in a set of this family: the attributes of its answers.
+pub(super) fn ranges(family: Family, answers: &[Vec<u8>]) -> Ranges {
+    const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
+    let lists = answers
+        .iter()
+        .filter_map(|answer| attribute(answer, NFTA_SET_ELEM_LIST_ELEMENTS));
+    let elements = lists.flat_map(attributes);
+    let elements = elements.filter_map(|(_, element)| read_element(family, element));
     Ranges::from_elements(family, elements.collect())
 }
 
-fn read_element(family: Family, attributes: &[SetElementAttribute]) -> Option<Element> {
-    let mut element = Element { key: 0, begins: true };
-    let mut known = false;
-    for attribute in attributes {
-        match attribute {
-            SetElementAttribute::Key(DataAttribute::Value(bytes)) => {
-                element.key = family.number(bytes)?;
-                known = true;
-            }
-            SetElementAttribute::Flags(flags) => {
-                element.begins = !flags.contains(SetElementFlags::IntervalEnd);
-            }
-            _ => {}
-        }
-    }
-    known.then_some(element)
+fn read_element(family: Family, element: &[u8]) -> Option<Element> {
+    const NFTA_SET_ELEM_KEY: u16 = 1;
+    const NFTA_SET_ELEM_FLAGS: u16 = 3;
+    const NFTA_DATA_VALUE: u16 = 1;
+    let key = attribute(attribute(element, NFTA_SET_ELEM_KEY)?, NFTA_DATA_VALUE)?;
+    let flags = attribute(element, NFTA_SET_ELEM_FLAGS).and_then(|value| value.first_chunk().copied());
+    let flags = SetElementFlags::from_bits_retain(u32::from_be_bytes(flags.unwrap_or_default()));
+    Some(Element {
+        key: family.number(key)?,
+        begins: !flags.contains(SetElementFlags::IntervalEnd),
+    })
 }
 
 /// The elements of these ranges, in as many lists as are needed.

@@ -7,7 +7,8 @@ use netlink_packet_netfilter::nftables::{
     RuleAttribute, RuleMessage, TableAttribute, TableMessage,
 };
 
-use super::elements;
+use super::compare::Parts;
+use super::elements::{self, Update};
 use super::error::Step;
 use super::expressions::expressions;
 use super::model::{Base, Chain, Hook, Rule, Ruleset, TABLE};
@@ -38,21 +39,62 @@ pub(super) fn replace(wanted: &Ruleset) -> Vec<Change> {
     ];
     // Sets and chains before rules: a rule may jump to a chain further down.
     changes.extend(wanted.sets.iter().flat_map(elements::new_set));
-    for chain in &wanted.chains {
-        changes.push(Change {
-            step: Step::Chain(chain.name, chain.purpose),
-            flags: NLM_F_CREATE,
-            message: NfTablesMessage::NewChain(new_chain(chain)),
-        });
-    }
-    for chain in &wanted.chains {
-        changes.extend(chain.rules.iter().map(|rule| Change {
-            step: Step::Rule(rule.comment, chain.purpose),
-            flags: NLM_F_CREATE | NLM_F_APPEND,
-            message: NfTablesMessage::NewRule(new_rule(chain, rule)),
-        }));
-    }
+    changes.extend(wanted.chains.iter().map(make_chain));
+    changes.extend(wanted.chains.iter().flat_map(make_rules));
     changes
+}
+
+/// Makes those parts of the table what they are to be that are not: what others jump to and look into goes last and comes first.
+pub(super) fn repair(parts: &Parts<'_>) -> Vec<Change> {
+    let mut changes: Vec<_> = parts.empty.iter().map(|name| delete_rules(name)).collect();
+    changes.extend(parts.delete_chains.iter().map(|name| delete_chain(name)));
+    changes.extend(parts.delete_sets.iter().map(|name| elements::delete_set(name)));
+    changes.extend(parts.new_sets.iter().copied().flat_map(elements::new_set));
+    changes.extend(parts.updates.iter().flat_map(Update::changes));
+    changes.extend(parts.new_chains.iter().copied().map(make_chain));
+    changes.extend(parts.fill.iter().copied().flat_map(make_rules));
+    changes
+}
+
+fn make_chain(chain: &Chain) -> Change {
+    Change {
+        step: Step::Chain(chain.name, chain.purpose),
+        flags: NLM_F_CREATE,
+        message: NfTablesMessage::NewChain(new_chain(chain)),
+    }
+}
+
+fn make_rules(chain: &Chain) -> impl Iterator<Item = Change> + '_ {
+    chain.rules.iter().map(move |rule| Change {
+        step: Step::Rule(rule.comment, chain.purpose),
+        flags: NLM_F_CREATE | NLM_F_APPEND,
+        message: NfTablesMessage::NewRule(new_rule(chain, rule)),
+    })
+}
+
+fn delete_chain(name: &str) -> Change {
+    let attributes = vec![
+        ChainAttribute::Table(TABLE.to_owned()),
+        ChainAttribute::Name(name.to_owned()),
+    ];
+    Change {
+        step: Step::Batch,
+        flags: 0,
+        message: NfTablesMessage::DeleteChain(ChainMessage { attributes }),
+    }
+}
+
+/// Removes all rules of a chain.
+fn delete_rules(chain: &str) -> Change {
+    let attributes = vec![
+        RuleAttribute::Table(TABLE.to_owned()),
+        RuleAttribute::Chain(chain.to_owned()),
+    ];
+    Change {
+        step: Step::Batch,
+        flags: 0,
+        message: NfTablesMessage::DeleteRule(RuleMessage { attributes }),
+    }
 }
 
 /// Removes the table with all that it holds; an error where there is none.
@@ -69,13 +111,11 @@ pub(super) fn get_table() -> NfTablesMessage {
     NfTablesMessage::GetTable(named())
 }
 
-/// Asks for one chain of it.
-pub(super) fn get_chain(name: &str) -> NfTablesMessage {
-    let attributes = vec![
-        ChainAttribute::Table(TABLE.to_owned()),
-        ChainAttribute::Name(name.to_owned()),
-    ];
-    NfTablesMessage::GetChain(ChainMessage { attributes })
+/// Asks for all chains, those of other tables too: the kernel knows no narrower question.
+pub(super) fn get_chains() -> NfTablesMessage {
+    NfTablesMessage::GetChain(ChainMessage {
+        attributes: Vec::new(),
+    })
 }
 
 /// Asks for all rules of it.

@@ -2,8 +2,7 @@
 //!
 //! ```text
 //! a Ruleset of sets, chains, rules ──► compare (pure) ◄── what the kernel has
-//!                                     ├─ other addresses in a set ──► elements (pure) ─┐ one batch, true at one
-//!                                     └─ anything else ─────────────► messages (pure) ─┴─► moment ──► the kernel
+//!                                     └─ parts that differ ──► messages, elements (pure): one batch ──► the kernel, at one moment
 //! ```
 //!
 //! The table outlives the agent. Whatever others write into it is undone by the next [`ensure`], and [`watch`] says when that is
@@ -23,10 +22,9 @@ mod watch;
 use std::fmt;
 use std::io;
 
-use netlink_packet_netfilter::nftables::{NfTablesMessage, RuleMessage};
+use netlink_packet_netfilter::nftables::{ChainAttribute, NfTablesMessage, RuleMessage};
 
 use compare::{Difference, Present};
-use elements::Update;
 use netlink::Netlink;
 
 pub use compare::Counter;
@@ -43,7 +41,7 @@ pub enum Ensured {
     Kept,
     /// Sets got other addresses; rules and counters are as they were.
     Updated,
-    /// It was made, or made anew because it differed. Counters begin at zero.
+    /// Chains were made, or made anew because they differed. Their counters begin at zero.
     Made,
 }
 
@@ -62,16 +60,18 @@ pub(crate) fn ensure(wanted: &Ruleset) -> Result<Ensured, TableError> {
     let mut netlink = Netlink::open()?;
     match compare::compare(&read(&mut netlink, wanted)?, wanted) {
         Difference::None => return Ok(Ensured::Kept),
-        Difference::Elements(updates) => {
-            let changes = updates.iter().flat_map(Update::changes).collect();
+        Difference::Parts(parts) => {
             // What the kernel does not take in this form it takes as a whole.
-            if netlink.change(changes).is_ok() {
-                return Ok(Ensured::Updated);
+            if netlink.change(messages::repair(&parts)).is_ok() {
+                return Ok(match parts.are_elements_only() {
+                    true => Ensured::Updated,
+                    false => Ensured::Made,
+                });
             }
         }
-        Difference::Structure => {}
+        Difference::Table => {}
     }
-    netlink.change(messages::replace(wanted))?;
+    Netlink::open()?.change(messages::replace(wanted))?;
     Ok(Ensured::Made)
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn make_anew(wanted: &Ruleset) -> Result<(), TableError> {
 /// # Errors
 /// [`TableError`]. That the kernel has no nftables is none: then there is no table.
 pub fn remove() -> Result<bool, TableError> {
-    let removed = Netlink::open().and_then(|mut netlink| netlink.change(messages::remove()));
+    let removed = Netlink::open().and_then(|netlink| netlink.change(messages::remove()));
     match removed {
         Ok(()) => Ok(true),
         Err(TableError::Unsupported { .. }) => Ok(false),
@@ -110,22 +110,35 @@ fn read(netlink: &mut Netlink, wanted: &Ruleset) -> Result<Present, TableError> 
         return Ok(Present::default());
     };
     let mut sets = Vec::new();
-    for set in &wanted.sets {
-        if let Some(NfTablesMessage::NewSet(message)) = netlink.get(elements::get_set(set.name))? {
-            let answers = netlink.dump(&elements::get_elements(set.name))?;
-            sets.push((message, elements::ranges(set.family, &answers)));
-        }
+    for answer in netlink.dump(&elements::get_sets())? {
+        let NfTablesMessage::NewSet(set) = answer else {
+            continue;
+        };
+        let known = wanted
+            .sets
+            .iter()
+            .find(|wanted| compare::set_name(&set) == Some(wanted.name));
+        let ranges = match known {
+            Some(known) => {
+                let answers = netlink.dump_bytes(&elements::get_elements(known.name))?;
+                Some(elements::ranges(known.family, &answers))
+            }
+            None => None,
+        };
+        sets.push((set, ranges));
     }
-    let mut chains = Vec::new();
-    for chain in &wanted.chains {
-        if let Some(NfTablesMessage::NewChain(chain)) = netlink.get(messages::get_chain(chain.name))? {
-            chains.push(chain);
-        }
-    }
+    let ours = |answer| match answer {
+        NfTablesMessage::NewChain(chain) => chain
+            .attributes
+            .contains(&ChainAttribute::Table(TABLE.to_owned()))
+            .then_some(chain),
+        _ => None,
+    };
+    let chains = netlink.dump(&messages::get_chains())?;
     Ok(Present {
         table: Some(table),
         sets,
-        chains,
+        chains: chains.into_iter().filter_map(ours).collect(),
         rules: rules(netlink)?,
     })
 }

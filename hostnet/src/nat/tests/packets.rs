@@ -149,7 +149,7 @@ impl Connection {
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// Sets that change again and again: connections go on, and no packet slips out untranslated.
+/// Sets and rules that change again and again: connections go on, and no packet slips out untranslated.
 #[test]
 fn connections_outlive_changes() {
     let node = node();
@@ -177,9 +177,18 @@ fn connections_outlive_changes() {
         });
         let mut more = wanted();
         more.nat.exceptions.extend(nets(&["172.16.0.0/12"]));
-        for round in 0..40 {
-            let wants = if round % 2 == 0 { more.clone() } else { wanted() };
-            assert_eq!(set(&node.ns, &wants).expect("set"), Ensured::Updated);
+        // The same address by another rule.
+        let mut otherwise = wanted();
+        otherwise.nat.source_v4 = UPLINK[0].parse().ok();
+        otherwise.nat.source_v6 = UPLINK[1].parse().ok();
+        for _ in 0..20 {
+            for (wants, outcome) in [
+                (&more, Ensured::Updated),
+                (&otherwise, Ensured::Made),
+                (&wanted(), Ensured::Made),
+            ] {
+                assert_eq!(set(&node.ns, wants).expect("set"), outcome);
+            }
         }
         done.store(true, Ordering::Relaxed);
         asks.join().expect("asked")

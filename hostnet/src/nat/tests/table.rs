@@ -88,9 +88,14 @@ fn without_pools_there_is_no_chain() {
     assert_eq!(set(&ns, &none).expect("made"), Ensured::Made);
     assert!(!listed(&ns).contains("nat"));
     assert_eq!(set(&ns, &Wanted::default()).expect("kept"), Ensured::Kept);
+    let guard = || ns.sh("nft -a list chain inet roadbed prerouting; nft -a list chain inet roadbed pods");
+    let before = guard();
     assert_eq!(set(&ns, &wanted()).expect("made"), Ensured::Made);
+    assert!(listed(&ns).contains(CHAIN));
+    assert_eq!(guard(), before, "the guard's chains are not made anew");
     assert_eq!(set(&ns, &none).expect("made"), Ensured::Made);
     assert!(!listed(&ns).contains("nat"));
+    assert_eq!(guard(), before);
 }
 
 #[test]

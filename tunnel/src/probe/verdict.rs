@@ -39,6 +39,8 @@ pub struct Seen {
     pub lost_in_row: u32,
     /// From the last answered request to its answer.
     pub round_trip: Option<Duration>,
+    /// Why the last request could not be sent, if it could not.
+    pub error: Option<Arc<str>>,
     /// How long the verdict had been the same when it was written down.
     pub since: Duration,
 }
@@ -118,7 +120,8 @@ impl fmt::Display for ProbeVerdict {
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(way) = &self.way else {
-            return f.write_str("the node cannot be probed: a pod address or a route without tunnel is missing");
+            return f
+                .write_str("the node cannot be probed: a pod address or a route without tunnel is missing");
         };
         write!(
             f,
@@ -137,6 +140,9 @@ impl fmt::Display for Seen {
             write!(f, "the last {} lost; ", self.lost_in_row)?;
         } else {
             write!(f, "the last {} answered; ", self.answered_in_row)?;
+        }
+        if let Some(error) = &self.error {
+            write!(f, "the last could not be sent: {error}; ")?;
         }
         match self.round_trip {
             Some(trip) => write!(f, "last round trip {:.1} ms; ", trip.as_secs_f64() * 1e3)?,
@@ -166,6 +172,7 @@ mod tests {
             answered_in_row: 4,
             lost_in_row: 0,
             round_trip: Some(Duration::from_micros(340)),
+            error: None,
             since: Duration::from_secs(61),
         }
     }
@@ -181,11 +188,17 @@ mod tests {
             answered_in_row: 0,
             lost_in_row: 5,
             round_trip: None,
+            error: Some("Network is unreachable".into()),
             ..seen()
         };
         let text = ProbeVerdict::Silent(Silence::TooLarge, lost).to_string();
         assert!(text.contains("of the full size are lost"), "{text}");
-        assert!(text.contains("the last 5 lost; no answer ever"), "{text}");
+        assert!(
+            text.contains(
+                "the last 5 lost; the last could not be sent: Network is unreachable; no answer ever"
+            ),
+            "{text}"
+        );
         let text = ProbeVerdict::default().to_string();
         assert!(text.contains("cannot be probed"), "{text}");
     }
@@ -194,7 +207,10 @@ mod tests {
     fn counts_make_no_other_decision() {
         let other = Seen { sent: 13, ..seen() };
         assert!(ProbeVerdict::Carries(seen()).same_as(&ProbeVerdict::Carries(other.clone())));
-        assert_ne!(ProbeVerdict::Carries(seen()), ProbeVerdict::Carries(other.clone()));
+        assert_ne!(
+            ProbeVerdict::Carries(seen()),
+            ProbeVerdict::Carries(other.clone())
+        );
         assert!(!ProbeVerdict::Carries(seen()).same_as(&ProbeVerdict::Unknown(other.clone())));
         let silent = ProbeVerdict::Silent(Silence::Lost, seen());
         assert!(!silent.same_as(&ProbeVerdict::Silent(Silence::TooLarge, other)));

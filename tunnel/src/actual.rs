@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::family::Family;
 use crate::model::{Device, IpipDevice, VxlanDevice};
 use crate::ops::{Changes, Op, Place, Spec};
+use crate::outer::Outer;
 
 /// A picture of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -70,6 +71,8 @@ pub struct Vxlan {
     pub learning: bool,
     /// Outer UDP checksums as we set them: none, in either family.
     pub plain_checksums: bool,
+    /// The outer header.
+    pub outer: Outer,
     /// Attributes that we never set, by iproute2's name; they can only be undone by making the device again.
     pub strange: BTreeSet<&'static str>,
 }
@@ -79,6 +82,8 @@ pub struct Vxlan {
 pub struct Ipip {
     /// Our end.
     pub local: Option<Ipv4Addr>,
+    /// The outer header.
+    pub outer: Outer,
     /// Attributes that we never set.
     pub strange: BTreeSet<&'static str>,
 }
@@ -161,11 +166,13 @@ impl Own {
             Kind::Vxlan(vxlan) => {
                 vxlan.local = changes.local.or(vxlan.local);
                 vxlan.learning &= !changes.no_learning;
+                vxlan.outer = changes.outer.unwrap_or(vxlan.outer);
             }
             Kind::Ipip(ipip) => {
                 if let Some(IpAddr::V4(local)) = changes.local {
                     ipip.local = Some(local);
                 }
+                ipip.outer = changes.outer.unwrap_or(ipip.outer);
             }
             Kind::Other(_) => {}
         }
@@ -180,6 +187,7 @@ impl Vxlan {
             local: Some(config.local),
             learning: false,
             plain_checksums: true,
+            outer: Outer::vxlan(Family::from(config.local)),
             strange: BTreeSet::new(),
         }
     }
@@ -189,6 +197,7 @@ impl Ipip {
     fn made(config: &IpipDevice) -> Self {
         Self {
             local: Some(config.local),
+            outer: Outer::ipip(),
             strange: BTreeSet::new(),
         }
     }

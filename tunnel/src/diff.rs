@@ -1,17 +1,18 @@
 //! From desired and actual state to the operations between them: a pure function, [`plan`].
 //!
 //! What can be corrected in place is corrected in place; a device is made again only where an attribute that the kernel does
-//! not change differs (VNI, port, checksum flags, or one that we never set). Additions come before removals, forwarding
+//! not change differs (VNI, port, checksum flags, too few source ports, or one that we never set). Additions come before removals, forwarding
 //! entries before the neighbours that point at them, so that a changed remote is never without a path. Without
 //! `sweep` nothing is removed except what stands in the place of something wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::actual::{Actual, Entry, ForeignKind, Ipip, Kind, Neighbour, Own, Vxlan};
+use crate::actual::{Actual, Entry, ForeignKind, Kind, Neighbour, Own, Vxlan};
 use crate::family::Family;
 use crate::model::{DesiredTunnels, Device, IpipDevice, Remote, RemoteKey, VxlanDevice};
 use crate::ops::{Changes, Op, Place, Spec};
+use crate::outer::Outer;
 use crate::problem::{Problem, Shared};
 
 /// What is to be done, and what cannot be.
@@ -81,6 +82,7 @@ impl Plan {
             let changes = Changes {
                 mac: (own.mac != Some(config.mac)).then_some(config.mac),
                 local: (vxlan.local != Some(config.local)).then_some(config.local),
+                outer: differing(vxlan.outer, Outer::vxlan(family)),
                 no_learning: vxlan.learning,
                 ..common_changes(own, config.mtu)
             };
@@ -99,11 +101,15 @@ impl Plan {
         let present = actual.devices.get(&Device::Ipip);
         let local = IpAddr::V4(config.local);
         if let Some(own) = present
-            && let Kind::Ipip(Ipip { local: have, strange }) = &own.kind
-            && strange.is_empty()
+            && let Kind::Ipip(ipip) = &own.kind
+            && ipip.strange.is_empty()
         {
+            let outer = differing(ipip.outer, Outer::ipip());
+            let moved = ipip.local != Some(config.local);
             let changes = Changes {
-                local: (*have != Some(config.local)).then_some(local),
+                // The kernel takes a change of an IP tunnel as a whole, so the local end goes with the rest.
+                local: (moved || outer.is_some()).then_some(local),
+                outer,
                 ..common_changes(own, config.mtu)
             };
             self.change(Device::Ipip, changes);
@@ -242,6 +248,10 @@ impl Plan {
     }
 }
 
+fn differing(have: Outer, wanted: Outer) -> Option<Outer> {
+    (have != wanted).then_some(wanted)
+}
+
 fn common_changes(own: &Own, mtu: u32) -> Changes {
     Changes {
         mtu: (own.mtu != mtu).then_some(mtu),
@@ -283,6 +293,6 @@ fn vxlan_conflict(device: Device, config: &VxlanDevice, family: Family, actual: 
 }
 
 #[cfg(test)]
-mod arbitrary;
+pub(crate) mod arbitrary;
 #[cfg(test)]
 mod tests;

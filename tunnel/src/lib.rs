@@ -23,11 +23,13 @@ pub mod encap;
 mod error;
 mod events;
 mod family;
+mod linger;
 pub mod mac;
 pub mod model;
 pub mod mtu;
 mod netlink;
 mod ops;
+mod outer;
 mod owner;
 pub mod probe;
 mod problem;
@@ -43,6 +45,6 @@ pub use mac::{vtep_gateway, vtep_mac};
 pub use model::{
     DEFAULT_PORT, DEFAULT_VNI, DesiredTunnels, Device, IpipDevice, Remote, RemoteKey, VxlanDevice,
 };
-pub use mtu::{MtuError, Overhead, device_mtu};
+pub use mtu::{MtuError, Overhead, Path, Reach, RouteSizes, device_mtu, pod_mtu};
 pub use owner::{Handle, Settings, start};
 pub use status::{DeviceStatus, StatusError, TunnelStatus};

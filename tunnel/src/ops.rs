@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::model::{Device, IpipDevice, VxlanDevice};
+use crate::outer::Outer;
 
 /// One change of the kernel's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub struct Changes {
     pub mac: Option<[u8; 6]>,
     /// New local end.
     pub local: Option<IpAddr>,
+    /// New outer header.
+    pub outer: Option<Outer>,
     /// Stop learning.
     pub no_learning: bool,
     /// Stop making an IPv6 link-local address.

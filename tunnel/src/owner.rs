@@ -1,8 +1,8 @@
 //! The one task that owns the tunnel devices of a network namespace, and the handle to it.
 //!
 //! The latest desired state wins: a `watch` channel holds it, so nothing queues. The task wakes on a new desired state, on
-//! a kernel notice that concerns us, at the audit, and after an error when it is time to try again; each time it
-//! reads, plans and applies, and publishes a [`TunnelStatus`]. With `repair` off it reads only at its start and after errors, and
+//! a kernel notice that concerns us, at the audit, when the time of something that is kept is over, and after an error when it
+//! is time to try again; each time it reads, plans and applies, and publishes a [`TunnelStatus`]. With `repair` off it reads only at its start and after errors, and
 //! believes its own operations from then on: what others do stays done. It ends when the last [`Handle`] is
 //! dropped, and leaves everything in place.
 
@@ -17,6 +17,7 @@ use crate::apply::apply;
 use crate::diff::plan;
 use crate::error::Error;
 use crate::events::Events;
+use crate::linger::Linger;
 use crate::model::{DesiredTunnels, Device};
 use crate::netlink::Netlink;
 use crate::ops::Op;
@@ -36,6 +37,9 @@ pub struct Settings {
     pub repair: bool,
     /// How often everything is read again without a notice, in case one was lost.
     pub audit: Duration,
+    /// How long a device, forwarding entry or neighbour that is no longer wanted stays: other nodes may still send to it, and
+    /// routes may still lead into it. The first sweep of a run waits as long.
+    pub linger: Duration,
 }
 
 impl Default for Settings {
@@ -43,6 +47,7 @@ impl Default for Settings {
         Self {
             repair: true,
             audit: Duration::from_secs(60),
+            linger: Duration::from_secs(5),
         }
     }
 }
@@ -126,6 +131,9 @@ pub fn start(settings: Settings) -> Result<Handle, Error> {
         status: status_sender,
         indexes: Indexes::default(),
         belief: None,
+        linger: Linger::new(settings.linger),
+        taken: 0,
+        start: Instant::now(),
         failures: 0,
         last: Instant::now(),
     };
@@ -155,6 +163,11 @@ struct Owner {
     indexes: Indexes,
     /// What the kernel held after our last operation.
     belief: Option<Actual>,
+    /// What is kept though it is no longer wanted.
+    linger: Linger,
+    /// The newest generation that `linger` knows.
+    taken: u64,
+    start: Instant,
     /// Tries in a row that ended with an error.
     failures: u32,
     last: Instant,
@@ -199,7 +212,9 @@ impl Owner {
     /// How long to wait when nothing happens.
     fn pause(&self) -> Duration {
         if self.failures == 0 {
-            return self.settings.audit;
+            let since = self.last.duration_since(self.start);
+            let over = self.linger.next(since).map(|over| over.saturating_sub(since));
+            return over.map_or(self.settings.audit, |over| over.min(self.settings.audit));
         }
         let retry = FIRST_RETRY.saturating_mul(1 << self.failures.min(10).saturating_sub(1));
         retry.min(LAST_RETRY).min(self.settings.audit)
@@ -223,11 +238,20 @@ impl Owner {
         if generation == 0 {
             return;
         }
+        let now = self.start.elapsed();
+        let sweeps = self.linger.effective(self.last.duration_since(self.start)).sweep;
+        if self.taken != generation {
+            self.taken = generation;
+            self.linger.take(desired.clone(), now);
+        }
+        let mut planned = self.linger.expire(now);
+        let effective = self.linger.effective(now);
+        planned |= effective.sweep && !sweeps;
         let mut errors = Vec::new();
         let mut applied = 0;
         match self.current().await {
             Ok(mut actual) => {
-                applied = self.bring(&mut actual, &desired, &mut errors).await;
+                applied = self.bring(&mut actual, &effective, &mut errors).await;
                 self.belief = Some(actual);
             }
             Err(error) => errors.push(error.to_string()),
@@ -237,7 +261,9 @@ impl Owner {
         } else {
             self.failures.saturating_add(1)
         };
-        self.publish(generation, &desired, errors, applied);
+        // What was kept and goes now was not changed by others.
+        let repairs = if planned { 0 } else { applied };
+        self.publish(generation, &desired, errors, repairs);
     }
 
     /// The state to plan against.
@@ -289,7 +315,7 @@ impl Owner {
         applied
     }
 
-    fn publish(&self, generation: u64, desired: &DesiredTunnels, errors: Vec<String>, applied: u64) {
+    fn publish(&self, generation: u64, desired: &DesiredTunnels, errors: Vec<String>, repairs: u64) {
         let before = self.status.borrow().clone();
         let mut status = report(&before, desired, self.belief.as_ref(), errors, SystemTime::now());
         status.tried = generation;
@@ -297,10 +323,10 @@ impl Owner {
             status.in_sync_with = generation;
         }
         // Operations for a state that was reached before undo what somebody else did.
-        if before.in_sync_with == generation && applied > 0 {
-            status.repaired += applied;
+        if before.in_sync_with == generation && repairs > 0 {
+            status.repaired += repairs;
             tracing::warn!(
-                operations = applied,
+                operations = repairs,
                 "tunnel state was changed by others and is repaired"
             );
         }

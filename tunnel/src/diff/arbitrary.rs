@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use crate::actual::{Actual, Entry, Foreign, ForeignKind, Ipip, Kind, Neighbour, Own, Vxlan};
 use crate::family::Family;
 use crate::model::{DesiredTunnels, Device, IpipDevice, Remote, RemoteKey, VxlanDevice};
+use crate::outer::{DontFragment, Outer};
 
 fn an_ip() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
@@ -82,9 +83,28 @@ fn strange() -> impl Strategy<Value = BTreeSet<&'static str>> {
     prop_oneof![4 => Just(BTreeSet::new()), 1 => Just(BTreeSet::from(["remote"]))]
 }
 
+fn an_outer() -> impl Strategy<Value = Outer> {
+    let df = prop_oneof![
+        Just(DontFragment::Unset),
+        Just(DontFragment::Set),
+        Just(DontFragment::Inherit)
+    ];
+    (0u8..2, 0u8..2, df).prop_map(|(ttl, tos, df)| Outer {
+        ttl: 64 * ttl,
+        tos,
+        df,
+    })
+}
+
 fn a_kind() -> impl Strategy<Value = Kind> {
-    let vxlan = (a_vxlan(), any::<bool>(), prop::bool::weighted(0.8), strange()).prop_map(
-        |(config, learning, plain_checksums, strange)| {
+    let vxlan = (
+        a_vxlan(),
+        any::<bool>(),
+        prop::bool::weighted(0.8),
+        strange(),
+        an_outer(),
+    )
+        .prop_map(|(config, learning, plain_checksums, strange, outer)| {
             let local = Some(config.local);
             Kind::Vxlan(Vxlan {
                 vni: config.vni,
@@ -92,12 +112,17 @@ fn a_kind() -> impl Strategy<Value = Kind> {
                 local,
                 learning,
                 plain_checksums,
+                outer,
                 strange,
             })
-        },
-    );
-    let ipip = (proptest::option::of(a_v4()), strange())
-        .prop_map(|(local, strange)| Kind::Ipip(Ipip { local, strange }));
+        });
+    let ipip = (proptest::option::of(a_v4()), strange(), an_outer()).prop_map(|(local, strange, outer)| {
+        Kind::Ipip(Ipip {
+            local,
+            outer,
+            strange,
+        })
+    });
     prop_oneof![6 => vxlan, 2 => ipip, 1 => Just(Kind::Other("bridge".into()))]
 }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::arbitrary::{a_desired, an_actual};
 use super::*;
 use crate::actual::Foreign;
+use crate::outer::DontFragment;
 
 fn config() -> VxlanDevice {
     VxlanDevice {
@@ -363,4 +364,51 @@ proptest! {
         }
         prop_assert!(reached.loopback.iter().all(|(net, ours)| !ours || desired.loopback.contains(net)));
     }
+}
+
+/// A device as an earlier version made it: the kernel's defaults in the outer header.
+#[test]
+fn the_outer_header_is_corrected_in_place() {
+    let wanted = DesiredTunnels {
+        ipip: Some(IpipDevice {
+            local: "192.0.2.11".parse().unwrap(),
+            mtu: 1480,
+            address: None,
+        }),
+        ..desired(&[])
+    };
+    let mut actual = reach(&wanted, Actual::default());
+    let old = Outer {
+        ttl: 7,
+        tos: 0,
+        df: DontFragment::Unset,
+    };
+    for own in actual.devices.values_mut() {
+        match &mut own.kind {
+            Kind::Vxlan(vxlan) => vxlan.outer = old,
+            Kind::Ipip(ipip) => ipip.outer = old,
+            Kind::Other(_) => {}
+        }
+    }
+    let ops = plan(&wanted, &actual).ops;
+    let expected = [
+        Op::Change(
+            Device::Vxlan,
+            Changes {
+                outer: Some(Outer::vxlan(Family::Ipv4)),
+                ..Changes::default()
+            },
+        ),
+        // An IP tunnel takes a change as a whole: without its local end the kernel would take that away.
+        Op::Change(
+            Device::Ipip,
+            Changes {
+                outer: Some(Outer::ipip()),
+                local: Some("192.0.2.11".parse().unwrap()),
+                ..Changes::default()
+            },
+        ),
+    ];
+    assert_eq!(ops, expected);
+    assert_eq!(plan(&wanted, &reach(&wanted, actual)).ops, []);
 }

@@ -6,6 +6,8 @@
 
 mod conflicts;
 mod devices;
+mod linger;
+mod outer;
 mod repair;
 mod support;
 mod traffic;

@@ -145,6 +145,7 @@ fn with_repair_off_what_others_do_stays_done() {
         let handle = tunnel::start(Settings {
             repair: false,
             audit: Duration::from_millis(20),
+            linger: Duration::ZERO,
         })
         .unwrap();
         bring(&handle, &desired()).await;

@@ -159,6 +159,7 @@ pub fn start() -> Handle {
     tunnel::start(Settings {
         repair: true,
         audit: Duration::from_secs(3600),
+        linger: Duration::ZERO,
     })
     .unwrap()
 }

@@ -4,15 +4,17 @@ use tunnel::{DesiredTunnels, Family, Handle, VxlanDevice, vtep_mac};
 
 use crate::support::*;
 
-struct Node {
+/// One node on the wire.
+pub struct Node {
     name: &'static str,
-    namespace: Namespace,
+    /// Where it lives.
+    pub namespace: Namespace,
     address: &'static str,
     pod: &'static str,
 }
 
 /// Two namespaces on one wire.
-fn wire(underlay: [&'static str; 2], pods: [&'static str; 2], prefix: u8) -> [Node; 2] {
+pub fn wire(underlay: [&'static str; 2], pods: [&'static str; 2], prefix: u8) -> [Node; 2] {
     let first = Namespace::current();
     let second = Namespace::enter_new();
     first.enter();
@@ -45,7 +47,7 @@ fn wire(underlay: [&'static str; 2], pods: [&'static str; 2], prefix: u8) -> [No
 }
 
 /// Starts the owner of `node`, with a remote and a route to `other`.
-async fn join(node: &Node, other: &Node, family: Family) -> Handle {
+pub async fn join(node: &Node, other: &Node, family: Family) -> Handle {
     node.namespace.enter();
     let bits = if family == Family::Ipv4 { 32 } else { 128 };
     let device = VxlanDevice {

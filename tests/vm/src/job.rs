@@ -44,7 +44,7 @@ impl Job {
         self
     }
 
-    /// A variable of its environment, which otherwise holds `PATH`, `HOME`, `TERM` and `RUST_BACKTRACE` only.
+    /// A variable of its environment, which otherwise holds `PATH`, `HOME` and `TERM` only.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Job {
         self.env.push((name.into(), value.into()));

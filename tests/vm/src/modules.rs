@@ -53,16 +53,11 @@ impl Index {
 
     /// The files to load for these modules, what others rest on first, none twice.
     pub fn files<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<PathBuf>, Error> {
-        let mut order: Vec<&str> = Vec::new();
+        let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
         for name in names {
             let name = normal(name.as_ref());
-            if let Some((file, needs)) = self.modules.get(&name) {
-                // depmod(8) lists the nearest dependency first: the last of the line is loaded first.
-                for file in needs.iter().rev().chain([file]) {
-                    if !order.contains(&file.as_str()) {
-                        order.push(file);
-                    }
-                }
+            if self.modules.contains_key(&name) {
+                self.add(&name, &mut order, &mut seen);
             } else if !self.builtin.contains(&name) {
                 return Err(Error::NoModule {
                     name,
@@ -71,6 +66,21 @@ impl Index {
             }
         }
         Ok(order.into_iter().map(|file| self.dir.join(file)).collect())
+    }
+
+    /// What a module rests on, then the module. Some depmods list all of it, some only the next step.
+    fn add<'a>(&'a self, name: &str, order: &mut Vec<&'a str>, seen: &mut BTreeSet<String>) {
+        let Some((file, needs)) = self.modules.get(name) else {
+            return;
+        };
+        if !seen.insert(name.to_owned()) {
+            return;
+        }
+        // The nearest dependency is listed first: the last of the line is loaded first.
+        for need in needs.iter().rev() {
+            self.add(&name_of(need), order, seen);
+        }
+        order.push(file);
     }
 
     /// The modules that serve a name by which the kernel asks, as in `rtnl-link-ipip`; a module's own name too.

@@ -29,12 +29,7 @@ pub fn run(order: &Order) -> Result<Status, Error> {
     let child = Command::new(&order.program)
         .args(&order.args)
         .env_clear()
-        .envs([
-            ("PATH", PATH),
-            ("HOME", "/root"),
-            ("TERM", "dumb"),
-            ("RUST_BACKTRACE", "1"),
-        ])
+        .envs([("PATH", PATH), ("HOME", "/root"), ("TERM", "dumb")])
         .envs(variables)
         .current_dir(&order.folder)
         .stdin(Stdio::null())

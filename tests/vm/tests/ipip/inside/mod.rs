@@ -1,0 +1,4 @@
+//! What runs on a kernel with IPIP.
+
+mod devices;
+mod traffic;

@@ -15,6 +15,9 @@ const ETCD: &str = "etcd --name e --data-dir /var/lib/etcd-bench --logger zap --
     --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
     --initial-cluster e=http://127.0.0.1:2380 --unsafe-no-fsync";
 
+/// The nodes' addresses where they have several uplinks, but for the number.
+const LOOPBACK: &str = "192.0.2.1";
+
 /// The resources of a mesh of two nodes on one wire, with this mode of VXLAN.
 pub fn mesh(vxlan: &str) -> String {
     let mut text = format!(
@@ -128,7 +131,7 @@ pub fn racks(args: &Args, switches: u8, make: Make) -> anyhow::Result<Place> {
     for n in 1..=2 {
         let mut exec = vec![
             "ip link set lo up".to_owned(),
-            format!("ip addr add 192.0.2.1{n}/32 dev lo"),
+            format!("ip addr add {LOOPBACK}{n}/32 dev lo"),
             // Streams of the same pods spread over the uplinks.
             "sysctl -qw net.ipv4.fib_multipath_hash_policy=1".to_owned(),
         ];
@@ -186,9 +189,15 @@ fn uplinked(switches: u8) -> String {
          spec: { cidr: 10.244.0.0/16 }\n"
         .to_owned();
     for n in 1..=2 {
+        // With one uplink, its address is the node's, as on most machines.
+        let address = if switches == 1 {
+            format!("198.18.1{n}.2/24")
+        } else {
+            format!("{LOOPBACK}{n}/32")
+        };
         text += &format!(
             "---\napiVersion: roadbed.dev/v1\nkind: Node\nmetadata: {{ name: n{n} }}\n\
-             spec: {{ bgp: {{ ipv4Address: 192.0.2.1{n}/32, asNumber: 6460{n} }}, podCIDRs: [10.244.{n}.0/24] }}\n"
+             spec: {{ bgp: {{ ipv4Address: {address}, asNumber: 6460{n} }}, podCIDRs: [10.244.{n}.0/24] }}\n"
         );
         for s in 1..=switches {
             text += &format!(

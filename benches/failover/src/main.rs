@@ -43,6 +43,9 @@ pub struct Args {
     /// How many seconds the datastore stays away; default: 60, with `--quick` 10.
     #[arg(long)]
     pub away: Option<u64>,
+    /// How many prefixes are moved off a dead next hop.
+    #[arg(long, default_value_t = 100_000)]
+    pub prefixes: u32,
     /// Once more with the datastore away for ten minutes.
     #[arg(long)]
     pub ten_minutes: bool,

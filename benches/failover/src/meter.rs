@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lab::traffic::{Report, Traffic};
 
-use crate::outcome::{Run, Way};
+use crate::outcome::{Known, Run, Way};
 use crate::place::{Place, SOON};
 
 /// Packets a second in each direction.
@@ -92,14 +92,17 @@ fn stream(place: &Place, from: &str, to: &str) -> anyhow::Result<Traffic> {
 pub struct Done {
     /// When the fabric was touched.
     pub cut: Instant,
-    /// How long after that the fault was known to who has to act, where that can be told.
-    pub detected: Option<Duration>,
+    /// Since when the fault was known to who has to act for each direction.
+    pub known: [Known; 2],
 }
 
 impl Done {
     /// Began then; nothing is to be detected.
     pub fn at(cut: Instant) -> Done {
-        Done { cut, detected: None }
+        Done {
+            cut,
+            known: [Known::Nothing; 2],
+        }
     }
 }
 
@@ -118,7 +121,7 @@ pub fn measure(
         let (run, kept) = both.stop(done.cut);
         restore(place)?;
         let run = Run {
-            detected: done.detected,
+            known: done.known,
             slow: !kept,
             ..run
         };

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 
 use crate::Args;
 use crate::meter::RATE;
-use crate::outcome::{Goal, Row, Spread, Way};
+use crate::outcome::{Goal, Known, Row, Spread, Way};
 
 /// Where this benchmark's section of the page begins and ends.
 const BEGIN: &str = "<!-- begin: bench-failover -->";
@@ -20,8 +20,8 @@ pub struct Report {
     quick: bool,
 }
 
-const HEAD: &str = "| what | runs | lost there | lost back | recovered there (ms) | recovered back (ms) | known after (ms) | goal |\n\
-                    |---|---|---|---|---|---|---|---|\n";
+const HEAD: &str = "| what | runs | lost there | lost back | recovered there (ms) | recovered back (ms) | known there (ms) | known back (ms) | goal |\n\
+                    |---|---|---|---|---|---|---|---|---|\n";
 
 impl Report {
     /// With a word about how is measured.
@@ -36,7 +36,7 @@ impl Report {
         let text = format!(
             "## Failover\n\n`make bench-failover`: {RATE} numbered packets a second each way between two pods, {} runs, median / worst. \
              Lost is by sequence number. Recovered is from the touch of the fabric to the sending of the first packet after the last \
-             loss; known after is how long the fault was not known to the node. Agent settings: {settings}. \
+             loss; known is since when the node that has to act knew of the fault (0: the kernel told it at once). Agent settings: {settings}. \
              Machine: {cores} cores, kernel {}.\n",
             args.runs(),
             kernel.trim()
@@ -130,7 +130,7 @@ fn line(row: &Row) -> String {
         String::new()
     };
     format!(
-        "| {}{} | {}{slow} | {} | {} | {} | {} | {} | {goal} |\n",
+        "| {}{} | {}{slow} | {} | {} | {} | {} | {} | {} | {goal} |\n",
         row.what,
         oddities(row),
         row.runs.len(),
@@ -138,8 +138,28 @@ fn line(row: &Row) -> String {
         count(row.spread(|r| Some(r.back.lost))),
         time(row.spread(|r| Some(r.there.recovered))),
         time(row.spread(|r| Some(r.back.recovered))),
-        time(row.spread(|r| r.detected)),
+        known(row, 0),
+        known(row, 1),
     )
+}
+
+/// When the fault was known for one direction.
+fn known(row: &Row, direction: usize) -> String {
+    let after = row.spread(|run| match run.known[direction] {
+        Known::After(time) => Some(time),
+        _ => None,
+    });
+    match after {
+        Some(s) => format!("{} / {}", ms(s.median), ms(s.worst)),
+        None if row
+            .runs
+            .iter()
+            .any(|run| run.known[direction] == Known::Elsewhere) =>
+        {
+            "by the switch".to_owned()
+        }
+        None => String::new(),
+    }
 }
 
 /// What there should be none of, where there is some.

@@ -10,7 +10,7 @@ use super::Case;
 use crate::Args;
 use crate::fabrics::{self, Make};
 use crate::meter::{Both, Done, measure};
-use crate::outcome::{Goal, Row, Run};
+use crate::outcome::{Goal, Known, Row, Run};
 use crate::place::{Place, SOON, wait};
 use crate::report::Table;
 
@@ -98,11 +98,22 @@ fn once(place: &mut Place, wires: &[&str], cut: Cut) -> anyhow::Result<Run> {
             cut.make(place, wires, false)?;
             moved(place)?;
             both.settle()?;
-            let detected = match cut {
-                Cut::Carrier => None,
-                Cut::Silent => Some(expiry(place, clock)?),
+            let known = |node: &str| -> anyhow::Result<Known> {
+                Ok(Known::After(match cut {
+                    Cut::Carrier => Duration::ZERO,
+                    Cut::Silent => expiry(place, node, clock)?,
+                }))
             };
-            Ok(Done { cut: began, detected })
+            // Where n2 keeps its link, the switch has to tell it that n1 is gone.
+            let back = if wires == LINK {
+                Known::Elsewhere
+            } else {
+                known("n2")?
+            };
+            Ok(Done {
+                cut: began,
+                known: [known("n1")?, back],
+            })
         },
         |place| {
             cut.make(place, wires, true)?;
@@ -125,11 +136,11 @@ fn moved(place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long after `since` the agent of `n1` said that the hold timer had expired.
-fn expiry(place: &Place, since: SystemTime) -> anyhow::Result<Duration> {
+/// How long after `since` the agent of a node said that the hold timer had expired.
+fn expiry(place: &Place, node: &str, since: SystemTime) -> anyhow::Result<Duration> {
     let since = since.duration_since(SystemTime::UNIX_EPOCH)?.as_secs_f64() % 86_400.0;
     wait("the agent's word about the hold timer", || {
-        let log = place.log("n1", "agent");
+        let log = place.log(node, "agent");
         let after = log
             .lines()
             .filter(|line| line.to_lowercase().contains("hold timer"))

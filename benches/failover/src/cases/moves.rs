@@ -15,9 +15,6 @@ use crate::raw::moves::{self, Family, Way, samples};
 use crate::raw::socket::Netlink;
 use crate::report::{Table, ms};
 
-/// The prefixes.
-const PREFIXES: u32 = 100_000;
-
 /// How long a router may take to move.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -26,12 +23,12 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case {
             name: "moves-raw",
-            title: "100,000 prefixes moved by a bare netlink program",
+            title: "Many prefixes moved by a bare netlink program",
             run: bare,
         },
         Case {
             name: "moves-routers",
-            title: "100,000 prefixes off a next hop whose link lost its carrier",
+            title: "Many prefixes off a next hop whose link lost its carrier",
             run: routers,
         },
     ]
@@ -43,18 +40,24 @@ fn cell(values: Vec<Duration>) -> String {
 
 /// Both compatibility modes, both families, all three forms.
 fn bare(args: &Args) -> anyhow::Result<Vec<Table>> {
-    let place = neighbours(Plan::new(&args.agent).host("n", &addresses())).up("bare", false)?;
-    let mut text = "From the first write to the last acknowledgement (ms, median / worst).\n\n\
+    let hosts = Plan::new(&args.agent)
+        .host("n", &addresses())
+        .host("r1", &[])
+        .host("r2", &[]);
+    let place = neighbours(hosts).up("bare", false)?;
+    let mut text = format!(
+        "{} prefixes, from the first write to the last acknowledgement (ms, median / worst).\n\n\
                     | family | nexthop_compat_mode | every route rewritten | the one object replaced | a member out of the one group |\n\
-                    |---|---|---|---|---|\n"
-        .to_owned();
+                    |---|---|---|---|---|\n",
+        args.prefixes
+    );
     for family in [Family::V4, Family::V6] {
         for compat in [1, 0] {
             place.run("n", &format!("sysctl -qw net.ipv4.nexthop_compat_mode={compat}"))?;
             let mut all = Vec::new();
             for _ in 0..args.runs() {
                 let ways = ways(&place, family)?;
-                all.push(place.in_namespace("n", || moves::run(family, PREFIXES, ways))??);
+                all.push(place.in_namespace("n", || moves::run(family, args.prefixes, ways))??);
             }
             text += &format!(
                 "| {} | {compat} | {} | {} | {} |\n",
@@ -117,7 +120,7 @@ fn routers(args: &Args) -> anyhow::Result<Vec<Table>> {
         "From the loss of carrier (ms, median / worst); {} routes from BGP, the second best path over the other link.\n\n\
          | router | family | nexthop_compat_mode | first prefix moved | last prefix moved | between them |\n\
          |---|---|---|---|---|---|\n",
-        PREFIXES
+        args.prefixes
     );
     for (router, name) in [(Router::Agent, "roadbed"), (Router::Bird, "BIRD")] {
         for family in [Family::V4, Family::V6] {
@@ -141,15 +144,16 @@ fn routers(args: &Args) -> anyhow::Result<Vec<Table>> {
 }
 
 fn measured(args: &Args, place: &Place, family: Family) -> anyhow::Result<Vec<(Duration, Duration)>> {
+    let prefixes = args.prefixes;
     let [better, other] = interfaces(place)?;
     let mut all = Vec::new();
     for _ in 0..args.runs() {
-        all_lead(place, family, better)?;
+        all_lead(place, family, args.prefixes, better)?;
         let began = Instant::now();
         let watch = || -> anyhow::Result<(Duration, Duration)> {
             let mut netlink = Netlink::open()?;
             // On the same thread: what is before the command cannot be seen after it.
-            let mut left = samples(family, PREFIXES);
+            let mut left = samples(family, prefixes);
             let mut first = None;
             while !left.is_empty() {
                 anyhow::ensure!(
@@ -186,11 +190,11 @@ fn measured(args: &Args, place: &Place, family: Family) -> anyhow::Result<Vec<(D
 }
 
 /// Waits until all samples lead over this interface and the table is complete.
-fn all_lead(place: &Place, family: Family, interface: u32) -> anyhow::Result<()> {
+fn all_lead(place: &Place, family: Family, prefixes: u32, interface: u32) -> anyhow::Result<()> {
     wait("the whole table leads over the better neighbour", || {
         let look = || -> std::io::Result<Vec<Option<u32>>> {
             let mut netlink = Netlink::open()?;
-            samples(family, PREFIXES)
+            samples(family, prefixes)
                 .into_iter()
                 .map(|to| netlink.leads(to))
                 .collect()
@@ -229,10 +233,10 @@ fn routed(args: &Args, router: Router, family: Family) -> anyhow::Result<Place> 
             format!("ip -6 addr add 2001:db8:{r}::1/64 dev eth1 nodad"),
         ];
         let command = format!("bird -f -c /etc/{name}.conf -s /run/bird.ctl");
-        plan = plan.program(&name, &announcer(r, family), &command, &exec);
+        plan = plan.program(&name, &announcer(r, family, args.prefixes), &command, &exec);
     }
     let place = neighbours(plan).resources(&resources()).up("moves", false)?;
-    all_lead(&place, family, interfaces(&place)?[0])?;
+    all_lead(&place, family, args.prefixes, interfaces(&place)?[0])?;
     Ok(place)
 }
 
@@ -269,7 +273,7 @@ fn bird() -> String {
 }
 
 /// A neighbour that announces everything; the second with a longer path.
-fn announcer(r: u8, family: Family) -> String {
+fn announcer(r: u8, family: Family, prefixes: u32) -> String {
     let (name, mut more) = match family {
         Family::V4 => ("ipv4", String::new()),
         Family::V6 => ("ipv6", format!("bgp_next_hop = 2001:db8:{r}::1; ")),
@@ -284,7 +288,7 @@ fn announcer(r: u8, family: Family) -> String {
          {name} {{ import none; export filter {{ if source = RTS_STATIC then {{ {more}accept; }} reject; }}; }}; }}\n\
          protocol static {{ {name};\n"
     );
-    for number in 0..PREFIXES {
+    for number in 0..prefixes {
         text += &format!(
             " route {}/{} blackhole;\n",
             family.prefix(number),

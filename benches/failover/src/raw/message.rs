@@ -119,7 +119,10 @@ impl Message {
 
     /// Removes an object.
     pub fn no_object(id: u32) -> Message {
-        Message::nexthop(RTM_DELNEXTHOP, 0, id)
+        let mut message = Message::nexthop(RTM_DELNEXTHOP, 0, id);
+        // The kernel refuses a removal that names a protocol.
+        message.body[2] = 0;
+        message
     }
 
     fn nexthop(kind: u16, family: u8, id: u32) -> Message {

@@ -1,0 +1,121 @@
+//! Connection tracking: entries that keep flows on a path that is no more.
+//!
+//! ```text
+//! addresses that moved ──► all entries (one dump) ──► entry: does it concern them? (pure) ──► deleted one by one
+//! ```
+//!
+//! An entry remembers how a flow is translated, for as long as packets come: a UDP client that goes on asking never gets rid of it.
+//! So entries are deleted
+//!
+//! - of a pod's address ([`flush`]), when it goes to another pod or moves to another node: flows to a service stay with the pod
+//!   that was chosen first, flow tables of other programs with the path;
+//! - translated to a fixed address of the node ([`flush_translated`]), when the node has another one from now on. Masqueraded flows
+//!   the kernel itself ends, when they leave by another interface or the interface goes down or loses the address.
+//!
+//! Flows that are not translated need none of this: each packet is routed anew, and a deleted entry is only made again. Entries
+//! in a zone (`ct zone`) are another program's and stay.
+
+mod entry;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
+
+use netlink_packet_core::NLM_F_ACK;
+use netlink_packet_netfilter::NetfilterProtoFamily;
+use netlink_packet_netfilter::conntrack::ConntrackMessage;
+
+use crate::nfnetlink::Nfnetlink;
+use entry::Entry;
+
+/// Entries could not be read or deleted; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel lacks ctnetlink.
+    #[error(
+        "connection tracking cannot be read: this kernel has no ctnetlink (CONFIG_NF_CT_NETLINK; {0}): load nf_conntrack_netlink; until \
+         then flows stay with addresses that moved until they end"
+    )]
+    Unsupported(#[source] io::Error),
+    /// Not permitted.
+    #[error("connection tracking: {step} is not permitted ({source}): the agent needs CAP_NET_ADMIN")]
+    Denied {
+        /// What was tried.
+        step: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// Anything else.
+    #[error("connection tracking: {step}: {source}")]
+    Failed {
+        /// What was tried.
+        step: &'static str,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+}
+
+const OPEN: &str = "opening a netlink socket";
+const READ: &str = "reading the entries";
+const DELETE: &str = "deleting an entry";
+
+impl Error {
+    fn at(step: &'static str, source: io::Error) -> Error {
+        match source.kind() {
+            // Where no subsystem of that number is registered.
+            io::ErrorKind::InvalidInput if step == READ => Error::Unsupported(source),
+            io::ErrorKind::PermissionDenied => Error::Denied { step, source },
+            _ => Error::Failed { step, source },
+        }
+    }
+}
+
+/// Deletes the entries of flows from or to these addresses, also those that reach them by translation; how many there were. In
+/// the network namespace of the calling thread.
+///
+/// # Errors
+/// [`enum@Error`]. Some may have been deleted then.
+pub fn flush(addresses: &BTreeSet<IpAddr>) -> Result<usize, Error> {
+    flush_where(addresses, Entry::reaches)
+}
+
+/// Deletes the entries of flows whose source was translated to one of these addresses; how many there were. The node's own flows
+/// from there stay.
+///
+/// # Errors
+/// As [`flush`].
+pub fn flush_translated(addresses: &BTreeSet<IpAddr>) -> Result<usize, Error> {
+    flush_where(addresses, Entry::is_translated_to)
+}
+
+fn flush_where(
+    addresses: &BTreeSet<IpAddr>,
+    is: impl Fn(&Entry, &BTreeSet<IpAddr>) -> bool,
+) -> Result<usize, Error> {
+    if addresses.is_empty() {
+        return Ok(0);
+    }
+    let mut socket = Nfnetlink::open().map_err(|error| Error::at(OPEN, error))?;
+    let mut entries = Vec::new();
+    // What has gaps because entries came and went is good enough: who came meanwhile came after the move.
+    let question = ConntrackMessage::Get(Vec::new()).into();
+    let take = |bytes: &[u8]| entries.extend(Entry::read(bytes).filter(|entry| is(entry, addresses)));
+    socket
+        .dump(NetfilterProtoFamily::Unspec, question, take)
+        .map_err(|error| Error::at(READ, error))?;
+    let mut count = 0;
+    for entry in entries {
+        let packet = socket.packet(entry.family(), 0, entry.delete().into(), NLM_F_ACK);
+        match socket.ask(packet) {
+            Ok(_) => count += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::at(DELETE, error)),
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,11 @@ use crate::fields::closest;
 /// The table of the kernel that everything looks at (`RT_TABLE_MAIN`).
 pub const MAIN_TABLE: u32 = 254;
 
+/// The table in which probes of `Auto` find the direct path.
+const PROBE_TABLE: u32 = 21058;
+/// The routing protocol number of the routes there.
+pub(super) const PROBE_PROTOCOL: u8 = 83;
+
 /// Whether routes refer to nexthop objects of the kernel (`RTM_NEWNEXTHOP`), or carry their next hops themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -132,6 +137,9 @@ fn table(text: &str) -> Result<u32, String> {
     };
     match table {
         255 => Err("table 255 (local) belongs to the kernel: write main, or another number".to_owned()),
+        PROBE_TABLE => Err(format!(
+            "table {PROBE_TABLE} holds the routes of Auto's probes: write main, or another number"
+        )),
         table => Ok(table),
     }
 }

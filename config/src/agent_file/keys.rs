@@ -68,7 +68,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ),
     (
         "routeProtocol",
-        "Routing protocol number of our routes, 5 to 255. Default 82.",
+        "Routing protocol number of our routes, 5 to 255 but for 83, which marks those of `Auto`'s probes. Default 82.",
     ),
     (
         "nexthopObjects",

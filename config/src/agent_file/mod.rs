@@ -10,6 +10,7 @@ mod kernel;
 mod keys;
 
 pub use datastore::{Datastore, EtcdSettings, KubernetesSettings};
+use kernel::PROBE_PROTOCOL;
 pub use kernel::{MAIN_TABLE, NexthopCompat, NexthopObjects, RouteSettings};
 pub use keys::{KEYS, variable};
 
@@ -322,6 +323,9 @@ impl Settings {
         );
         let route_protocol = self.parsed("routeProtocol", 82, |text| match text.parse::<u8>() {
             // 0 to 4 belong to the kernel, boot scripts and administrators (rtnetlink(7)).
+            Ok(PROBE_PROTOCOL) => Err(format!(
+                "{PROBE_PROTOCOL} marks the routes of Auto's probes: write another number"
+            )),
             Ok(number) if number > 4 => Ok(number),
             _ => Err(format!("`{text}` is not a number from 5 to 255")),
         });

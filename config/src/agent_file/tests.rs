@@ -330,3 +330,14 @@ fn routes_go_into_the_kernel_as_written() {
     ];
     assert_eq!(read(wrong, &[]).expect_err("mistakes"), expected);
 }
+
+/// The probes of `Auto` have routes of their own, which another writer would fight over.
+#[test]
+fn what_the_probes_use_is_not_to_be_had() {
+    let wrong = "routeProtocol: 83\nrouteTable: 21058\n";
+    let expected = [
+        "agent.yaml:1:16: routeProtocol: 83 marks the routes of Auto's probes: write another number",
+        "agent.yaml:2:13: routeTable: table 21058 holds the routes of Auto's probes: write main, or another number",
+    ];
+    assert_eq!(read(wrong, &[]).expect_err("mistakes"), expected);
+}

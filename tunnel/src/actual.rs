@@ -149,7 +149,7 @@ impl Own {
             kind,
             mtu,
             mac,
-            up: true,
+            up: false,
             makes_link_local: false,
             fdb: BTreeMap::new(),
             neighbours: BTreeMap::new(),

@@ -2,8 +2,8 @@
 //!
 //! What can be corrected in place is corrected in place; a device is made again only where an attribute that the kernel does
 //! not change differs (VNI, port, checksum flags, too few source ports, or one that we never set). Additions come before removals, forwarding
-//! entries before the neighbours that point at them, so that a changed remote is never without a path. Without
-//! `sweep` nothing is removed except what stands in the place of something wanted.
+//! entries before the neighbours that point at them, so that a changed remote is never without a path. A new link is set up
+//! last of all: routes follow when it is up, and find everything in its place. Without `sweep` nothing is removed except what stands in the place of something wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -41,12 +41,14 @@ pub fn plan(desired: &DesiredTunnels, actual: &Actual) -> Plan {
         if let Some(own) = plan.vxlan_link(device, config, actual) {
             plan.address(device, desired, own, &mut removals);
             plan.remotes(device, desired, own, &mut removals);
+            plan.set_up(device, own);
         }
     }
     if let Some(config) = &desired.ipip
         && let Some(own) = plan.ipip_link(config, actual)
     {
         plan.address(Device::Ipip, desired, own, &mut removals);
+        plan.set_up(Device::Ipip, own);
     }
     plan.loopback(desired, actual, &mut removals);
     if desired.sweep {
@@ -135,6 +137,17 @@ impl Plan {
             self.ops.push(Op::Delete(spec.device()));
         }
         self.ops.push(Op::Create(spec));
+    }
+
+    /// A new link is down until everything is on it.
+    fn set_up(&mut self, device: Device, own: Standing) {
+        if own.is_none() {
+            let up = Changes {
+                up: true,
+                ..Changes::default()
+            };
+            self.ops.push(Op::Change(device, up));
+        }
     }
 
     fn change(&mut self, device: Device, changes: Changes) {

@@ -12,7 +12,7 @@ use crate::outer::Outer;
 pub enum Op {
     /// Removes a link of ours.
     Delete(Device),
-    /// Makes a link and sets it up.
+    /// Makes a link, which is down.
     Create(Spec),
     /// Corrects a link in place.
     Change(Device, Changes),

@@ -1,8 +1,8 @@
 //! Links: made, changed in place, removed.
 //!
 //! VXLAN (RFC 7348): no learning, no default remote, a local end, no outer UDP checksums (§5 for IPv4; RFC 6935 for
-//! IPv6, where both ends must agree, and all of ours do), an outer header as [`Outer`] has it. The link is made down, told to
-//! make no IPv6 link-local address, and then set up: only so no stray address ever appears.
+//! IPv6, where both ends must agree, and all of ours do), an outer header as [`Outer`] has it. The link is made down and
+//! told to make no IPv6 link-local address before it is set up: only so no stray address ever appears.
 
 use std::io;
 use std::net::IpAddr;
@@ -50,7 +50,6 @@ pub async fn create(netlink: &Netlink, spec: &Spec, indexes: &mut Indexes) -> Re
     indexes.devices.insert(device, index);
     let changes = Changes {
         no_link_local: true,
-        up: true,
         ..Changes::default()
     };
     change(netlink, device, &changes, index).await

@@ -79,6 +79,13 @@ fn a_device_is_made_with_all_that_is_on_it() {
                 address: remote.gateway,
                 mac: remote.mac
             },
+            Op::Change(
+                device,
+                Changes {
+                    up: true,
+                    ..Changes::default()
+                }
+            ),
         ]
     );
 }
@@ -327,6 +334,21 @@ proptest! {
             if let Op::Delete(device) = op && desired.wants(device) {
                 prop_assert!(!could_stay(&desired, device, &actual.devices[&device]));
             }
+        }
+    }
+
+    /// Routes follow when a new link is up: by then everything is on it.
+    #[test]
+    fn a_new_link_is_set_up_last(desired in a_desired(), actual in an_actual()) {
+        let ops = plan(&desired, &actual).ops;
+        for (at, op) in ops.iter().enumerate() {
+            let Op::Create(spec) = op else { continue };
+            let device = spec.device();
+            let is_up = |op: &Op| matches!(op, Op::Change(d, changes) if *d == device && changes.up);
+            let up = ops.iter().position(is_up);
+            prop_assert!(up.is_some_and(|up| up > at), "{ops:?}");
+            let after = ops.iter().skip(up.unwrap_or_default() + 1);
+            prop_assert!(after.clone().all(|op| op.device() != Some(device)), "{ops:?}");
         }
     }
 

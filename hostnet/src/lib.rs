@@ -16,4 +16,4 @@ pub mod sysctl;
 #[cfg(test)]
 mod testing;
 
-pub use sysctl::{Drift, Error, Refused, Report, Wanted, apply, check, open_sysctls};
+pub use sysctl::{Advice, Drift, Error, Refused, Report, Wanted, advice, apply, check, open_sysctls};

@@ -20,5 +20,6 @@ pub fn wanted(inputs: Inputs<'_>, uplinks: &Uplinks) -> hostnet::Wanted {
         ipv6,
         uplinks: uplinks.names(),
         tunnels,
+        ..hostnet::Wanted::default()
     }
 }

@@ -13,7 +13,7 @@ mod table;
 use std::{fmt, path::Path};
 
 pub use container::open_sysctls;
-pub use model::{Drift, Wanted};
+pub use model::{Advice, Drift, Wanted};
 pub use proc::Error;
 
 /// What [`apply`] did.
@@ -48,6 +48,11 @@ pub fn check(wanted: &Wanted) -> Vec<Drift> {
 /// Sets what is not as it must be, in the network namespace of the calling thread. Goes on after a failure.
 pub fn apply(wanted: &Wanted) -> Report {
     apply_under(Path::new(proc::ROOT), wanted)
+}
+
+/// Lists limits of the machine that are too low, for the operator: they are never set.
+pub fn advice(wanted: &Wanted) -> Vec<Advice> {
+    table::advice(wanted, |key| proc::read(Path::new(proc::ROOT), key))
 }
 
 fn check_under(root: &Path, wanted: &Wanted) -> Vec<Drift> {

@@ -11,6 +11,35 @@ pub struct Wanted {
     pub uplinks: BTreeSet<String>,
     /// Tunnel devices. What does not exist (yet) is passed over.
     pub tunnels: BTreeSet<String>,
+    /// Routes may have more than one path.
+    pub multipath: bool,
+    /// `nexthopCompat: off`: nexthop objects are replaced without a word about the routes on them.
+    pub nexthop_compat_off: bool,
+    /// How many neighbours the node may have: other nodes of its network, and pods.
+    pub neighbours: usize,
+}
+
+/// A limit of the machine that is too low. It is said, and never set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// The name with slashes.
+    pub key: String,
+    /// The present value.
+    pub is: usize,
+    /// What it should be at least.
+    pub at_least: usize,
+    /// What goes wrong otherwise.
+    pub why: &'static str,
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is {}, should be {} at least: {}",
+            self.key, self.is, self.at_least, self.why
+        )
+    }
 }
 
 /// A sysctl that is not as it must be.

@@ -5,6 +5,7 @@
 
 mod basics;
 mod links;
+mod nexthops;
 mod repair;
 mod scale;
 mod space;

@@ -2,12 +2,17 @@
 
 use std::{
     future::Future,
-    process::Command,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use nix::sched::{CloneFlags, unshare};
-use routesync::{DesiredFib, DesiredRoute, Handle, Hop, Metric, RouteKey, Settings, SyncStatus};
+use routesync::{
+    DesiredFib, DesiredNexthops, DesiredRoute, Handle, Hop, Metric, NexthopSet, RouteKey, Settings,
+    SyncStatus,
+};
 
 /// Long enough for a loaded machine; waiting ends as soon as the condition holds.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -104,6 +109,98 @@ pub fn fib(routes: impl IntoIterator<Item = (RouteKey, DesiredRoute)>, sweep: bo
     DesiredFib {
         routes: routes.into_iter().collect(),
         sweep,
+    }
+}
+
+/// A route over the set of that name.
+pub fn over(set: &str) -> DesiredRoute {
+    DesiredRoute::via(set.into())
+}
+
+/// Sets of hops by name.
+pub fn sets<'a>(sets: impl IntoIterator<Item = (&'a str, Vec<Hop>)>) -> DesiredNexthops {
+    let sets = sets.into_iter();
+    DesiredNexthops {
+        sets: sets
+            .map(|(name, hops)| (name.into(), NexthopSet::of(hops)))
+            .collect(),
+    }
+}
+
+/// Our nexthop objects as `ip` shows them, one a line.
+pub fn objects() -> Vec<String> {
+    let text = ip("nexthop show proto 82");
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+/// `ip monitor` of routes and nexthop objects in this namespace; it ends with the value.
+pub struct Watch {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    marks: u8,
+}
+
+impl Watch {
+    pub async fn start() -> Self {
+        let mut child = Command::new("ip")
+            .args(["-o", "monitor", "route", "nexthop"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("iproute2 is installed");
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let into = lines.clone();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                into.lock().unwrap().push(line);
+            }
+        });
+        let mut watch = Watch {
+            child,
+            lines,
+            marks: 0,
+        };
+        // It listens once it tells of something; the first marks may be too early.
+        let start = Instant::now();
+        while watch.lines.lock().unwrap().is_empty() {
+            assert!(start.elapsed() < PATIENCE, "ip monitor is silent");
+            watch.mark();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        watch.seen().await;
+        watch
+    }
+
+    fn mark(&mut self) -> String {
+        self.marks += 1;
+        ip(&format!(
+            "route replace blackhole 203.0.113.{} proto static",
+            self.marks
+        ));
+        format!("203.0.113.{} ", self.marks)
+    }
+
+    /// All that happened since the last call.
+    pub async fn seen(&mut self) -> Vec<String> {
+        let mark = self.mark();
+        let start = Instant::now();
+        loop {
+            let mut lines = self.lines.lock().unwrap();
+            if lines.iter().any(|line| line.contains(&mark)) {
+                let seen = lines.drain(..).filter(|line| !line.contains("203.0.113."));
+                return seen.collect();
+            }
+            drop(lines);
+            assert!(start.elapsed() < PATIENCE, "ip monitor does not show {mark}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
     }
 }
 

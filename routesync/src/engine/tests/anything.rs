@@ -1,6 +1,12 @@
 //! Whatever may happen, in any order.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::{
+    nexthop::object::{Group, KernelNexthop, NexthopOpKind, Object, Single},
+    route::{NexthopId, Way},
+};
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -8,6 +14,10 @@ enum Act {
     Delete(u8, u8, bool),
     Add(u8, u8, u8),
     Replace(u8, u8, u8, bool),
+    Sets(SmallSets),
+    DeleteObject(prop::sample::Index),
+    ShrinkGroup(prop::sample::Index),
+    CarrierLost(u8),
     LinkDown(u8),
     LinkGone(u8),
     LinkUp(u8),
@@ -17,12 +27,16 @@ enum Act {
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let wish = proptest::collection::vec((0u8..6, 0u8..2, proptest::option::of(0u8..3)), 0..8);
+    let wish = proptest::collection::vec((0u8..6, 0u8..2, proptest::option::of(0u8..6)), 0..8);
     let act = prop_oneof![
         4 => (wish, any::<bool>()).prop_map(|(routes, sweep)| Act::Want(routes, sweep)),
         3 => (0u8..6, 0u8..2, any::<bool>()).prop_map(|(d, m, ours)| Act::Delete(d, m, ours)),
         2 => (0u8..6, 0u8..2, 0u8..3).prop_map(|(d, m, i)| Act::Add(d, m, i)),
         2 => (0u8..6, 0u8..2, 0u8..3, any::<bool>()).prop_map(|(d, m, i, ours)| Act::Replace(d, m, i, ours)),
+        3 => small_sets(0).prop_map(Act::Sets),
+        1 => any::<prop::sample::Index>().prop_map(Act::DeleteObject),
+        1 => any::<prop::sample::Index>().prop_map(Act::ShrinkGroup),
+        1 => (0u8..3).prop_map(Act::CarrierLost),
         1 => (0u8..3).prop_map(Act::LinkDown),
         1 => (0u8..3).prop_map(Act::LinkGone),
         2 => (0u8..3).prop_map(Act::LinkUp),
@@ -53,6 +67,35 @@ fn perform(bench: &mut Bench, wish: &mut BTreeMap<RouteKey, DesiredRoute>, act: 
                 .kernel
                 .others_replace(small_key(d, m), kernel_dev(owner(ours), u32::from(i) + 1));
         }
+        Act::Sets(sets) => {
+            let objects = bench.engine.settings.nexthops != NexthopMode::Plain;
+            bench.publish_sets(published(&sets, objects));
+        }
+        Act::DeleteObject(at) => {
+            let ours = our_objects(&bench.kernel);
+            if !ours.is_empty() {
+                bench.kernel.others_delete_nexthop(at.get(&ours).id);
+            }
+        }
+        Act::ShrinkGroup(at) => {
+            let ours = our_objects(&bench.kernel);
+            if !ours.is_empty()
+                && let Object::Group(group) = &at.get(&ours).object
+            {
+                let members = group.members[..1].to_vec();
+                let less = Object::Group(Group {
+                    members,
+                    ..group.clone()
+                });
+                let op = NexthopOp {
+                    id: at.get(&ours).id,
+                    protocol: OURS,
+                    kind: NexthopOpKind::Delete,
+                };
+                bench.kernel.others_put_nexthop(&op, &less);
+            }
+        }
+        Act::CarrierLost(index) => bench.kernel.carrier_lost(u32::from(index) + 1),
         Act::LinkDown(index) => bench.kernel.link_down(u32::from(index) + 1),
         Act::LinkGone(index) => bench.kernel.link_gone(u32::from(index) + 1),
         Act::LinkUp(index) => bench
@@ -62,6 +105,31 @@ fn perform(bench: &mut Bench, wish: &mut BTreeMap<RouteKey, DesiredRoute>, act: 
         Act::Fail(errno) => bench.kernel.failures.push_back(errno),
         Act::Round => bench.round(),
     }
+}
+
+fn our_objects(kernel: &FakeKernel) -> Vec<KernelNexthop> {
+    let ours = kernel.objects.values().filter(|object| object.is_of(OURS));
+    ours.cloned().collect()
+}
+
+/// An object of another program whose number is in our range.
+fn theirs() -> KernelNexthop {
+    KernelNexthop {
+        id: NexthopId(NexthopId::OURS.start() + 1),
+        protocol: BIRD,
+        object: Object::Single(Single {
+            v6: true,
+            gateway: None,
+            index: 2,
+            onlink: false,
+        }),
+    }
+}
+
+/// That object as it is now; once it is gone, its number may be ours.
+fn others_object(kernel: &FakeKernel) -> Option<KernelNexthop> {
+    let now = kernel.objects.get(&theirs().id).cloned();
+    now.filter(|object| object.protocol == BIRD)
 }
 
 fn foreign_of(kernel: &FakeKernel) -> BTreeMap<RouteKey, Vec<KernelRoute>> {
@@ -86,18 +154,26 @@ proptest! {
     /// Whatever is wanted, removed, flushed, lost or refused, in any order: once things calm down the FIB is what is wanted
     /// and what others put there, and nothing of the others' was ever touched by us.
     #[test]
-    fn ends_as_wish_and_foreign(acts in acts()) {
-        let mut bench = Bench::new(true);
+    fn ends_as_wish_and_foreign(acts in acts(), sets in small_sets(1), objects: bool) {
+        let mut bench = Bench::with(Settings {
+            nexthops: if objects { NexthopMode::Auto } else { NexthopMode::Plain },
+            ..Settings::default()
+        });
+        bench.kernel.objects.insert(theirs().id, theirs());
         let mut wish = BTreeMap::new();
         for act in acts {
             // Only others' acts and falling links change others' routes.
             let before = foreign_of(&bench.kernel);
-            let ours_alone = matches!(act, Act::Round | Act::Want(..));
+            let object = others_object(&bench.kernel);
+            let ours_alone = matches!(act, Act::Round | Act::Want(..) | Act::Sets(..));
             perform(&mut bench, &mut wish, act);
             if ours_alone {
                 prop_assert_eq!(&before, &foreign_of(&bench.kernel));
+                prop_assert_eq!(&object, &others_object(&bench.kernel));
             }
         }
+        let sets = published(&sets, objects);
+        bench.publish_sets(sets.clone());
         (1..).zip(NAMES).for_each(|(index, name)| bench.kernel.link_up(index, name));
         let before = foreign_of(&bench.kernel);
         let routes: Vec<_> = wish.clone().into_iter().collect();
@@ -115,16 +191,31 @@ proptest! {
             prop_assert_eq!(failed, conflict && !ours, "{} {:?}", key, status.failed);
             if ours || !conflict {
                 let index_of = |name: &str| NAMES.iter().position(|n| *n == name).map(|at| at as u32 + 1);
-                let compiled = route::compile(key, route, OURS, index_of, |_| unreachable!()).unwrap();
+                let v4 = RouteKey { destination: "10.0.0.0/8".parse().unwrap(), ..*key };
+                let way = |name| Ok(Way::Hops(&sets[name].hops));
+                // As an IPv4 route, which takes hops of any kind.
+                let key_of = if matches!(route.target, Target::Via(_)) { &v4 } else { key };
+                let compiled = route::compile(key_of, route, OURS, index_of, way).unwrap();
                 expected.entry(*key).or_default().push(compiled);
             }
         }
-        let sorted = |fib: &BTreeMap<RouteKey, Vec<KernelRoute>>| {
-            let mut fib = fib.clone();
-            fib.values_mut().for_each(|routes| routes.sort_by_key(|route| route.protocol));
-            fib
-        };
-        prop_assert_eq!(sorted(&bench.kernel.fib), sorted(&expected));
+        expected.values_mut().for_each(|routes| routes.sort_by_key(|route| route.protocol));
+        prop_assert_eq!(written_out(&bench.kernel), expected);
+        // A group for each used set, an object for each hop of theirs, and nothing else.
+        let used = wish.values().filter_map(|route| match &route.target {
+            Target::Via(name) => Some(name),
+            _ => None,
+        });
+        let used: BTreeSet<_> = used.filter(|_| objects).collect();
+        let hops = used.iter().flat_map(|name| &sets[*name].hops);
+        let hops: BTreeSet<_> = hops.map(|hop| (&hop.interface, hop.gateway)).collect();
+        let (groups, singles): (Vec<_>, Vec<_>) =
+            our_objects(&bench.kernel).into_iter().partition(|object| matches!(object.object, Object::Group(_)));
+        prop_assert_eq!(groups.len(), used.len());
+        // A hop without gateway may be there for each family.
+        let twice = hops.iter().filter(|(_, gateway)| gateway.is_none()).count();
+        prop_assert!((hops.len()..=hops.len() + twice).contains(&singles.len()), "{:?}", singles);
+        prop_assert_eq!(status.failed_nexthops, vec![]);
         prop_assert_eq!(status.in_sync_with, bench.generation);
     }
 }

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     diff::Op,
     fake_kernel::FakeKernel,
-    model::{Hop, Metric, Protocol},
+    model::{Hop, Metric, NexthopKey, NexthopSet, Protocol},
     nexthop::object::NexthopOp,
     route,
 };
@@ -340,9 +340,47 @@ fn small_key(destination: u8, metric: u8) -> RouteKey {
 
 fn small_route(target: Option<u8>) -> DesiredRoute {
     match target {
-        Some(index) => dev(NAMES[usize::from(index)]),
+        Some(index @ 0..3) => dev(NAMES[usize::from(index)]),
+        Some(set) => DesiredRoute::via(SETS[usize::from(set) % 3].into()),
         None => DesiredRoute::blackhole(),
     }
 }
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
+const SETS: [&str; 3] = ["s", "t", "u"];
+
+/// Sets of hops by link, gateway (0: none) and weight.
+type SmallSets = BTreeMap<u8, BTreeMap<(u8, u8), u16>>;
+
+fn small_sets(least: usize) -> impl Strategy<Value = SmallSets> {
+    let hops = proptest::collection::btree_map((0u8..3, 0u8..2), 1u16..4, least..4);
+    proptest::collection::btree_map(0u8..3, hops, least * 3..=3)
+}
+
+/// The sets as they are published. Without objects a hop of several needs a gateway, for IPv6.
+fn published(sets: &SmallSets, objects: bool) -> BTreeMap<NexthopKey, NexthopSet> {
+    let hop = |(&(link, gateway), &weight): (&(u8, u8), &u16)| Hop {
+        gateway: (gateway > 0 || !objects)
+            .then(|| std::net::Ipv6Addr::from(0xfd99 << 112 | u128::from(gateway)).into()),
+        interface: NAMES[usize::from(link)].into(),
+        onlink: gateway > 0 || !objects,
+        weight,
+    };
+    let sets = sets.iter().map(|(name, hops)| {
+        let set = NexthopSet::of(hops.iter().map(hop).collect());
+        (SETS[usize::from(*name)].into(), set)
+    });
+    sets.collect()
+}
+
+/// All routes, with the hops of their objects in them.
+fn written_out(kernel: &FakeKernel) -> BTreeMap<RouteKey, Vec<KernelRoute>> {
+    let routes = |routes: &Vec<KernelRoute>| {
+        let mut routes: Vec<_> = routes.iter().map(|route| kernel.written_out(route)).collect();
+        routes.sort_by_key(|route| route.protocol);
+        routes
+    };
+    (kernel.fib.iter())
+        .map(|(key, held)| (*key, routes(held)))
+        .collect()
+}

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::{
-    model::NexthopSet,
     nexthop::object::{Group, KernelNexthop, Member, NexthopOpKind, Object, Single},
     route::NexthopId,
 };
@@ -34,7 +33,7 @@ impl Bench {
         self.publish_sets(sets.collect());
     }
 
-    fn publish_sets(&mut self, sets: BTreeMap<crate::model::NexthopKey, NexthopSet>) {
+    pub(super) fn publish_sets(&mut self, sets: BTreeMap<NexthopKey, NexthopSet>) {
         self.engine
             .set_nexthops(Arc::new(DesiredNexthops { sets }), self.now);
         self.engine.set_generation(self.generation);

@@ -5,7 +5,7 @@
 //! hold timer never expires while the peer's KEEPALIVE lies unread in our own queue.
 
 use crate::connection::{self, Ends, LAST_WORDS, Order, Report};
-use crate::handle::{Command, Handle, RibState, Shutdown};
+use crate::handle::{Command, Handle, News, RibState, Shutdown};
 use crate::{listener, socket};
 use bgpd_proto::rib::Originated;
 use bgpd_proto::speaker::{Action, Event, Speaker, SpeakerConfig};
@@ -142,6 +142,16 @@ impl Engine {
             Command::Configure(config) => self.speaker.reconfigure(config, now),
             Command::Originate(routes) => self.speaker.originate(routes, now),
             Command::NextHops(table) => self.speaker.set_next_hops(table, now),
+            Command::News(reply) => {
+                let news = News {
+                    loc_rib: self.speaker.take_loc_rib_changes(),
+                    tracked: self.speaker.tracked_next_hops(),
+                    fully_fed: self.speaker.fully_fed(),
+                };
+                if reply.send(news).is_err() {
+                    self.speaker.forget_loc_rib_changes();
+                }
+            }
             Command::Query(question) => question(&self.speaker, now),
             Command::Shutdown(..) => {}
         }

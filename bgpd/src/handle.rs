@@ -1,11 +1,11 @@
 //! The outside of the BGP task.
 
 use crate::Error;
-use bgpd_proto::rib::{NextHopTable, Originated};
+use bgpd_proto::rib::{LocRibChanges, NextHopTable, Originated};
 use bgpd_proto::speaker::{Speaker, SpeakerConfig};
 use ipnet::IpNet;
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -28,6 +28,17 @@ pub struct RibState {
     pub fully_fed: bool,
 }
 
+/// What BGP knows, as far as it has changed: for one reader that keeps a copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// The Loc-RIB.
+    pub loc_rib: LocRibChanges,
+    /// Every NEXT_HOP in any Adj-RIB-In.
+    pub tracked: BTreeSet<IpAddr>,
+    /// See `Speaker::fully_fed`.
+    pub fully_fed: bool,
+}
+
 type Question = Box<dyn FnOnce(&Speaker, Instant) + Send>;
 
 /// A call into the task.
@@ -35,6 +46,7 @@ pub(crate) enum Command {
     Configure(SpeakerConfig),
     Originate(BTreeMap<IpNet, Originated>),
     NextHops(NextHopTable),
+    News(oneshot::Sender<News>),
     Query(Question),
     Shutdown(Shutdown, oneshot::Sender<()>),
 }
@@ -72,6 +84,16 @@ impl Handle {
     /// The addresses that it listens on, with the ports that the kernel chose where zero was asked for.
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening
+    }
+
+    /// What has changed since the last call, by whichever clone; everything at the first.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] once it is shut down.
+    pub async fn news(&self) -> Result<News, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Command::News(reply)).await;
+        answer.await.map_err(|_| Error::Stopped)
     }
 
     /// Runs `question` in the task, on the speaker as it is after all earlier calls.

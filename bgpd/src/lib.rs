@@ -20,7 +20,7 @@ mod socket;
 
 pub use bgpd_proto::speaker::{Speaker, SpeakerConfig};
 pub use error::Error;
-pub use handle::{Handle, RibState, Shutdown};
+pub use handle::{Handle, News, RibState, Shutdown};
 
 use bgpd_proto::rib::Originated;
 use ipnet::IpNet;

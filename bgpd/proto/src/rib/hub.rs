@@ -1,5 +1,6 @@
 //! [`Rib`] itself: what it is made of, and how it takes in changes.
 
+use super::changes::ChangeLog;
 use super::entry::{Entry, Route, Slot};
 use super::intern::{Body, Interner};
 use super::model::{LocalSettings, NextHopState, NextHopTable, Originated, PeerPolicy, PeerSession};
@@ -29,6 +30,7 @@ pub struct Rib {
     pub(super) tracked: FxHashMap<IpAddr, usize>,
     originated: BTreeMap<IpNet, Originated>,
     changed: bool,
+    pub(super) log: ChangeLog,
 }
 
 impl Rib {
@@ -43,6 +45,7 @@ impl Rib {
             tracked: FxHashMap::default(),
             originated: BTreeMap::new(),
             changed: false,
+            log: ChangeLog::default(),
         }
     }
 
@@ -284,6 +287,7 @@ impl Rib {
         let reselected = entry.reselect(|routes| context.decide(routes));
         if reselected || touched {
             self.changed = true;
+            self.log.note(prefix);
             self.mark(prefix);
         }
         if self.table.get(&prefix).is_some_and(Entry::is_empty) {

@@ -17,6 +17,7 @@
 //! communities), 2918 (route refresh), 4724 (End-of-RIB), 7606 (families that are switched off).
 
 mod adj_out;
+mod changes;
 pub mod decision;
 mod entry;
 mod explain;
@@ -33,6 +34,7 @@ mod tests;
 mod transmit;
 mod view;
 
+pub use changes::LocRibChanges;
 pub use decision::Step;
 pub use explain::{Explained, Explanation, Outcome};
 pub use hub::Rib;

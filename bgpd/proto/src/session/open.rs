@@ -38,7 +38,11 @@ pub struct Negotiated {
     pub graceful_restart: bool,
     /// How long the peer may be away before its routes go; zero where it does not restart gracefully.
     pub restart_time: Duration,
-    /// Common families in which the peer keeps forwarding while its control plane is away.
+    /// Common families in which the peer is able to keep forwarding while its control plane is away: those that it
+    /// lists at all (RFC 4724 §4.2). Their routes stay when the session is lost.
+    pub restarting_families: Vec<Family>,
+    /// Of these, those in which it says that it has kept forwarding over its last restart: the F bit. Where it was
+    /// not away before, it may leave the bit out.
     pub kept_families: Vec<Family>,
     /// What we announced.
     pub local_capabilities: Vec<Capability>,
@@ -109,6 +113,11 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
         Capability::GracefulRestart { time, families, .. } if !plain => Some((*time, families.as_slice())),
         _ => None,
     });
+    let restarting = |wanted: fn(&GracefulFamily) -> bool| -> Vec<Family> {
+        let listed = restart.map_or(&[][..], |(_, families)| families);
+        let is = |family: &Family| listed.iter().any(|f| f.family == *family && wanted(f));
+        families.iter().copied().filter(is).collect()
+    };
     Ok(Negotiated {
         router_id: open.router_id,
         hold_time,
@@ -123,19 +132,11 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
         max_received_len: if plain { MAX_MESSAGE } else { MAX_EXTENDED_MESSAGE },
         graceful_restart: has(|c| matches!(c, Capability::GracefulRestart { .. })),
         restart_time: Duration::from_secs(u64::from(restart.map_or(0, |(time, _)| time))),
-        kept_families: families
-            .iter()
-            .copied()
-            .filter(|f| restart.is_some_and(|(_, kept)| keeps(kept, *f)))
-            .collect(),
+        restarting_families: restarting(|_| true),
+        kept_families: restarting(|family| family.forwarding_kept),
         local_capabilities: ours(settings, plain).capabilities,
         remote_capabilities: open.capabilities.clone(),
     })
-}
-
-/// Whether the peer lists the family with the F bit: its forwarding state outlives its control plane.
-fn keeps(families: &[GracefulFamily], family: Family) -> bool {
-    families.iter().any(|f| f.family == family && f.forwarding_kept)
 }
 
 fn check_identity(open: &Open, settings: &Settings) -> Result<(), Notification> {
@@ -327,5 +328,7 @@ mod tests {
         let agreed = validate(&open, &settings(65000, 65001), false).unwrap();
         assert_eq!(agreed.restart_time, Duration::from_secs(77));
         assert_eq!(agreed.kept_families, [Family::Ipv4Unicast]);
+        // BIRD sets the bit only in the OPEN after a restart; what it lists, it keeps all the same.
+        assert_eq!(agreed.restarting_families, Family::ALL);
     }
 }

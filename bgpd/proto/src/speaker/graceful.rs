@@ -1,7 +1,7 @@
 //! The receiving role of graceful restart (RFC 4724 §4.2): what a peer taught outlives its session while it restarts.
 //!
-//! A peer that announced a restart time and families whose forwarding it keeps, and whose TCP connection ends without
-//! a NOTIFICATION, is taken to restart. Its routes of those families stay in use until it is back and has sent End-of-RIB,
+//! A peer that announced a restart time and listed families, and whose TCP connection ends without a NOTIFICATION, is
+//! taken to restart. Its routes of those families stay in use until it is back and has sent End-of-RIB,
 //! or until time is up. A hold timer that expires or a NOTIFICATION is no restart: then the routes go at once.
 
 use super::action::Event;
@@ -46,7 +46,7 @@ impl Speaker {
         };
         peer.promise = Promise {
             time: negotiated.restart_time,
-            families: negotiated.kept_families.clone(),
+            families: negotiated.restarting_families.clone(),
         };
         let Some(retained) = &mut peer.retained else {
             return;

@@ -4,7 +4,7 @@
 use super::action::{Action, Event};
 use super::config::SpeakerConfig;
 use super::peer::Peer;
-use crate::rib::{NextHopTable, Originated, Rib};
+use crate::rib::{LocRibChanges, NextHopTable, Originated, Rib};
 use crate::types::{ConnId, PeerId};
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
@@ -206,6 +206,16 @@ impl Speaker {
     /// The RIB, to be read.
     pub fn rib(&self) -> &Rib {
         &self.rib
+    }
+
+    /// What of the Loc-RIB has changed since the last call; all of it at the first. For one reader.
+    pub fn take_loc_rib_changes(&mut self) -> LocRibChanges {
+        self.rib.take_loc_rib_changes()
+    }
+
+    /// The reader of changes has lost its copy, or an answer: the next one is everything.
+    pub fn forget_loc_rib_changes(&mut self) {
+        self.rib.forget_loc_rib_changes();
     }
 
     /// Asks a peer for all its routes again (RFC 2918); false where it cannot.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Promise {
     /// How long it may be away.
     pub time: Duration,
-    /// The families in which it keeps forwarding.
+    /// The families in which it is able to keep forwarding.
     pub families: Vec<Family>,
 }
 

@@ -4,7 +4,8 @@ use super::listener::Listener;
 use super::reference::Reference;
 use super::{OUR_AS, address, announce, local, net, peer, session, withdraw};
 use crate::rib::{
-    ImportRules, LocalSettings, NextHopState, NextHopTable, NodeOnly, Originated, Outcome, PeerPolicy, Rib,
+    BestRoute, ImportRules, LocRibChanges, LocalSettings, NextHopState, NextHopTable, NodeOnly, Originated,
+    Outcome, PeerPolicy, Rib,
 };
 use crate::types::{Asn, Family, PeerId, RouterId};
 use crate::wire::{AsPath, Community, Origin, PathAttributes, RoutesIn};
@@ -459,6 +460,19 @@ fn pair() -> Pair {
     }
 }
 
+/// What a reader does with the changes.
+fn keep(copy: &mut BTreeMap<IpNet, BestRoute>, changes: LocRibChanges) {
+    if changes.whole {
+        copy.clear();
+    }
+    for (prefix, route) in changes.routes {
+        match route {
+            Some(route) => copy.insert(prefix, route),
+            None => copy.remove(&prefix),
+        };
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
@@ -470,14 +484,21 @@ proptest! {
         for n in 0..PEERS {
             pair.apply(Change::Up { peer: n, four_octet: true, transit: n % 2 == 0 });
         }
-        for change in changes {
+        let mut copy = BTreeMap::new();
+        for (n, change) in changes.into_iter().enumerate() {
             let before = (pair.loc_rib(), pair.rib.tracked_next_hops());
             pair.rib.take_changed();
             pair.apply(change);
             let after = (pair.loc_rib(), pair.rib.tracked_next_hops());
             prop_assert!(before == after || pair.rib.take_changed(), "a change was not reported");
+            if n % 3 == 0 {
+                keep(&mut copy, pair.rib.take_loc_rib_changes());
+                prop_assert!(copy.values().cloned().eq(pair.rib.loc_rib()), "a copy by changes is not the Loc-RIB");
+            }
         }
         pair.compare();
+        // It shares attributes with the table.
+        drop(copy);
         for n in 0..PEERS {
             pair.apply(Change::Down { peer: n });
         }

@@ -3,7 +3,7 @@
 //! Changes only wake it; it reads the latest value of each source, so bursts coalesce (law 6). Each stage
 //! compares what it is given with what is, so publishing the same again costs nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use bgpd::{RibState, Shutdown};
@@ -17,7 +17,7 @@ use super::host::Host;
 use super::parts::Parts;
 use super::snapshot::Snapshot;
 use super::{ownership, services};
-use crate::decide::{self, Decisions, Inputs, RibSnapshot};
+use crate::decide::{self, Decisions, Extent, Inputs, RibSnapshot, Table};
 use crate::plan::{self, Ownership, Plan};
 
 /// The longest rest between two rounds. A round is followed by a rest as long as itself, so that a full table
@@ -51,6 +51,13 @@ pub struct Reconciler {
     pods_wait: bool,
     listen_port: u16,
     decisions: Option<Arc<Decisions>>,
+    /// A copy of what BGP knows, and what of it has changed since the last decisions.
+    rib: RibSnapshot,
+    changed: Extent,
+    /// What is decided about learned routes.
+    table: Arc<RwLock<Table>>,
+    /// `routesync` has the whole wish, with this leave to sweep.
+    handed: Option<bool>,
     settled: bool,
     host: Host,
     snapshot: Snapshot,
@@ -74,6 +81,10 @@ impl Reconciler {
             pods_wait: false,
             listen_port: 0,
             decisions: None,
+            rib: RibSnapshot::default(),
+            changed: Extent::default(),
+            table: Arc::default(),
+            handed: None,
             settled: false,
             host: Host::default(),
             snapshot: Snapshot::default(),
@@ -131,9 +142,9 @@ impl Reconciler {
         let Some(plan) = self.snapshot.plan.clone() else {
             return retry;
         };
-        let Some(mut rib) = self.rib_snapshot().await else {
+        if !self.take_news().await {
             return retry;
-        };
+        }
         let view = self.parts.fib.view().borrow().clone();
         if view.generation == 0 {
             // Before the first look at the kernel nothing can be decided; the view's change wakes us.
@@ -141,9 +152,11 @@ impl Reconciler {
         }
         // A ledger that was lost knows of no pod and no block until the datastore has told it: until then their
         // routes are not left over.
+        let mut rib = std::mem::take(&mut self.rib);
         let fed = rib.fully_fed && !(self.parts.shared_out && self.parts.pods.ipam().is_fresh());
         self.settled = fed && (self.settled || self.is_settled(&plan, &rib, &view));
-        rib.fully_fed = self.settled;
+        let (fed_by_bgp, settled) = (rib.fully_fed, self.settled);
+        rib.fully_fed = settled;
         let announced = self.announced_services();
         let pods = self.parts.pods.links();
         let own_pod_addresses = self.parts.pods.own_addresses();
@@ -155,16 +168,22 @@ impl Reconciler {
             own_pod_addresses: &own_pod_addresses,
             services: announced.as_ref(),
         };
-        let decisions = Arc::new(decide::decide(inputs));
-        self.hand_on(&decisions).await;
+        let changed = std::mem::take(&mut self.changed);
+        let (decisions, changed) = decide::decide_again(inputs, &self.table, changed);
+        let decisions = Arc::new(decisions);
+        self.hand_on(&decisions, &changed).await;
         let (now, known) = (Instant::now(), std::mem::take(&mut self.snapshot.findings));
         let since = |finding| (known.get(&finding).copied().unwrap_or(now), finding);
         let found = decide::findings::of(inputs).into_iter().map(since);
         self.snapshot.findings = found.map(|(since, finding)| (finding, since)).collect();
         let host_waits = self.host.apply(&decisions.host);
         self.snapshot.host_problems = self.host.problems();
-        self.snapshot.fully_fed = rib.fully_fed;
+        self.snapshot.fully_fed = settled;
         self.snapshot.loc_rib = rib.loc_rib.len();
+        self.rib = RibSnapshot {
+            fully_fed: fed_by_bgp,
+            ..rib
+        };
         self.snapshot.decisions = Some(decisions.clone());
         self.decisions = Some(decisions);
         if fed && !self.settled {
@@ -209,13 +228,23 @@ impl Reconciler {
     }
 
     /// Gives each part its desired state, where that differs from the last.
-    async fn hand_on(&mut self, new: &Arc<Decisions>) {
+    async fn hand_on(&mut self, new: &Arc<Decisions>, changed: &Extent) {
         let old = self.decisions.as_deref();
         if old.is_none_or(|old| old.tunnels != new.tunnels) {
             self.parts.tunnels.publish(new.tunnels.clone());
         }
-        if old.is_none_or(|old| old.fib != new.fib) {
-            self.snapshot.fib_generation = self.parts.fib.publish(new.fib.clone());
+        match (changed, old) {
+            (Extent::Only(prefixes), Some(old)) if self.handed == Some(self.settled) => {
+                let learned = &new.table().routes;
+                let changes = decide::routes::fib_changes((&old.own, &new.own), learned, prefixes);
+                if !changes.is_empty() {
+                    self.snapshot.fib_generation = self.parts.fib.update(changes, self.settled);
+                }
+            }
+            _ => {
+                self.snapshot.fib_generation = self.parts.fib.publish(new.fib(self.settled));
+                self.handed = Some(self.settled);
+            }
         }
         let Some(bgp) = self.parts.speaker() else { return };
         if old.is_none_or(|old| old.originated != new.originated) {
@@ -226,14 +255,17 @@ impl Reconciler {
         }
     }
 
-    async fn rib_snapshot(&self) -> Option<RibSnapshot> {
-        let bgp = self.parts.speaker()?;
-        let question = |speaker: &bgpd::Speaker, _now| RibSnapshot {
-            loc_rib: speaker.rib().loc_rib().collect(),
-            tracked: speaker.tracked_next_hops(),
-            fully_fed: speaker.fully_fed(),
+    /// Brings the copy of what BGP knows up to date; false where there is no BGP.
+    async fn take_news(&mut self) -> bool {
+        let Some(bgp) = self.parts.speaker() else {
+            return false;
         };
-        bgp.query(question).await.ok()
+        let Ok(news) = bgp.news().await else {
+            return false;
+        };
+        self.changed.note(&news.loc_rib);
+        self.rib.take(news);
+        true
     }
 
     /// Takes up new resources and new ownership of blocks; true where that has to be tried again.

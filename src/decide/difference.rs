@@ -149,9 +149,9 @@ fn announced(decisions: &Decisions) -> BTreeMap<String, String> {
 }
 
 fn routes(decisions: &Decisions) -> BTreeMap<String, String> {
-    let routes = decisions.fib.routes.iter();
+    let routes = decisions.routes().into_iter();
     routes
-        .map(|(key, route)| (key.destination.to_string(), route.text(&key.destination)))
+        .filter_map(|(prefix, decision)| Some((prefix.to_string(), decision.kernel?.text(&prefix))))
         .collect()
 }
 

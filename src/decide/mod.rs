@@ -14,9 +14,11 @@
 pub mod difference;
 pub mod findings;
 pub mod host;
+pub mod learned;
 pub mod next_hops;
 pub mod paths;
 pub mod routes;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod tunnels;
@@ -24,7 +26,7 @@ pub mod uplinks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bgpd_proto::rib::{BestRoute, NextHopTable, Originated};
 use ipnet::IpNet;
@@ -34,17 +36,35 @@ use tunnel::DesiredTunnels;
 use crate::plan::Plan;
 
 pub use paths::NodePath;
-pub use routes::RouteDecision;
+pub use routes::{Decided, RouteDecision};
+pub use table::{Extent, Table};
 
 /// What BGP knows, as one consistent picture.
 #[derive(Debug, Clone, Default)]
 pub struct RibSnapshot {
     /// The Loc-RIB.
-    pub loc_rib: Vec<BestRoute>,
+    pub loc_rib: BTreeMap<IpNet, BestRoute>,
     /// Every NEXT_HOP in any Adj-RIB-In.
     pub tracked: BTreeSet<IpAddr>,
     /// Every peer has sent its whole table once, or the deferral time is over.
     pub fully_fed: bool,
+}
+
+impl RibSnapshot {
+    /// Follows what has changed.
+    pub fn take(&mut self, news: bgpd::News) {
+        if news.loc_rib.whole {
+            self.loc_rib.clear();
+        }
+        for (prefix, route) in news.loc_rib.routes {
+            match route {
+                Some(route) => self.loc_rib.insert(prefix, route),
+                None => self.loc_rib.remove(&prefix),
+            };
+        }
+        self.tracked = news.tracked;
+        self.fully_fed = news.fully_fed;
+    }
 }
 
 /// A pod of this node: where its host route goes.
@@ -81,28 +101,65 @@ pub struct Inputs<'a> {
 pub struct Decisions {
     /// For `bgpd`: what this node announces of its own.
     pub originated: BTreeMap<IpNet, Originated>,
-    /// For `routesync`.
-    pub fib: DesiredFib,
     /// For `tunnel`.
     pub tunnels: DesiredTunnels,
     /// For `bgpd`.
     pub next_hops: NextHopTable,
     /// How each node is reached, for each pool.
     pub paths: Vec<NodePath>,
-    /// The learned routes that next hops were resolved over.
-    pub learned: BTreeMap<IpNet, Vec<IpAddr>>,
-    /// The way of each Loc-RIB entry and each pod, with its reason.
-    pub routes: BTreeMap<IpNet, RouteDecision>,
+    /// The way of each pod, block and Service of this node, with its reason.
+    pub own: Decided,
+    /// The same for what is learned. The next round writes into it, and all who hold these decisions see that.
+    pub table: Arc<RwLock<Table>>,
     /// For `hostnet`.
     pub host: hostnet::Wanted,
     /// MTU for pods, in bytes.
     pub pod_mtu: u32,
 }
 
+impl Decisions {
+    /// What is decided about learned routes. Nobody else gets on while this is held.
+    pub fn table(&self) -> RwLockReadGuard<'_, Table> {
+        // One round does all its writing in one go: after a panic in it the table is at worst as of another round.
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The decision for every prefix, ours before what is learned, in the order of prefixes.
+    pub fn routes(&self) -> Decided {
+        let mut all = self.table().routes.clone();
+        all.extend(
+            self.own
+                .iter()
+                .map(|(prefix, decision)| (*prefix, decision.clone())),
+        );
+        all
+    }
+
+    /// The decision for the longest prefix that holds `target`.
+    pub fn covering(&self, target: &IpNet) -> Option<(IpNet, RouteDecision)> {
+        let longest = |decided: &Decided| {
+            let lengths = (0..=target.prefix_len()).rev();
+            let prefixes = lengths.filter_map(|length| IpNet::new(target.addr(), length).ok());
+            let mut found = prefixes.filter_map(|prefix| decided.get_key_value(&prefix.trunc()));
+            found.next().map(|(prefix, decision)| (*prefix, decision.clone()))
+        };
+        let (own, learned) = (longest(&self.own), longest(&self.table().routes));
+        [learned, own]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(prefix, _)| prefix.prefix_len())
+    }
+
+    /// The whole desired FIB.
+    pub fn fib(&self, fully_fed: bool) -> DesiredFib {
+        routes::fib(&self.own, &self.table().routes, fully_fed)
+    }
+}
+
 /// The state of every next hop that the Loc-RIB asks for, or is likely to ask for.
 pub fn next_hops_of(plan: &Plan, rib: &RibSnapshot, view: &KernelView, serves: bool) -> NextHopTable {
-    let learned = routes::learned_outside_pools(plan, &rib.loc_rib, serves);
-    next_hops::table(plan, view, &learned, &rib.tracked)
+    let outside = table::all_outside(plan, serves, &rib.loc_rib);
+    next_hops::table(plan, view, &outside, &rib.tracked)
 }
 
 /// What this node originates: its blocks; as /32 or /128 the address of each pod that lies outside them, which
@@ -122,26 +179,32 @@ pub fn originated(plan: &Plan, pods: &[PodLink], services: Option<&Services>) ->
     originated
 }
 
-/// Decides everything.
+/// Decides everything from nothing.
 pub fn decide(inputs: Inputs<'_>) -> Decisions {
-    let serves = inputs.services.is_some();
-    let learned = routes::learned_outside_pools(inputs.plan, &inputs.rib.loc_rib, serves);
+    decide_again(inputs, &Arc::default(), Extent::All).0
+}
+
+/// Decides everything, with the `table` of the round before, where only the `changed` prefixes of the Loc-RIB are others. Says which
+/// decisions about learned routes may be others now.
+pub fn decide_again(inputs: Inputs<'_>, table: &Arc<RwLock<Table>>, changed: Extent) -> (Decisions, Extent) {
+    let mut learned = table.write().unwrap_or_else(PoisonError::into_inner);
+    learned.take(inputs, &changed);
     let paths = paths::node_paths(inputs.plan, inputs.view);
-    let next_hops = next_hops::table(inputs.plan, inputs.view, &learned, &inputs.rib.tracked);
-    let routes = routes::decide(inputs, &learned, &paths);
-    let uplinks = uplinks::find(inputs, &learned, &paths);
+    let next_hops = next_hops::table(inputs.plan, inputs.view, &learned.outside, &inputs.rib.tracked);
+    let changed = learned.decide(inputs, &paths, changed);
+    let uplinks = uplinks::find(inputs, &learned.outside, &paths);
+    drop(learned);
     let (tunnels, pod_mtu) = tunnels::desired(inputs, &paths, uplinks.mtu(inputs.view));
     let host = host::wanted(inputs, &uplinks);
-    let fib = routes::fib(&routes, inputs.rib.fully_fed);
-    Decisions {
+    let decisions = Decisions {
         originated: originated(inputs.plan, inputs.pods, inputs.services),
-        fib,
         tunnels,
         next_hops,
         paths,
-        learned,
-        routes,
+        own: routes::own(inputs),
+        table: table.clone(),
         host,
         pod_mtu,
-    }
+    };
+    (decisions, changed)
 }

@@ -117,12 +117,13 @@ fn path(kind: PathKind, next_hop: &str) -> PathView {
 }
 
 fn rib(routes: &[(&str, &[(PathKind, &str)])]) -> RibSnapshot {
-    let route = |(prefix, paths): &(&str, &[(PathKind, &str)])| BestRoute {
-        prefix: net(prefix),
-        paths: paths
-            .iter()
-            .map(|(kind, next_hop)| path(*kind, next_hop))
-            .collect(),
+    let route = |(prefix, paths): &(&str, &[(PathKind, &str)])| {
+        let paths = paths.iter().map(|(kind, next_hop)| path(*kind, next_hop));
+        let route = BestRoute {
+            prefix: net(prefix),
+            paths: paths.collect(),
+        };
+        (route.prefix, route)
     };
     let tracked: BTreeSet<IpAddr> = routes
         .iter()
@@ -149,7 +150,7 @@ fn decided(plan: &Plan, rib: &RibSnapshot, pods: &[PodLink]) -> Decisions {
 
 fn wanted(decisions: &Decisions, prefix: &str) -> Option<DesiredRoute> {
     decisions
-        .fib
+        .fib(true)
         .routes
         .get(&RouteKey::main(net(prefix), METRIC))
         .cloned()
@@ -213,7 +214,7 @@ fn always_and_never_mean_what_they_say() {
     let always = decided(&plan("Always"), &rib, &[]);
     for prefix in ["10.244.2.0/24", "10.244.3.0/24"] {
         assert_eq!(
-            always.routes[&net(prefix)].encapsulation,
+            always.routes()[&net(prefix)].encapsulation,
             Some(Encapsulation::Vxlan),
             "{prefix}"
         );
@@ -259,7 +260,7 @@ fn a_route_over_a_tunnel_end_is_not_put_into_the_tunnel() {
     let decisions = decided(&plan, &rib, &[]);
     assert_eq!(wanted(&decisions, "198.51.100.0/24"), None);
     assert!(
-        decisions.routes[&net("198.51.100.0/24")]
+        decisions.routes()[&net("198.51.100.0/24")]
             .reason
             .contains("198.51.100.11")
     );
@@ -286,7 +287,7 @@ fn a_pod_gets_its_host_route_once_its_link_exists() {
     let absent = decided(&plan("CrossSubnet"), &rib(&[]), &[pod("rbgone")]);
     assert_eq!(wanted(&absent, "10.244.1.7/32"), None);
     assert!(
-        absent.routes[&net("10.244.1.7/32")]
+        absent.routes()[&net("10.244.1.7/32")]
             .reason
             .contains("does not exist")
     );
@@ -329,7 +330,7 @@ fn nothing_of_ours_is_swept_before_the_first_full_feed() {
     let mut rib = rib(&[]);
     rib.fully_fed = false;
     let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
-    assert!(!decisions.fib.sweep && !decisions.tunnels.sweep);
+    assert!(!decisions.fib(rib.fully_fed).sweep && !decisions.tunnels.sweep);
 }
 
 #[test]
@@ -540,23 +541,23 @@ fn services_are_announced_and_never_installed_where_they_are_served() {
     let inside = with(Some(&services));
     assert!(inside.originated.contains_key(&net("10.96.0.0/12")));
     for prefix in ["10.96.0.0/12", "203.0.113.7/32"] {
-        let decision = &inside.routes[&net(prefix)];
+        let decision = &inside.own[&net(prefix)];
         assert_eq!(
             (decision.origin, &decision.kernel),
             (Origin::Service, &None),
             "{prefix}"
         );
     }
-    assert!(inside.routes[&net("10.96.0.0/12")].reason.contains("every node"));
+    assert!(inside.routes()[&net("10.96.0.0/12")].reason.contains("every node"));
     assert!(
-        inside.learned.is_empty(),
+        inside.table().outside.is_empty(),
         "no next hop is resolved over what is not installed"
     );
     // A router that belongs to no Kubernetes installs them like any other route.
     let outside = with(None);
     assert!(
         outside
-            .routes
+            .routes()
             .values()
             .filter(|r| r.best.is_some())
             .all(|r| r.kernel.is_some())
@@ -575,6 +576,6 @@ fn a_pool_that_is_not_announced_has_neither_announcement_nor_blackhole() {
     };
     let decisions = decided(&plan, &rib(&[]), &[stray]);
     assert!(decisions.originated.is_empty());
-    assert_eq!(decisions.routes[&net("10.244.1.0/24")].kernel, None);
-    assert!(decisions.routes[&net("10.244.9.9/32")].kernel.is_some());
+    assert_eq!(decisions.routes()[&net("10.244.1.0/24")].kernel, None);
+    assert!(decisions.routes()[&net("10.244.9.9/32")].kernel.is_some());
 }

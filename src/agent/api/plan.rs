@@ -129,7 +129,9 @@ async fn preview(
     let (config, pods) = (new.speaker.clone(), state.parts.pods.links());
     let originated = decide::originated(new, &pods, services);
     let question = move |speaker: &bgpd::Speaker, _now| RibSnapshot {
-        loc_rib: speaker.preview(&config, originated).loc_rib().collect(),
+        loc_rib: (speaker.preview(&config, originated).loc_rib())
+            .map(|route| (route.prefix, route))
+            .collect(),
         tracked: speaker.tracked_next_hops(),
         fully_fed: speaker.fully_fed(),
     };

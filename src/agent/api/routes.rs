@@ -55,7 +55,7 @@ fn decided(state: &State) -> Result<Vec<Route>, Failure> {
     let snapshot = state.snapshot();
     let decisions = snapshot.decisions.clone().ok_or_else(Failure::no_plan)?;
     Ok(decisions
-        .routes
+        .routes()
         .iter()
         .map(|(prefix, decision)| decided_route(state, &snapshot, prefix, decision))
         .collect())
@@ -81,7 +81,7 @@ fn decided_route(state: &State, snapshot: &Snapshot, prefix: &IpNet, decision: &
             .map_or("none", bgp_text::encapsulation)
             .into(),
     );
-    route.reason = decision.reason.clone();
+    route.reason = decision.reason.to_string();
     route.kernel = decision
         .kernel
         .as_ref()

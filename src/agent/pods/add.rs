@@ -158,10 +158,8 @@ async fn wait_for_routes(lease: &Lease, around: &mut Around) -> Result<(), ApiEr
     let decided = |s: &Snapshot| {
         s.decisions.as_ref().is_some_and(|d| {
             keys.iter().all(|key| {
-                d.fib
-                    .routes
-                    .get(key)
-                    .is_some_and(|r| leads_to(r, &lease.host_ifname))
+                let own = d.own.get(&key.destination).and_then(|own| own.kernel.as_ref());
+                own.is_some_and(|r| leads_to(r, &lease.host_ifname))
             })
         })
     };

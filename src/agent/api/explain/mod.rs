@@ -62,7 +62,8 @@ fn parse(text: &str) -> Result<IpNet, Failure> {
 
 impl Question<'_> {
     async fn answer(&self, asked: &str) -> Explanation {
-        let route = self.route();
+        let route = self.decisions.covering(&self.target);
+        let route = route.as_ref().map(|(prefix, decision)| (*prefix, decision));
         let mut steps = self.pool_and_owner();
         steps.extend(self.services());
         if let Some((prefix, decision)) = route
@@ -80,18 +81,6 @@ impl Question<'_> {
             verdict,
             steps,
         }
-    }
-
-    /// The longest prefix among our decisions that holds the target.
-    fn route(&self) -> Option<(IpNet, &RouteDecision)> {
-        let holding = self
-            .decisions
-            .routes
-            .iter()
-            .filter(|(prefix, _)| prefix.contains(&self.target));
-        holding
-            .max_by_key(|(prefix, _)| prefix.prefix_len())
-            .map(|(prefix, decision)| (*prefix, decision))
     }
 
     fn what(&self, route: Option<(IpNet, &RouteDecision)>) -> &'static str {
@@ -212,12 +201,10 @@ impl Question<'_> {
     fn next_hop(&self, decision: &RouteDecision) -> Option<Step> {
         let next_hop = decision.best.as_ref()?.next_hop?;
         // A node that is a neighbour is sent to as such, whatever is learned about its address.
-        let none = BTreeMap::new();
-        let learned = match self.is_near(decision) {
-            true => &none,
-            false => &self.decisions.learned,
+        let resolution = match self.is_near(decision) {
+            true => resolve(self.view, &BTreeMap::new(), next_hop),
+            false => resolve(self.view, &self.decisions.table().outside, next_hop),
         };
-        let resolution = resolve(self.view, learned, next_hop);
         let node = match self.plan.remote_at(next_hop) {
             Some(node) => format!("{next_hop} is node {}", node.name),
             None => format!("{next_hop} is no node of the cluster"),
@@ -239,9 +226,9 @@ impl Question<'_> {
 
     fn encapsulation(&self, decision: &RouteDecision) -> Option<Step> {
         let Some(encapsulation) = decision.encapsulation else {
-            return Some(step("encapsulation", decision.reason.clone(), Vec::new()));
+            return Some(step("encapsulation", decision.reason.to_string(), Vec::new()));
         };
-        let mut checks = vec![decision.reason.clone()];
+        let mut checks = vec![decision.reason.to_string()];
         if let (Some(node), Some(pool)) = (&decision.node, self.plan.pool_of(&self.target))
             && let Some(path) = paths::find(&self.decisions.paths, &pool.name, node)
         {

@@ -1,0 +1,130 @@
+//! The decisions about all learned routes, kept between rounds: the fast path of law 2.
+//!
+//! A round says which prefixes of the Loc-RIB have changed. While everything else that their ways depend on ([`Ways`]) is as it
+//! was, these alone are decided; otherwise all are. A test holds the outcome equal to deciding everything from nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use bgpd_proto::rib::{BestRoute, LocRibChanges, PathKind};
+use ipnet::IpNet;
+
+use super::learned::{Decider, Ways};
+use super::routes::RouteDecision;
+use super::{Inputs, NodePath};
+use crate::plan::Plan;
+
+/// Which prefixes are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extent {
+    /// All that there are.
+    All,
+    /// These.
+    Only(BTreeSet<IpNet>),
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Extent::Only(BTreeSet::new())
+    }
+}
+
+impl Extent {
+    /// Takes up what has changed in the Loc-RIB since the last time.
+    pub fn note(&mut self, changes: &LocRibChanges) {
+        match self {
+            _ if changes.whole => *self = Extent::All,
+            Extent::All => {}
+            Extent::Only(prefixes) => prefixes.extend(changes.routes.iter().map(|(prefix, _)| *prefix)),
+        }
+    }
+}
+
+/// What is decided about learned routes.
+#[derive(Debug, Default)]
+pub struct Table {
+    ways: Option<Ways>,
+    /// The learned routes outside all pools, with their next hops: what next hops may be resolved over.
+    pub outside: BTreeMap<IpNet, Vec<IpAddr>>,
+    /// The decision for each learned prefix.
+    pub routes: BTreeMap<IpNet, RouteDecision>,
+}
+
+impl Table {
+    /// Takes in the prefixes that have changed outside the pools. Before [`Table::decide`], and before anything is
+    /// resolved.
+    pub fn take(&mut self, inputs: Inputs<'_>, changed: &Extent) {
+        let (plan, rib, serves) = (inputs.plan, inputs.rib, inputs.services.is_some());
+        let same = (self.ways.as_ref()).is_some_and(|ways| ways.has_the_same_pools(plan, serves));
+        match changed {
+            Extent::Only(prefixes) if same => {
+                for prefix in prefixes {
+                    let next_hops = rib.loc_rib.get(prefix).and_then(|r| outside(plan, serves, r));
+                    match next_hops {
+                        Some(next_hops) => self.outside.insert(*prefix, next_hops),
+                        None => self.outside.remove(prefix),
+                    };
+                }
+            }
+            _ => self.outside = all_outside(plan, serves, &rib.loc_rib),
+        }
+    }
+
+    /// Decides what has changed, and says which decisions may be others now.
+    pub fn decide(&mut self, inputs: Inputs<'_>, node_paths: &[NodePath], changed: Extent) -> Extent {
+        let ways = Ways::of(inputs, &self.outside, node_paths, self.ways.as_ref());
+        let changed = match self.ways.as_ref() == Some(&ways) {
+            true => changed,
+            false => Extent::All,
+        };
+        let loc_rib = &inputs.rib.loc_rib;
+        let wanted = inputs.plan.install_routes;
+        let mut decider = Decider::new(&ways, inputs.view, &self.outside);
+        match &changed {
+            Extent::All => {
+                let learned = loc_rib.values().filter(|route| wanted && !is_local(route));
+                self.routes = learned
+                    .map(|route| (route.prefix, decider.decide(route)))
+                    .collect();
+            }
+            Extent::Only(prefixes) => {
+                for prefix in prefixes {
+                    let learned = loc_rib.get(prefix).filter(|route| wanted && !is_local(route));
+                    match learned {
+                        Some(route) => self.routes.insert(*prefix, decider.decide(route)),
+                        None => self.routes.remove(prefix),
+                    };
+                }
+            }
+        }
+        self.ways = Some(ways);
+        changed
+    }
+}
+
+/// The learned routes outside all pools. `serves`: this node serves Services itself, so that routes to them are not
+/// installed.
+pub fn all_outside(
+    plan: &Plan,
+    serves: bool,
+    loc_rib: &BTreeMap<IpNet, BestRoute>,
+) -> BTreeMap<IpNet, Vec<IpAddr>> {
+    let found = |(prefix, route): (&IpNet, &BestRoute)| Some((*prefix, outside(plan, serves, route)?));
+    loc_rib.iter().filter_map(found).collect()
+}
+
+/// The next hops of a learned route that lies outside all pools. A default route may cover the pools; a pool's own prefixes
+/// and what lies inside may not be resolved over.
+fn outside(plan: &Plan, serves: bool, route: &BestRoute) -> Option<Vec<IpAddr>> {
+    let inside = plan.pool_of(&route.prefix).is_some() || (serves && plan.is_of_services(&route.prefix));
+    let next_hops = || route.paths.iter().filter_map(|p| p.next_hop).collect();
+    (!is_local(route) && !inside).then(next_hops)
+}
+
+/// Originated here: nothing to install but the blackhole of the block.
+fn is_local(route: &BestRoute) -> bool {
+    (route.paths.first()).is_none_or(|best| best.kind == PathKind::Local)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! The fast path makes what deciding everything from nothing makes, whatever happens between the rounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, RwLock};
+
+use bgpd_proto::rib::{BestRoute, PathKind, PathView};
+use bgpd_proto::types::PeerId;
+use bgpd_proto::wire::PathAttributes;
+use config::load::{Source, load};
+use ipnet::IpNet;
+use proptest::prelude::*;
+use routesync::{Address, DesiredFib, ForeignRoute, KernelView, Link, Metric, NextHop, Protocol, RouteKind};
+
+use super::{Extent, Table};
+use crate::decide::{Decided, Inputs, PodLink, RibSnapshot, decide, decide_again, routes};
+use crate::plan::{Ownership, Plan, compile};
+
+/// Inside the pool and outside, some holding next hops of others.
+const PREFIXES: [&str; 8] = [
+    "10.244.2.0/24",
+    "10.244.3.0/24",
+    "10.244.1.7/32",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "203.0.113.7/32",
+    "0.0.0.0/0",
+    "172.30.0.0/16",
+];
+/// Nodes, near and far, a switch, and addresses that only learned routes lead to.
+const NEXT_HOPS: [&str; 5] = [
+    "192.0.2.12",
+    "198.51.100.11",
+    "192.0.2.1",
+    "203.0.113.7",
+    "203.0.113.9",
+];
+const MODES: [&str; 3] = ["Never", "CrossSubnet", "Always"];
+
+fn plan(mode: &str) -> Plan {
+    let text = format!(
+        "
+apiVersion: roadbed.dev/v1
+kind: IPPool
+metadata: {{ name: pods }}
+spec: {{ cidr: 10.244.0.0/16, vxlanMode: {mode} }}
+---
+apiVersion: roadbed.dev/v1
+kind: Node
+metadata: {{ name: a }}
+spec: {{ bgp: {{ ipv4Address: 192.0.2.11/24 }}, podCIDRs: [10.244.1.0/24] }}
+---
+apiVersion: roadbed.dev/v1
+kind: Node
+metadata: {{ name: near }}
+spec: {{ bgp: {{ ipv4Address: 192.0.2.12/24 }}, podCIDRs: [10.244.2.0/24] }}
+---
+apiVersion: roadbed.dev/v1
+kind: Node
+metadata: {{ name: far }}
+spec: {{ bgp: {{ ipv4Address: 198.51.100.11/24 }}, podCIDRs: [10.244.3.0/24] }}
+"
+    );
+    let source = Source {
+        name: "test".into(),
+        text,
+    };
+    let loaded = load(&[source]);
+    let intent = loaded.intent.unwrap_or_else(|| panic!("{:?}", loaded.problems));
+    let name = "a".parse().unwrap();
+    compile(&intent, &name, &Ownership::of_resources(&intent, &name)).unwrap()
+}
+
+/// Two uplinks, either of which may be down, and a default route over one of them.
+fn view(up: [bool; 2], default: usize, pods: &BTreeSet<u8>) -> KernelView {
+    let link = |index: u32, name: &str, up| Link {
+        index,
+        name: name.into(),
+        up,
+        carrier: up,
+        mtu: 1500,
+        ..Link::default()
+    };
+    let mut links = vec![
+        link(2, "eth0", up[0]),
+        link(3, "eth1", up[1]),
+        link(4, "rb-vxlan", true),
+    ];
+    links.extend(pods.iter().map(|n| link(10 + u32::from(*n), &pod_link(*n), true)));
+    let route = |destination: &str, gateway: Option<&str>, index| ForeignRoute {
+        destination: destination.parse().unwrap(),
+        metric: Metric(0),
+        protocol: Protocol(2),
+        kind: RouteKind::Unicast,
+        hops: vec![NextHop {
+            gateway: gateway.map(|g| g.parse().unwrap()),
+            index,
+            usable: true,
+        }],
+    };
+    let gateway = ["192.0.2.1", "198.18.0.1"][default];
+    let address = |index, net: &str| Address {
+        index,
+        net: net.parse().unwrap(),
+    };
+    KernelView {
+        generation: 1,
+        links: links.into_iter().map(|link| (link.index, link)).collect(),
+        addresses: vec![
+            address(2, "192.0.2.11/24"),
+            address(3, "198.18.0.11/24"),
+            address(4, "10.244.1.0/32"),
+        ],
+        foreign: vec![
+            route("0.0.0.0/0", Some(gateway), 2 + default as u32),
+            route("192.0.2.0/24", None, 2),
+            route("198.18.0.0/24", None, 3),
+        ],
+    }
+}
+
+fn pod_link(n: u8) -> String {
+    format!("rb0000000000{n}")
+}
+
+fn route(prefix: &str, next_hops: &[usize]) -> BestRoute {
+    let path = |at: &usize| {
+        let next_hop: IpAddr = NEXT_HOPS[*at].parse().unwrap();
+        PathView {
+            peer: Some(PeerId(next_hop)),
+            kind: PathKind::External,
+            next_hop: Some(next_hop),
+            attributes: Arc::new(PathAttributes::default()),
+            learned: None,
+        }
+    };
+    BestRoute {
+        prefix: prefix.parse().unwrap(),
+        paths: next_hops.iter().map(path).collect(),
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Learn(usize, Vec<usize>),
+    Forget(usize),
+    Link(usize, bool),
+    Default(usize),
+    Mode(usize),
+    Pod(u8, bool),
+    PodLink(u8, bool),
+    Whole,
+    Round,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let next_hops = proptest::collection::vec(0..NEXT_HOPS.len(), 1..3);
+    let act = prop_oneof![
+        6 => (0..PREFIXES.len(), next_hops).prop_map(|(prefix, hops)| Act::Learn(prefix, hops)),
+        3 => (0..PREFIXES.len()).prop_map(Act::Forget),
+        1 => (0..2usize, any::<bool>()).prop_map(|(link, up)| Act::Link(link, up)),
+        1 => (0..2usize).prop_map(Act::Default),
+        1 => (0..MODES.len()).prop_map(Act::Mode),
+        2 => (5..8u8, any::<bool>()).prop_map(|(pod, there)| Act::Pod(pod, there)),
+        2 => (5..8u8, any::<bool>()).prop_map(|(pod, there)| Act::PodLink(pod, there)),
+        1 => Just(Act::Whole),
+        4 => Just(Act::Round),
+    ];
+    proptest::collection::vec(act, 1..40)
+}
+
+/// What goes in, and what the fast path keeps.
+#[derive(Default)]
+struct World {
+    rib: RibSnapshot,
+    mode: usize,
+    up: [bool; 2],
+    default: usize,
+    pods: BTreeSet<u8>,
+    links: BTreeSet<u8>,
+    changed: Extent,
+    table: Arc<RwLock<Table>>,
+    /// The own decisions of the last round, and the FIB as it was handed on.
+    last: Option<(Decided, DesiredFib)>,
+}
+
+impl World {
+    fn act(&mut self, act: Act, plans: &[Plan]) {
+        match act {
+            Act::Learn(at, hops) => {
+                let route = route(PREFIXES[at], &hops);
+                self.note(route.prefix);
+                self.rib.loc_rib.insert(route.prefix, route);
+            }
+            Act::Forget(at) => {
+                let prefix = PREFIXES[at].parse().unwrap();
+                self.note(prefix);
+                self.rib.loc_rib.remove(&prefix);
+            }
+            Act::Link(at, up) => self.up[at] = up,
+            Act::Default(at) => self.default = at,
+            Act::Mode(at) => self.mode = at,
+            Act::Pod(pod, there) => toggle(&mut self.pods, pod, there),
+            Act::PodLink(pod, there) => toggle(&mut self.links, pod, there),
+            Act::Whole => self.changed = Extent::All,
+            Act::Round => self.round(plans),
+        }
+    }
+
+    fn note(&mut self, prefix: IpNet) {
+        if let Extent::Only(prefixes) = &mut self.changed {
+            prefixes.insert(prefix);
+        }
+    }
+
+    fn round(&mut self, plans: &[Plan]) {
+        let routes = self.rib.loc_rib.values();
+        self.rib.tracked = routes.flat_map(|r| r.paths.iter().filter_map(|p| p.next_hop)).collect();
+        let view = view(self.up, self.default, &self.links);
+        let pod = |n: &u8| PodLink {
+            addresses: vec![IpAddr::from([10, 244, 1, *n])],
+            interface: pod_link(*n).into(),
+        };
+        let pods: Vec<PodLink> = self.pods.iter().map(pod).collect();
+        let own = ["10.244.1.0".parse().unwrap()];
+        let inputs = Inputs {
+            plan: &plans[self.mode],
+            rib: &self.rib,
+            view: &view,
+            pods: &pods,
+            own_pod_addresses: &own,
+            services: None,
+        };
+        let changed = std::mem::take(&mut self.changed);
+        let (fast, changed) = decide_again(inputs, &self.table, changed);
+        let whole = decide(inputs);
+        assert_eq!(texts(&fast.routes()), texts(&whole.routes()));
+        assert_eq!(fast.table().outside, whole.table().outside);
+        assert_eq!(fast.next_hops, whole.next_hops);
+        assert_eq!(fast.tunnels, whole.tunnels);
+        assert_eq!(fast.host, whole.host);
+        let fib = match (self.last.take(), changed) {
+            (Some((was, mut fib)), Extent::Only(prefixes)) => {
+                let learned = &fast.table().routes;
+                for (key, route) in routes::fib_changes((&was, &fast.own), learned, &prefixes) {
+                    match route {
+                        Some(route) => fib.routes.insert(key, route),
+                        None => fib.routes.remove(&key),
+                    };
+                }
+                fib
+            }
+            _ => fast.fib(true),
+        };
+        assert_eq!(fib, whole.fib(true));
+        self.last = Some((fast.own.clone(), fib));
+    }
+}
+
+fn toggle(set: &mut BTreeSet<u8>, member: u8, there: bool) {
+    match there {
+        true => set.insert(member),
+        false => set.remove(&member),
+    };
+}
+
+fn texts(decided: &Decided) -> BTreeMap<IpNet, String> {
+    let text = |(prefix, decision): (&IpNet, &_)| (*prefix, format!("{decision:?}"));
+    decided.iter().map(text).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_fast_path_is_deciding_from_nothing(acts in acts()) {
+        let plans: Vec<Plan> = MODES.iter().map(|mode| plan(mode)).collect();
+        let mut world = World { up: [true, true], changed: Extent::All, ..World::default() };
+        for act in acts {
+            world.act(act, &plans);
+        }
+        world.round(&plans);
+    }
+}

@@ -28,6 +28,7 @@ pub mod mac;
 pub mod model;
 pub mod mtu;
 mod netlink;
+pub mod offload;
 mod ops;
 mod outer;
 mod owner;

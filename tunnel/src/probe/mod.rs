@@ -20,11 +20,11 @@ mod machine;
 mod model;
 mod peers;
 mod schedule;
-mod socket;
+pub(crate) mod socket;
 mod task;
 mod tuning;
 mod verdict;
-mod wire;
+pub(crate) mod wire;
 
 pub use handle::{Handle, Settings, Verdicts};
 pub use model::{

@@ -10,9 +10,9 @@ use super::wire::Arrival;
 use crate::family::Family;
 use crate::model::Device;
 
-/// Requests of one peer that are answered, a second. A peer sends at most one in 200 ms.
-const ANSWER_RATE: u32 = 10;
-const ANSWER_BURST: u32 = 20;
+/// Requests of one peer that are answered, a second: far more than a peer sends, and few enough to be no burden.
+const ANSWER_RATE: u32 = 40;
+const ANSWER_BURST: u32 = 40;
 
 #[derive(Debug)]
 struct Asker {
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(peers.answer_to(ip("10.244.2.0"), ip("10.244.1.0"), now), ends);
         peers.update(&desired());
         let more = (0..100).filter(|_| peers.answer_to(ip("10.244.2.0"), ip("10.244.1.0"), now).is_some());
-        assert_eq!(more.count(), 19);
+        assert_eq!(more.count(), 39);
         assert_eq!(
             peers.answer_to(ip("10.244.2.0"), ip("10.244.1.0"), now + Duration::from_secs(1)),
             ends

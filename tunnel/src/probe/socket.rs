@@ -28,7 +28,7 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// What arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Received {
+pub(crate) struct Received {
     pub packet: Packet,
     pub from: IpAddr,
     pub port: u16,
@@ -56,17 +56,12 @@ impl Sockets {
             Family::Ipv4 => set_ip_mtu_discover(&requests, Ipv4PathMtuDiscovery::PROBE)?,
             Family::Ipv6 => set_ipv6_mtu_discover(&requests, Ipv6PathMtuDiscovery::PROBE)?,
         }
-        let hearing = bound(family, port)?;
-        hearing.set_recv_buffer_size(RECEIVE_BUFFER)?;
-        match family {
-            Family::Ipv4 => setsockopt(&hearing, sockopt::Ipv4PacketInfo, &true)?,
-            Family::Ipv6 => setsockopt(&hearing, sockopt::Ipv6RecvPacketInfo, &true)?,
-        }
+        let hearing = hearing(family, port)?;
         Ok(Self {
             family,
             port,
             requests: UdpSocket::from_std(requests.into())?,
-            hearing: UdpSocket::from_std(hearing.into())?,
+            hearing,
         })
     }
 
@@ -74,17 +69,18 @@ impl Sockets {
     pub fn request(&self, from: IpAddr, to: IpAddr, packet: Packet, size: usize) -> io::Result<()> {
         let mut bytes = packet.encode().to_vec();
         bytes.resize(payload(self.family, size), 0);
-        send(&self.requests, from, SocketAddr::new(to, self.port), &bytes)
+        send(
+            &self.requests,
+            from,
+            SocketAddr::new(to, self.port),
+            &bytes,
+            MsgFlags::empty(),
+        )
     }
 
     /// Sends an answer; it takes the way that all packets between node addresses take.
-    pub fn answer(&self, from: IpAddr, to: IpAddr, packet: Packet) -> io::Result<()> {
-        send(
-            &self.hearing,
-            from,
-            SocketAddr::new(to, self.port),
-            &packet.encode(),
-        )
+    pub fn answer(&self, from: IpAddr, to: SocketAddr, packet: Packet) -> io::Result<()> {
+        send(&self.hearing, from, to, &packet.encode(), MsgFlags::empty())
     }
 
     /// The index of the link `name` in the sockets' namespace.
@@ -99,14 +95,26 @@ impl Sockets {
 
     /// Waits for the next packet of ours; what is none is left out.
     pub async fn receive(&self) -> io::Result<Received> {
-        loop {
-            let received = self
-                .hearing
-                .async_io(Interest::READABLE, || receive(&self.hearing))
-                .await?;
-            if let Some(received) = received {
-                return Ok(received);
-            }
+        next(&self.hearing).await
+    }
+}
+
+/// A socket that is told how packets arrive; port 0 is any.
+pub(crate) fn hearing(family: Family, port: u16) -> io::Result<UdpSocket> {
+    let socket = bound(family, port)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    match family {
+        Family::Ipv4 => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
+        Family::Ipv6 => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+    }
+    UdpSocket::from_std(socket.into())
+}
+
+/// Waits for the next packet of ours on `socket`; what is none is left out.
+pub(crate) async fn next(socket: &UdpSocket) -> io::Result<Received> {
+    loop {
+        if let Some(received) = socket.async_io(Interest::READABLE, || receive(socket)).await? {
+            return Ok(received);
         }
     }
 }
@@ -126,7 +134,7 @@ fn bound(family: Family, port: u16) -> io::Result<Socket> {
 }
 
 /// Bytes of UDP payload in an IP packet of `size` bytes; never less than a packet of ours.
-fn payload(family: Family, size: usize) -> usize {
+pub(crate) fn payload(family: Family, size: usize) -> usize {
     const UDP: usize = 8;
     let header = match family {
         Family::Ipv4 => 20,
@@ -135,7 +143,14 @@ fn payload(family: Family, size: usize) -> usize {
     size.saturating_sub(header + UDP).max(LENGTH)
 }
 
-fn send(socket: &UdpSocket, from: IpAddr, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+/// Sends `bytes` from the address `from`.
+pub(crate) fn send(
+    socket: &UdpSocket,
+    from: IpAddr,
+    to: SocketAddr,
+    bytes: &[u8],
+    flags: MsgFlags,
+) -> io::Result<()> {
     let (v4, v6);
     let source = match from {
         IpAddr::V4(from) => {
@@ -162,7 +177,7 @@ fn send(socket: &UdpSocket, from: IpAddr, to: SocketAddr, bytes: &[u8]) -> io::R
         socket.as_raw_fd(),
         &[IoSlice::new(bytes)],
         &[source],
-        MsgFlags::MSG_DONTWAIT,
+        flags | MsgFlags::MSG_DONTWAIT,
         Some(&SockaddrStorage::from(to)),
     )?;
     Ok(())

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,9 +164,13 @@ impl Task {
             self.sockets.insert(family, sockets);
         }
         let (ways, routes) = self.ways(family, local.pod, desired, problems);
-        let kept = self
-            .bring_kernel(family, &State::probing(routes), problems)
-            .await?;
+        // Who only answers needs neither rule nor table.
+        let wanted = if routes.is_empty() {
+            State::default()
+        } else {
+            State::probing(routes)
+        };
+        let kept = self.bring_kernel(family, &wanted, problems).await?;
         // Without rule and end of table a request could take a tunnel: better none.
         Ok(if kept { ways } else { BTreeMap::new() })
     }
@@ -252,14 +256,18 @@ impl Task {
         };
         let Received { from, to, .. } = *received;
         match received.packet {
-            Packet::Request(token) => {
+            Packet::Request(token) | Packet::Check(token) => {
                 let Some((source, target)) = self.peers.answer_to(from, to, now) else {
                     tracing::trace!(%from, %to, "a probe that is not answered");
                     return;
                 };
                 let link = sockets.name_of(received.interface).ok();
                 let answer = Packet::Answer(token, arrival(link.as_deref()));
-                if let Err(error) = sockets.answer(source, target, answer) {
+                let port = match received.packet {
+                    Packet::Check(_) => received.port,
+                    _ => self.settings.port,
+                };
+                if let Err(error) = sockets.answer(source, SocketAddr::new(target, port), answer) {
                     tracing::debug!(%error, %target, "cannot answer a probe");
                 }
             }

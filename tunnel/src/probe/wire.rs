@@ -1,4 +1,4 @@
-//! Probe packets: the payload of UDP, the same 32 bytes for requests and answers, requests padded to their size with zeros.
+//! Probe packets: the payload of UDP, the same 32 bytes for all kinds, requests and checks padded to their size with zeros.
 //!
 //! ```text
 //!  0      4        5       6         7     8             16          24
@@ -15,6 +15,7 @@ const MAGIC: [u8; 4] = *b"RBpr";
 const VERSION: u8 = 1;
 const REQUEST: u8 = 1;
 const ANSWER: u8 = 2;
+const CHECK: u8 = 3;
 const NATIVE: u8 = 1;
 const TUNNEL: u8 = 2;
 
@@ -41,6 +42,8 @@ pub(crate) struct Token {
 pub(crate) enum Packet {
     /// Asks the peer to say that it came.
     Request(Token),
+    /// The same for a test through the tunnel; the answer goes to the port that it came from.
+    Check(Token),
     /// Says that it came, and how.
     Answer(Token, Arrival),
 }
@@ -50,6 +53,7 @@ impl Packet {
     pub fn encode(&self) -> [u8; LENGTH] {
         let (kind, arrival, token) = match self {
             Self::Request(token) => (REQUEST, 0, token),
+            Self::Check(token) => (CHECK, 0, token),
             Self::Answer(token, Arrival::Native) => (ANSWER, NATIVE, token),
             Self::Answer(token, Arrival::Tunnel) => (ANSWER, TUNNEL, token),
         };
@@ -75,6 +79,7 @@ impl Packet {
         };
         match (kind, arrival) {
             (REQUEST, _) => Some(Self::Request(token)),
+            (CHECK, _) => Some(Self::Check(token)),
             (ANSWER, NATIVE) => Some(Self::Answer(token, Arrival::Native)),
             (ANSWER, TUNNEL) => Some(Self::Answer(token, Arrival::Tunnel)),
             _ => None,
@@ -109,11 +114,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_is_decoded(sequence: u64, nonce: u64, which in 0..3, padding in 0usize..100) {
+        fn what_is_encoded_is_decoded(sequence: u64, nonce: u64, which in 0..4, padding in 0usize..100) {
             let token = Token { sequence, nonce };
             let packet = match which {
                 0 => Packet::Request(token),
                 1 => Packet::Answer(token, Arrival::Native),
+                2 => Packet::Check(token),
                 _ => Packet::Answer(token, Arrival::Tunnel),
             };
             let mut bytes = packet.encode().to_vec();
@@ -136,7 +142,7 @@ mod tests {
             nonce: 2,
         })
         .encode();
-        for (at, value) in [(0, b'X'), (4, 2), (5, 0), (5, 3)] {
+        for (at, value) in [(0, b'X'), (4, 2), (5, 0), (5, 4)] {
             let mut bytes = good;
             bytes[at] = value;
             assert_eq!(Packet::decode(&bytes), None, "byte {at}");

@@ -6,5 +6,6 @@
 
 mod fabric;
 mod kernel;
+mod offload;
 mod paths;
 mod tunnels;

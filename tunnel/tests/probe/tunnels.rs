@@ -6,10 +6,10 @@ use tunnel::probe::Silence;
 use crate::fabric::*;
 
 /// Real VXLAN devices of our name on both nodes, with routes to the pods' addresses.
-fn tunnels(fabric: &Fabric) {
+pub fn tunnels(fabric: &Fabric) {
     for (node, other) in [(&fabric.a, &fabric.b), (&fabric.b, &fabric.a)] {
         node.namespace.run(&format!(
-            "ip link add rb-vxlan type vxlan id 4096 dstport 4789 local {} remote {}",
+            "ip link add rb-vxlan type vxlan id 4096 dstport 4789 noudpcsum local {} remote {}",
             node.nodes[0], other.nodes[0]
         ));
         node.namespace.run("ip link set rb-vxlan mtu 1450 up");

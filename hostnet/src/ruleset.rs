@@ -32,9 +32,14 @@ pub(crate) fn ruleset(wanted: &Wanted) -> Ruleset {
 /// [`TableError`], among others where the kernel lacks nftables or one of its expressions. Where it is NAT that is missing, the
 /// guard is in place all the same.
 pub fn ensure(wanted: &Wanted) -> Result<Ensured, TableError> {
-    match nftables::ensure(&ruleset(wanted)) {
-        Err(error @ TableError::Unsupported { .. }) if !wanted.nat.pools.is_empty() => {
-            nftables::ensure(&ruleset(&Wanted::default()))?;
+    ensure_or(&ruleset(wanted), &ruleset(&Wanted::default()))
+}
+
+/// Where the kernel cannot do all that is wanted, what it can do is in place, and the error says the rest.
+pub(crate) fn ensure_or(wanted: &Ruleset, at_least: &Ruleset) -> Result<Ensured, TableError> {
+    match nftables::ensure(wanted) {
+        Err(error @ TableError::Unsupported { .. }) if wanted != at_least => {
+            nftables::ensure(at_least)?;
             Err(error)
         }
         outcome => outcome,

@@ -5,7 +5,7 @@ use proptest::test_runner::TestRunner;
 
 use super::{nets, set, wanted};
 use crate::nftables::{Family, Ranges};
-use crate::ruleset::{Ensured, Wanted, counters};
+use crate::ruleset::{Ensured, Wanted, counters, ensure, ensure_or, ruleset};
 use crate::testing::Ns;
 
 const LISTED: &str = r#"	set nat4 {
@@ -59,6 +59,37 @@ fn it_is_what_the_manual_shows_and_nft_reads_it() {
     assert_eq!(set(&ns, &wanted()).expect("kept"), Ensured::Kept);
     ns.sh("saved=$(nft -s list ruleset); nft flush ruleset; printf '%s\\n' \"$saved\" | nft -f -");
     assert_eq!(set(&ns, &wanted()).expect("kept"), Ensured::Kept);
+}
+
+#[test]
+fn the_manual_shows_the_chain() {
+    let manual = include_str!("../../../../docs/nat.md");
+    assert!(manual.contains(CHAIN), "docs/nat.md shows another chain");
+}
+
+/// A kernel that cannot do it is said to lack it, and has the guard.
+#[test]
+fn without_nat_there_is_the_guard() {
+    let ns = Ns::new();
+    let mut full = ruleset(&wanted());
+    let base = full.chains.iter_mut().filter_map(|chain| chain.base.as_mut());
+    // The answer is the same as for a kind that the kernel was built without.
+    base.filter(|base| base.kind == "nat")
+        .for_each(|base| base.kind = "no-such");
+    for _ in 0..2 {
+        let full = full.clone();
+        let (error, guard) = ns.run(move || {
+            let error = ensure_or(&full, &ruleset(&Wanted::default())).expect_err("no such kind");
+            (error.to_string(), ensure(&Wanted::default()).expect("guarded"))
+        });
+        assert!(
+            error.contains("has no nat chains in nf_tables for the inet family (CONFIG_NFT_NAT"),
+            "{error}"
+        );
+        assert!(error.contains("nothing is masqueraded"), "{error}");
+        assert_eq!(guard, Ensured::Kept);
+    }
+    assert!(listed(&ns).contains("chain pods {"));
 }
 
 #[test]

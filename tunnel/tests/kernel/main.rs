@@ -7,6 +7,7 @@
 mod conflicts;
 mod devices;
 mod linger;
+mod mtu;
 mod outer;
 mod repair;
 mod support;

@@ -277,3 +277,39 @@ fn an_uplink_without_carrier_is_passed_over() {
         taken("198.51.100.9").contains("dev up0")
     });
 }
+
+/// Without it, the node asks for neighbours with whatever source its packet has: with its pod address, too.
+#[test]
+fn neighbours_are_asked_for_with_an_address_of_the_uplink() {
+    use crate::testing::Ns;
+    let (node, fabric) = (Ns::new(), Ns::new());
+    node.sh(&format!(
+        "ip link add up0 type veth peer name eth0 netns {}
+         ip addr add 192.0.2.1/24 dev up0; ip addr add 10.244.0.1/32 dev lo; ip link set up0 up",
+        fabric.thread_id
+    ));
+    fabric
+        .sh("ip addr add 192.0.2.2/24 dev eth0; ip link set eth0 up; ip route add 10.244.0.1 via 192.0.2.1");
+    let sender = || {
+        // Whoever answers a request learns its sender from it, or makes no entry.
+        fabric.sh("ip neigh flush all dev eth0");
+        node.sh("ip neigh flush all dev up0; ping -q -c 1 -W 5 -I 10.244.0.1 192.0.2.2");
+        fabric.sh("ip neigh show dev eth0")
+    };
+    fabric.sh(
+        "echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter; echo 0 > /proc/sys/net/ipv4/conf/eth0/rp_filter",
+    );
+    let shown = sender();
+    assert!(shown.contains("10.244.0.1 "), "{shown}");
+    let wanted = Wanted {
+        uplinks: ["up0".into()].into(),
+        ..Wanted::default()
+    };
+    let report = node.run(move || apply(&wanted));
+    assert!(report.refused.is_empty(), "{:?}", report.refused);
+    let shown = sender();
+    assert!(
+        !shown.contains("10.244.0.1 ") && shown.contains("192.0.2.1 "),
+        "{shown}"
+    );
+}

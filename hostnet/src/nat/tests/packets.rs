@@ -207,28 +207,13 @@ fn connections_outlive_changes() {
     assert_eq!(after, before);
 }
 
-/// Two uplinks. A masqueraded connection ends with the uplink whose address it has; one with the node's own goes on.
+/// Two uplinks. A masqueraded connection ends when it would leave by the other one; one with the node's own address goes on.
 #[test]
 fn a_fixed_address_outlives_an_uplink() {
-    for fixed in [false, true] {
+    for (fixed, down) in [(false, true), (false, false), (true, true), (true, false)] {
         let node = node();
         let pod = node.pod(A, 5);
-        node.ns.sh(&format!(
-            "ip link add up1 type veth peer name eth1 netns {}
-             ip addr add 203.0.114.1/24 dev up1; ip addr add 2001:db8:eee1::1/64 dev up1 nodad; ip link set up1 up",
-            node.world.thread_id
-        ));
-        node.world.sh(
-            "ip addr add 203.0.114.2/24 dev eth1; ip addr add 2001:db8:eee1::2/64 dev eth1 nodad; ip link set eth1 up
-             echo 0 > /proc/sys/net/ipv4/conf/eth1/rp_filter",
-        );
-        let mut wants = wanted();
-        if fixed {
-            wants.nat.source_v4 = Some(NODE[0].parse().expect("an address"));
-            wants.nat.source_v6 = Some(NODE[1].parse().expect("an address"));
-        }
-        set(&node.ns, &wants).expect("made");
-        let mut connections = OUTSIDE.map(|to| Connection::new(&pod, to));
+        let mut connections = two_uplinks(&node, &pod, fixed);
         let before = connections
             .each_mut()
             .map(|c| c.seen_as(LONG).expect("an answer"));
@@ -237,9 +222,11 @@ fn a_fixed_address_outlives_an_uplink() {
             before[0].contains(address[0]) && before[1].contains(address[1]),
             "{before:?}"
         );
-        node.ns.sh(
-            "ip link set up0 down; ip route replace default via 203.0.114.2; ip -6 route replace default via 2001:db8:eee1::2",
-        );
+        if down {
+            node.ns.sh("ip link set up0 down");
+        }
+        node.ns
+            .sh("ip route replace default via 203.0.114.2; ip -6 route replace default via 2001:db8:eee1::2");
         node.world.sh(
             "ip route replace 192.0.2.7 via 203.0.114.1; ip -6 route replace 2001:db8:ffff::7 via 2001:db8:eee1::1",
         );
@@ -249,12 +236,33 @@ fn a_fixed_address_outlives_an_uplink() {
         });
         for (connection, before) in connections.iter_mut().zip(before) {
             if fixed {
-                assert_eq!(connection.seen_as(LONG), Some(before));
+                assert_eq!(connection.seen_as(LONG), Some(before), "down: {down}");
             } else {
-                assert_eq!(connection.seen_as(Duration::from_millis(700)), None);
+                let seen = connection.seen_as(Duration::from_millis(700));
+                assert_eq!(seen, None, "down: {down}");
             }
         }
     }
+}
+
+/// A second uplink for the node, and connections of a pod to the outside by the first one.
+fn two_uplinks(node: &Node, pod: &Ns, fixed: bool) -> [Connection; 2] {
+    node.ns.sh(&format!(
+        "ip link add up1 type veth peer name eth1 netns {}
+         ip addr add 203.0.114.1/24 dev up1; ip addr add 2001:db8:eee1::1/64 dev up1 nodad; ip link set up1 up",
+        node.world.thread_id
+    ));
+    node.world.sh(
+        "ip addr add 203.0.114.2/24 dev eth1; ip addr add 2001:db8:eee1::2/64 dev eth1 nodad; ip link set eth1 up
+         echo 0 > /proc/sys/net/ipv4/conf/eth1/rp_filter",
+    );
+    let mut wants = wanted();
+    if fixed {
+        wants.nat.source_v4 = Some(NODE[0].parse().expect("an address"));
+        wants.nat.source_v6 = Some(NODE[1].parse().expect("an address"));
+    }
+    set(&node.ns, &wants).expect("made");
+    OUTSIDE.map(|to| Connection::new(pod, to))
 }
 
 /// What another program does to the table is undone, and what comes then is masqueraded again.

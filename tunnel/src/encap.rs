@@ -9,6 +9,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::family::Family;
 use crate::probe::ProbeVerdict;
@@ -168,6 +169,15 @@ pub enum Reason {
         /// What follows.
         encapsulation: Encapsulation,
     },
+    /// The tunnel is new in the cluster, and the way before is kept for a moment ([`crate::Settle`]).
+    Settling {
+        /// The way before.
+        used: Encapsulation,
+        /// For how long yet.
+        left: Duration,
+        /// What will decide then.
+        wanted: Box<Reason>,
+    },
     /// IPIP is asked for what it cannot carry.
     IpipIsIpv4 {
         /// The pool's mode.
@@ -228,6 +238,11 @@ impl fmt::Display for Reason {
                 } else {
                     "not proven direct: "
                 }
+            ),
+            Self::Settling { used, left, wanted } => write!(
+                f,
+                "{wanted}; the tunnel is new, and other nodes may not have it yet: {used} for another {:.1} s",
+                left.as_secs_f64()
             ),
             Self::IpipIsIpv4 {
                 mode,

@@ -36,6 +36,7 @@ pub mod probe;
 mod problem;
 mod read;
 mod report;
+mod settle;
 mod status;
 
 pub use cleanup::cleanup;
@@ -48,4 +49,5 @@ pub use model::{
 };
 pub use mtu::{MtuError, Overhead, Path, Reach, RouteSizes, device_mtu, pod_mtu};
 pub use owner::{Handle, Settings, start};
+pub use settle::{SETTLE, Settle};
 pub use status::{DeviceStatus, StatusError, TunnelStatus};

@@ -1,6 +1,6 @@
 //! The way to the probing task, and what it tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -49,6 +49,7 @@ impl Verdicts {
 pub(super) struct Published {
     pub generation: u64,
     pub desired: Arc<DesiredProbes>,
+    pub carried: Arc<BTreeSet<ProbeKey>>,
 }
 
 /// The way to the task. When the last clone is dropped it ends; rule and table stay in the kernel.
@@ -68,6 +69,15 @@ impl Handle {
             generation = published.generation;
         });
         generation
+    }
+
+    /// Says, before the first [`Handle::publish`], which ways were in use before this start: they are taken for proven until
+    /// their probes fail, so that a restart moves no traffic. It holds for the first time that a peer is probed.
+    pub fn adopt(&self, carried: BTreeSet<ProbeKey>) {
+        self.desired.send_if_modified(|published| {
+            published.carried = Arc::new(carried);
+            false
+        });
     }
 
     /// What the probes have found. It wakes when a verdict changes, when a peer comes or goes, or a problem; the counts in

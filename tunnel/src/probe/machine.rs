@@ -111,6 +111,11 @@ impl Machine {
         machine
     }
 
+    /// The way was in use before: it is taken for proven, and probed at once as one that is in doubt.
+    pub fn adopt(&mut self) {
+        self.state = State::Carries;
+    }
+
     /// The way that is probed.
     pub fn way(&self) -> Option<&Arc<Way>> {
         self.seen.way.as_ref()

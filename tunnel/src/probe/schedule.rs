@@ -80,6 +80,8 @@ pub(crate) struct Schedule {
     bucket: Bucket,
     sequence: u64,
     touched: BTreeSet<ProbeKey>,
+    /// Every peer that was probed since the start.
+    met: BTreeSet<ProbeKey>,
 }
 
 impl Schedule {
@@ -94,11 +96,13 @@ impl Schedule {
             bucket: Bucket::new(tuning.rate, tuning.burst),
             sequence: 0,
             touched: BTreeSet::new(),
+            met: BTreeSet::new(),
         }
     }
 
-    /// Probes exactly these ways from now on. What is known of a way that is still wanted stays.
-    pub fn set(&mut self, ways: &BTreeMap<ProbeKey, Arc<Way>>, now: Duration) {
+    /// Probes exactly these ways from now on. What is known of a way that is still wanted stays. Peers in `carried` are taken for
+    /// proven when they are met for the first time.
+    pub fn set(&mut self, ways: &BTreeMap<ProbeKey, Arc<Way>>, carried: &BTreeSet<ProbeKey>, now: Duration) {
         let gone: Vec<_> = self
             .entries
             .keys()
@@ -119,7 +123,11 @@ impl Schedule {
                 None => {
                     self.remove(key);
                     self.seed = self.seed.wrapping_add(0xa076_1d64_78bd_642f);
-                    let machine = Machine::new(self.tuning, way.clone(), self.seed, now);
+                    let mut machine = Machine::new(self.tuning, way.clone(), self.seed, now);
+                    if self.met.insert(key.clone()) && carried.contains(key) {
+                        machine.adopt();
+                        self.touched.insert(key.clone());
+                    }
                     let due = machine.due();
                     let entry = Entry {
                         machine,

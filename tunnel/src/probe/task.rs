@@ -125,7 +125,11 @@ impl Task {
 
     /// Brings sockets, kernel, schedule and peers to the desired state.
     async fn reconcile(&mut self) {
-        let Published { generation, desired } = self.desired.borrow_and_update().clone();
+        let Published {
+            generation,
+            desired,
+            carried,
+        } = self.desired.borrow_and_update().clone();
         let mut problems = Vec::new();
         let mut ways = BTreeMap::new();
         for family in FAMILIES {
@@ -136,7 +140,7 @@ impl Task {
         }
         self.peers.update(&desired);
         let now = self.now();
-        self.schedule.set(&ways, now);
+        self.schedule.set(&ways, &carried, now);
         self.audit = Some(Instant::now() + if problems.is_empty() { AUDIT } else { RETRY });
         self.publish(Some((generation, &desired, problems)));
     }
@@ -329,8 +333,11 @@ fn note(
     let verdict = verdict.unwrap_or_default();
     let old = verdicts.insert(key.clone(), verdict.clone());
     let news = old.as_ref().is_none_or(|old| !old.same_as(&verdict));
-    if news && old.is_some() {
-        tracing::info!("{key}: {verdict}");
+    match old {
+        // That a way is fit at the first try is no news in a log, least of all a thousand times.
+        Some(ProbeVerdict::Unknown(_)) | None if !matches!(verdict, ProbeVerdict::Silent(..)) => {}
+        _ if news => tracing::info!("{key}: {verdict}"),
+        _ => {}
     }
     news
 }

@@ -110,6 +110,9 @@ impl fmt::Display for ProbeVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(_) => f.write_str("not known yet whether the fabric carries pod addresses")?,
+            Self::Carries(seen) if seen.answered == 0 => {
+                f.write_str("the fabric carried pod addresses before the start, which is being proven anew")?;
+            }
             Self::Carries(_) => f.write_str("the fabric carries pod addresses")?,
             Self::Silent(why, _) => write!(f, "the fabric does not carry pod addresses: {why}")?,
         }
@@ -199,6 +202,12 @@ mod tests {
             ),
             "{text}"
         );
+        let adopted = Seen {
+            answered: 0,
+            ..seen()
+        };
+        let text = ProbeVerdict::Carries(adopted).to_string();
+        assert!(text.contains("before the start"), "{text}");
         let text = ProbeVerdict::default().to_string();
         assert!(text.contains("cannot be probed"), "{text}");
     }

@@ -1,7 +1,7 @@
 //! Rule and table: made, adopted, repaired, removed; those of others stay.
 
 use tunnel::Family::{Ipv4, Ipv6};
-use tunnel::probe::{DesiredProbes, Silence};
+use tunnel::probe::{DesiredProbes, ProbeKey, Silence};
 
 use crate::fabric::*;
 
@@ -60,8 +60,23 @@ fn a_new_start_adopts_and_what_is_not_wanted_goes() {
             .namespace
             .run("ip route add 10.244.9.0 via 192.0.1.1 dev eth0 table 21058 proto 83");
         let a = fabric.a.start();
+        a.handle().adopt([ProbeKey::new("node-b", Ipv4)].into());
+        let mut verdicts = a.handle().verdicts();
         a.bring(fabric.a.probes(&fabric.b));
+        // What carried is never anything else; the other family proves itself first.
+        let verdict = a.verdict(&fabric.b, Ipv4);
+        assert!(verdict.carries(), "{verdict}");
         assert_eq!(fabric.a.table(), before);
+        a.carries(&fabric.b, Ipv6);
+        until("the adopted way is proven anew", || {
+            a.verdict(&fabric.b, Ipv4).seen().answered_full >= 2
+        });
+        assert!(
+            verdicts
+                .borrow_and_update()
+                .of(&ProbeKey::new("node-b", Ipv4))
+                .carries()
+        );
         let rules = fabric.a.namespace.run("ip rule show");
         assert_eq!(rules.matches("fwmark 0x52420000").count(), 1, "{rules}");
         a.carries(&fabric.b, Ipv4);

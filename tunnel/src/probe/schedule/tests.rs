@@ -75,7 +75,7 @@ fn assert_bounded(sent: &[(Duration, Request)], most: usize) {
 #[test]
 fn a_thousand_peers_stay_below_the_rates() {
     let mut schedule = Schedule::new(Tuning::default(), 7);
-    schedule.set(&ways(1000), ms(0));
+    schedule.set(&ways(1000), &BTreeSet::new(), ms(0));
     let sent = run(&mut schedule, ms(0), ms(20_000), |_| true);
     assert_eq!(
         carrying(&schedule, ms(20_000)),
@@ -103,7 +103,7 @@ fn a_thousand_peers_stay_below_the_rates() {
 #[test]
 fn a_hundred_peers_are_probed_at_the_usual_interval() {
     let mut schedule = Schedule::new(Tuning::default(), 7);
-    schedule.set(&ways(100), ms(0));
+    schedule.set(&ways(100), &BTreeSet::new(), ms(0));
     run(&mut schedule, ms(0), ms(10_000), |_| true);
     assert_eq!(carrying(&schedule, ms(10_000)), 100);
     let sent = run(&mut schedule, ms(10_000), ms(70_000), |_| true);
@@ -116,7 +116,7 @@ fn a_hundred_peers_are_probed_at_the_usual_interval() {
 #[test]
 fn nobody_is_starved_while_many_are_in_doubt() {
     let mut schedule = Schedule::new(Tuning::default(), 7);
-    schedule.set(&ways(1000), ms(0));
+    schedule.set(&ways(1000), &BTreeSet::new(), ms(0));
     let sent = run(&mut schedule, ms(0), ms(5_000), |_| false);
     let mut counts: BTreeMap<&ProbeKey, u32> = BTreeMap::new();
     for (_, request) in &sent {
@@ -130,7 +130,7 @@ fn nobody_is_starved_while_many_are_in_doubt() {
 #[test]
 fn one_silent_peer_does_not_concern_the_others() {
     let mut schedule = Schedule::new(Tuning::default(), 7);
-    schedule.set(&ways(10), ms(0));
+    schedule.set(&ways(10), &BTreeSet::new(), ms(0));
     run(&mut schedule, ms(0), ms(10_000), |request| {
         &*request.key.node != "node-0003"
     });
@@ -147,13 +147,13 @@ fn one_silent_peer_does_not_concern_the_others() {
 #[test]
 fn what_is_known_stays_known_when_others_come_and_go() {
     let mut schedule = Schedule::new(Tuning::default(), 7);
-    schedule.set(&ways(3), ms(0));
+    schedule.set(&ways(3), &BTreeSet::new(), ms(0));
     run(&mut schedule, ms(0), ms(5_000), |_| true);
     assert_eq!(carrying(&schedule, ms(5_000)), 3);
     schedule.changes(ms(5_000));
-    schedule.set(&ways(5), ms(5_000));
+    schedule.set(&ways(5), &BTreeSet::new(), ms(5_000));
     assert_eq!(carrying(&schedule, ms(5_000)), 3);
-    schedule.set(&ways(2), ms(5_000));
+    schedule.set(&ways(2), &BTreeSet::new(), ms(5_000));
     assert_eq!(carrying(&schedule, ms(5_000)), 2);
     let gone = schedule
         .changes(ms(5_000))
@@ -173,13 +173,13 @@ fn what_is_known_stays_known_when_others_come_and_go() {
             ..old.clone()
         }),
     );
-    schedule.set(&moved, ms(5_000));
+    schedule.set(&moved, &BTreeSet::new(), ms(5_000));
     assert_eq!(carrying(&schedule, ms(5_000)), 2);
     moved.insert(key, Arc::new(Way { gateway, ..old }));
-    schedule.set(&moved, ms(5_000));
+    schedule.set(&moved, &BTreeSet::new(), ms(5_000));
     assert_eq!(carrying(&schedule, ms(5_000)), 1);
 
-    schedule.set(&BTreeMap::new(), ms(5_000));
+    schedule.set(&BTreeMap::new(), &BTreeSet::new(), ms(5_000));
     assert_eq!(schedule.wake(), None);
     assert!(schedule.poll(ms(60_000)).is_empty());
 }
@@ -191,4 +191,35 @@ fn the_bucket_lets_through_its_burst_and_then_its_rate() {
     assert_eq!((0..10).filter(|_| bucket.take(now)).count(), 5);
     assert_eq!(bucket.free_at(), ms(1010));
     assert_eq!((1000..2000).filter(|at| bucket.take(ms(*at))).count(), 99);
+}
+
+#[test]
+fn what_carried_before_the_start_is_not_left_unless_its_probes_fail() {
+    let mut schedule = Schedule::new(Tuning::default(), 7);
+    let carried: BTreeSet<_> = ways(2).into_keys().collect();
+    schedule.set(&ways(3), &carried, ms(0));
+    assert_eq!(carrying(&schedule, ms(0)), 2);
+    assert_eq!(schedule.changes(ms(0)).len(), 2, "it is told at once");
+    run(&mut schedule, ms(0), ms(6_000), |request| {
+        &*request.key.node != "node-0001"
+    });
+    let verdicts = schedule.changes(ms(6_000));
+    let carrying = verdicts
+        .iter()
+        .filter(|(_, verdict)| verdict.as_ref().unwrap().carries());
+    let names: Vec<_> = carrying.map(|(key, _)| key.node.to_string()).collect();
+    assert_eq!(
+        names,
+        ["node-0000", "node-0002"],
+        "one proven, one failed, one new"
+    );
+    // Met before: whoever comes back proves itself.
+    schedule.set(&BTreeMap::new(), &carried, ms(6_000));
+    schedule.set(&ways(1), &carried, ms(6_000));
+    let verdicts = schedule.changes(ms(6_000));
+    assert!(
+        verdicts
+            .iter()
+            .all(|(_, verdict)| !verdict.as_ref().is_some_and(ProbeVerdict::carries))
+    );
 }

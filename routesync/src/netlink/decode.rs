@@ -127,13 +127,13 @@ pub(super) fn route(payload: &[u8]) -> Option<(RouteKey, KernelRoute)> {
         return None;
     }
     if hops.is_empty() && single.index != 0 {
-        hops.push(single);
+        hops = vec![KernelHop::from(single)];
     }
     let destination = IpNet::new(destination, prefix_len).ok()?.trunc();
     let route = KernelRoute {
         protocol: Protocol(protocol),
         kind: route_kind(kind),
-        hops: hops.into_iter().map(KernelHop::from).collect(),
+        hops,
         nexthop,
         preferred_source,
         mtu,
@@ -173,7 +173,7 @@ impl From<RawHop> for KernelHop {
 }
 
 /// `struct rtnexthop`s, each with attributes of its own.
-fn multipath(mut rest: &[u8]) -> Vec<RawHop> {
+fn multipath(mut rest: &[u8]) -> Vec<KernelHop> {
     let mut hops = Vec::new();
     while let (Some(length), Some(index)) = (u16_at(rest, 0), u32_at(rest, 4)) {
         let length = usize::from(length);
@@ -193,7 +193,7 @@ fn multipath(mut rest: &[u8]) -> Vec<RawHop> {
                 _ => {}
             }
         }
-        hops.push(hop);
+        hops.push(KernelHop::from(hop));
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     hops

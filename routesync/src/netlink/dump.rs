@@ -23,6 +23,8 @@ const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// Notifications cover what an interrupted dump missed, so that tries may end.
 const TRIES: usize = 4;
 
+const EBUSY: i32 = 16;
+
 const RTM_NEWLINK: u16 = 16;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
@@ -138,7 +140,7 @@ impl Dumper {
         Ok(())
     }
 
-    /// One dump; `true` if it was interrupted.
+    /// One dump; `true` if it was interrupted, or could not begin because one that was given up is not at its end.
     async fn once(
         &mut self,
         what: &'static str,
@@ -154,14 +156,18 @@ impl Dumper {
         let sequence = self.channel.next_sequence();
         encode::append_message(&mut datagram, request, NLM_F_REQUEST | NLM_F_DUMP, sequence);
         self.channel.send(&datagram).await.map_err(netlink)?;
-        let mut interrupted = false;
+        let (mut interrupted, mut busy) = (false, false);
         loop {
             for message in self.channel.receive().await.map_err(netlink)? {
                 if message.sequence != sequence {
+                    if busy && message.kind == NLMSG_DONE {
+                        return Ok(true);
+                    }
                     continue;
                 }
                 interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
                 match message.kind {
+                    NLMSG_ERROR if message.errno() == EBUSY => busy = true,
                     NLMSG_DONE | NLMSG_ERROR => {
                         return message
                             .acknowledgement()
@@ -176,6 +182,19 @@ impl Dumper {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl Dumper {
+    /// Begins to read all routes and gives up.
+    pub async fn abandon(&mut self) {
+        let mut routes = RouteMessage::default();
+        routes.header.address_family = AddressFamily::Inet;
+        let (mut datagram, sequence) = (Vec::new(), self.channel.next_sequence());
+        let request = RouteNetlinkMessage::GetRoute(routes);
+        encode::append_message(&mut datagram, request, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+        self.channel.send(&datagram).await.unwrap();
     }
 }
 

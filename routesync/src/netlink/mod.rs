@@ -2,8 +2,9 @@
 //!
 //! [`socket`] moves datagrams, [`encode`] and [`decode`] translate between messages and [`crate::route`], [`writer`] sends
 //! batches of writes and maps the kernel's refusals back to routes, [`dump`] reads the complete state, [`monitor`] follows the
-//! notifications. Messages go out through netlink-packet-route; what comes in is read attribute by attribute, so that a route of
-//! another program with an attribute that nobody here knows is still a route.
+//! notifications. What is written for every route goes into the datagram byte by byte ([`wire`]), and what comes in is read attribute
+//! by attribute, so that a route of another program with an attribute that nobody here knows is still a route; requests for
+//! dumps go through netlink-packet-route.
 
 mod decode;
 pub(crate) mod dump;
@@ -11,4 +12,5 @@ mod encode;
 pub(crate) mod monitor;
 mod nexthop;
 pub(crate) mod socket;
+mod wire;
 pub(crate) mod writer;

@@ -43,7 +43,11 @@ pub(crate) struct Monitor {
 impl Monitor {
     /// Opens the socket in the network namespace of the calling thread and subscribes.
     pub fn open(own_port: u32) -> Result<Self, Error> {
-        let channel = Channel::open(RECEIVE_BUFFER)?;
+        Self::open_with(own_port, RECEIVE_BUFFER)
+    }
+
+    pub(super) fn open_with(own_port: u32, receive_buffer: usize) -> Result<Self, Error> {
+        let channel = Channel::open(receive_buffer)?;
         let groups = [
             RTNLGRP_LINK,
             RTNLGRP_IPV4_IFADDR,

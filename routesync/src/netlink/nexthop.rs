@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST};
 
-use super::decode::{Attributes, address, u16_at, u32_at};
+use super::{
+    decode::{Attributes, address, u16_at, u32_at},
+    wire::{attribute, begin, finish},
+};
 use crate::{
     model::Protocol,
     nexthop::object::{Buckets, Group, KernelNexthop, Member, NexthopOp, NexthopOpKind, Object, Single},
@@ -50,7 +53,9 @@ pub(super) fn append(out: &mut Vec<u8>, op: &NexthopOp, sequence: u32, acknowled
         ),
         _ => (0, 0),
     };
-    let start = begin(out, kind, flags, sequence, [family, 0, protocol, 0], nh_flags);
+    let [a, b, c, d] = nh_flags.to_ne_bytes();
+    let fixed = [family, 0, protocol, 0, a, b, c, d];
+    let start = begin(out, kind, flags, sequence, &fixed);
     attribute(out, NHA_ID, &op.id.0.to_ne_bytes());
     match object {
         Some(Object::Single(single)) => {
@@ -93,43 +98,8 @@ fn append_group(out: &mut Vec<u8>, group: &Group) {
 
 /// Appends a request for all objects.
 pub(super) fn append_dump(out: &mut Vec<u8>, sequence: u32) {
-    let start = begin(
-        out,
-        RTM_GETNEXTHOP,
-        NLM_F_REQUEST | NLM_F_DUMP,
-        sequence,
-        [0; 4],
-        0,
-    );
+    let start = begin(out, RTM_GETNEXTHOP, NLM_F_REQUEST | NLM_F_DUMP, sequence, &[0; 8]);
     finish(out, start);
-}
-
-fn begin(out: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, message: [u8; 4], nh_flags: u32) -> usize {
-    let start = out.len();
-    out.extend(0u32.to_ne_bytes());
-    out.extend(kind.to_ne_bytes());
-    out.extend(flags.to_ne_bytes());
-    out.extend(sequence.to_ne_bytes());
-    out.extend(0u32.to_ne_bytes());
-    out.extend(message);
-    out.extend(nh_flags.to_ne_bytes());
-    start
-}
-
-/// Writes the length that only now is known.
-fn finish(out: &mut [u8], start: usize) {
-    let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX);
-    if let Some(field) = out.get_mut(start..start + 4) {
-        field.copy_from_slice(&length.to_ne_bytes());
-    }
-}
-
-fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
-    out.extend(length.to_ne_bytes());
-    out.extend(kind.to_ne_bytes());
-    out.extend(value);
-    out.resize(out.len().next_multiple_of(4), 0);
 }
 
 /// An object message; `None` where it has no id.

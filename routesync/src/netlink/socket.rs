@@ -23,6 +23,9 @@ pub(crate) struct Channel {
     buffer: Vec<u8>,
     port: u32,
     sequence: u32,
+    /// Errors that the next system calls meet; 0: none.
+    #[cfg(test)]
+    pub faults: std::collections::VecDeque<i32>,
 }
 
 impl Channel {
@@ -54,6 +57,8 @@ impl Channel {
             buffer: Vec::with_capacity(DATAGRAM),
             port,
             sequence: 0,
+            #[cfg(test)]
+            faults: Default::default(),
         })
     }
 
@@ -78,13 +83,18 @@ impl Channel {
         let kernel = SocketAddr::new(0, 0);
         loop {
             let mut guard = self.fd.writable().await?;
-            if let Ok(result) = guard.try_io(|fd| fd.get_ref().send_to(datagram, &kernel, 0)) {
-                let sent = result?;
-                return if sent == datagram.len() {
-                    Ok(())
-                } else {
-                    Err(io::ErrorKind::WriteZero.into())
-                };
+            let result = guard.try_io(|fd| {
+                #[cfg(test)]
+                meet(&mut self.faults)?;
+                fd.get_ref().send_to(datagram, &kernel, 0)
+            });
+            match result {
+                Ok(Ok(sent)) if sent == datagram.len() => return Ok(()),
+                Ok(Ok(_)) => return Err(io::ErrorKind::WriteZero.into()),
+                // A signal came before anything was sent.
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_would_block) => {}
             }
         }
     }
@@ -94,7 +104,12 @@ impl Channel {
         self.buffer.clear();
         loop {
             let mut guard = self.fd.readable().await?;
-            match guard.try_io(|fd| fd.get_ref().recv(&mut self.buffer, 0)) {
+            let result = guard.try_io(|fd| {
+                #[cfg(test)]
+                meet(&mut self.faults)?;
+                fd.get_ref().recv(&mut self.buffer, 0)
+            });
+            match result {
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(result) => {
                     result?;
@@ -122,6 +137,14 @@ impl Channel {
     pub async fn readable(&self) -> io::Result<()> {
         self.fd.readable().await?.clear_ready();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+fn meet(faults: &mut std::collections::VecDeque<i32>) -> io::Result<()> {
+    match faults.pop_front() {
+        None | Some(0) => Ok(()),
+        Some(errno) => Err(io::Error::from_raw_os_error(errno)),
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! The kernel works through a datagram in order and answers every refusal, asked or not; so once the answer to the last request
 //! is here, whatever was not refused has been done. Refusals carry the sequence number of their request, and that leads back to
-//! the route.
+//! the route. Refusals that say nothing about the route (`EINTR`, `EAGAIN`, `EBUSY`, `ENOBUFS`) are met by asking again. Where
+//! answers are lost (`ENOBUFS` on reading), what was not refused counts as done: the notifications will tell.
 
 use std::{io, time::Duration};
 
 use super::{
     encode, nexthop,
-    socket::{Channel, NLMSG_ERROR},
+    socket::{Channel, Messages, NLMSG_ERROR},
 };
 use crate::{diff::Op, error::Error, nexthop::object::NexthopOp, trouble::Refusal};
 
@@ -19,15 +20,34 @@ const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// The kernel answers before `send` returns; this bounds a lost answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often a write is asked for again at once.
+const AGAIN: usize = 2;
+
+const EINTR: i32 = 4;
+const EAGAIN: i32 = 11;
+const EBUSY: i32 = 16;
+const ENOBUFS: i32 = 105;
+
 /// The socket for writes.
 pub(crate) struct Writer {
     channel: Channel,
+    /// Kept for its room.
+    datagram: Vec<u8>,
+    /// Refusals of the first write of each of the next calls.
+    #[cfg(test)]
+    refuse: std::collections::VecDeque<i32>,
 }
 
 /// What can be written.
 pub(crate) trait Request {
     /// Appends it to `out` as one message.
     fn append(&self, out: &mut Vec<u8>, sequence: u32, acknowledge: bool);
+}
+
+impl<R: Request> Request for &R {
+    fn append(&self, out: &mut Vec<u8>, sequence: u32, acknowledge: bool) {
+        R::append(self, out, sequence, acknowledge);
+    }
 }
 
 impl Request for Op {
@@ -48,8 +68,15 @@ pub(crate) type Answers = Vec<Result<(), Refusal>>;
 impl Writer {
     /// Opens the socket in the network namespace of the calling thread.
     pub fn open() -> Result<Self, Error> {
+        Self::open_with(RECEIVE_BUFFER)
+    }
+
+    fn open_with(receive_buffer: usize) -> Result<Self, Error> {
         Ok(Writer {
-            channel: Channel::open(RECEIVE_BUFFER)?,
+            channel: Channel::open(receive_buffer)?,
+            datagram: Vec::new(),
+            #[cfg(test)]
+            refuse: Default::default(),
         })
     }
 
@@ -59,11 +86,32 @@ impl Writer {
     }
 
     /// Carries out the writes and says of each whether the kernel took it.
-    pub async fn write(&mut self, ops: &[impl Request]) -> Result<Answers, Error> {
+    pub async fn write<R: Request>(&mut self, ops: &[R]) -> Result<Answers, Error> {
+        let mut answers = self.once(ops).await?;
+        for _ in 0..AGAIN {
+            let passing = |at: &usize| matches!(&answers[*at], Err(refusal) if passes(refusal));
+            let again: Vec<usize> = (0..ops.len()).filter(passing).collect();
+            if again.is_empty() {
+                break;
+            }
+            let requests: Vec<&R> = again.iter().map(|at| &ops[*at]).collect();
+            let fresh = self.once(&requests).await?;
+            for (at, answer) in again.into_iter().zip(fresh) {
+                answers[at] = answer;
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn once(&mut self, ops: &[impl Request]) -> Result<Answers, Error> {
         let mut answers: Answers = vec![Ok(()); ops.len()];
         let mut next = 0;
         while next < ops.len() {
             next += self.batch(&ops[next..], &mut answers[next..]).await?;
+        }
+        #[cfg(test)]
+        if let (Some(errno), Some(first)) = (self.refuse.pop_front(), answers.first_mut()) {
+            *first = Err(Refusal { errno, message: None });
         }
         Ok(answers)
     }
@@ -78,40 +126,79 @@ impl Writer {
             what: "writing routes",
             source,
         };
-        let mut datagram = Vec::with_capacity(BATCH_BYTES / 4);
-        let mut sequences = Vec::with_capacity(ops.len());
-        for (at, op) in ops.iter().enumerate() {
+        let mut datagram = std::mem::take(&mut self.datagram);
+        datagram.clear();
+        let (mut first, mut count) = (0, 0);
+        for op in ops {
             let sequence = self.channel.next_sequence();
-            sequences.push(sequence);
-            let last = at + 1 == ops.len() || datagram.len() > BATCH_BYTES;
+            if count == 0 {
+                first = sequence;
+            }
+            count += 1;
+            let last = count == ops.len() || datagram.len() > BATCH_BYTES;
             op.append(&mut datagram, sequence, last);
             if last {
                 break;
             }
         }
-        self.channel.send(&datagram).await.map_err(netlink)?;
-        let answered = tokio::time::timeout(PATIENCE, self.collect(&sequences, answers)).await;
+        let sent = self.channel.send(&datagram).await;
+        self.datagram = datagram;
+        sent.map_err(netlink)?;
+        let answered = tokio::time::timeout(PATIENCE, self.collect(first, &mut answers[..count])).await;
         answered
             .map_err(|_| netlink(io::ErrorKind::TimedOut.into()))?
             .map_err(netlink)?;
-        Ok(sequences.len())
+        Ok(count)
     }
 
-    async fn collect(&mut self, sequences: &[u32], answers: &mut [Result<(), Refusal>]) -> io::Result<()> {
-        let last = sequences.last().copied();
+    async fn collect(&mut self, first: u32, answers: &mut [Result<(), Refusal>]) -> io::Result<()> {
+        let mut lost = false;
         loop {
-            for message in self.channel.receive().await? {
-                // Sequence numbers wrap, but never within a batch: the distance from the first is the position.
-                let first = sequences.first().copied().unwrap_or_default();
-                let at = message.sequence.wrapping_sub(first) as usize;
-                if message.kind != NLMSG_ERROR || sequences.get(at) != Some(&message.sequence) {
-                    continue;
+            // The kernel had answered all when the datagram was sent: after a loss there is nothing to wait for.
+            let received = if lost {
+                self.channel.try_receive()
+            } else {
+                self.channel.receive().await.map(Some)
+            };
+            match received {
+                Ok(Some(messages)) => {
+                    if assign(messages, first, answers) {
+                        return Ok(());
+                    }
                 }
-                answers[at] = message.acknowledgement();
-                if last == Some(message.sequence) {
-                    return Ok(());
+                Ok(None) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(ENOBUFS) => {
+                    tracing::debug!("answers to writes were lost");
+                    lost = true;
                 }
+                Err(error) => return Err(error),
             }
         }
     }
 }
+
+/// Brings the answers to their requests; whether that to the last one was among them.
+fn assign(messages: Messages<'_>, first: u32, answers: &mut [Result<(), Refusal>]) -> bool {
+    let last = answers.len().saturating_sub(1);
+    for message in messages {
+        // Sequence numbers wrap, but never within a batch: the distance from the first is the position. Late answers to an
+        // earlier batch lie outside.
+        let at = message.sequence.wrapping_sub(first) as usize;
+        if message.kind != NLMSG_ERROR || at > last {
+            continue;
+        }
+        answers[at] = message.acknowledgement();
+        if at == last {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the same request may succeed a moment later, with nothing changed.
+fn passes(refusal: &Refusal) -> bool {
+    matches!(refusal.errno, EINTR | EAGAIN | EBUSY | ENOBUFS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! Packets really travel: two nodes on a veth pair, pods' traffic in VXLAN between them.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::UdpSocket;
+use std::time::Duration;
+
 use tunnel::{DesiredTunnels, Family, Handle, VxlanDevice, vtep_mac};
 
 use crate::support::*;
@@ -128,4 +132,73 @@ fn ipv6_pods_reach_each_other_over_vxlan() {
         run("ping -6 -c 3 -i 0.05 -W 5 -I fd00:10:244:1:: fd00:10:244:2::");
         assert!(received("rb-vxlan6") >= 3, "the answers came through the tunnel");
     });
+}
+
+/// MTU, outer header and other nodes change under the traffic between two; each of the packets arrives.
+#[test]
+fn changes_in_place_lose_nothing() {
+    in_namespace(|| async {
+        let [a, b] = wire(["192.0.2.11", "192.0.2.12"], ["10.244.1.0", "10.244.2.0"], 24);
+        let handle_b = join(&b, &a, Family::Ipv4).await;
+        let inbox = UdpSocket::bind((b.pod, 9000)).unwrap();
+        inbox.set_nonblocking(true).unwrap();
+        let handle = join(&a, &b, Family::Ipv4).await;
+        let outbox = UdpSocket::bind((a.pod, 0)).unwrap();
+        outbox.connect((b.pod, 9000)).unwrap();
+        // The first packet finds its way; from then on none may be missing.
+        let total: u32 = 600;
+        let mut seen = BTreeSet::new();
+        for number in 0..total {
+            outbox.send(&number.to_be_bytes()).unwrap();
+            match number % 100 {
+                20 => {
+                    let mtu = 1400 + number / 100;
+                    bring(&handle, &wish(&a, &b, mtu, 0)).await;
+                }
+                40 => {
+                    run("ip link set rb-vxlan type vxlan ttl 5 tos 0 df unset learning");
+                }
+                60 => bring(&handle, &wish(&a, &b, 1430, 40)).await,
+                80 => bring(&handle, &wish(&a, &b, 1430, 0)).await,
+                _ => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+            receive(&inbox, &mut seen);
+        }
+        let end = tokio::time::Instant::now() + DEADLINE;
+        while seen.len() < total as usize && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            receive(&inbox, &mut seen);
+        }
+        let missing: Vec<_> = (0..total).filter(|number| !seen.contains(number)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        assert!(handle.status().borrow().repaired > 0, "nothing was changed");
+        drop(handle_b);
+    });
+}
+
+/// What node `a` wants: the device with this MTU, the other node, and as many more nodes.
+fn wish(a: &Node, b: &Node, mtu: u32, more: u32) -> DesiredTunnels {
+    let mut remotes = BTreeMap::from([remote(b.name, b.address)]);
+    for host in 0..more {
+        remotes.extend([remote(&format!("node-{host}"), &format!("198.51.100.{host}"))]);
+    }
+    DesiredTunnels {
+        vxlan: Some(VxlanDevice {
+            local: a.address.parse().unwrap(),
+            mtu,
+            mac: vtep_mac(a.name, Family::Ipv4),
+            address: Some(format!("{}/32", a.pod).parse().unwrap()),
+            ..device()
+        }),
+        remotes,
+        sweep: true,
+        ..DesiredTunnels::default()
+    }
+}
+
+fn receive(inbox: &UdpSocket, seen: &mut BTreeSet<u32>) {
+    let mut bytes = [0; 4];
+    while inbox.recv(&mut bytes).is_ok() {
+        seen.insert(u32::from_be_bytes(bytes));
+    }
 }

@@ -97,7 +97,8 @@ pub(crate) struct Order {
     pub env: Vec<(String, String)>,
     /// The working folder, the same as that of the one who asks.
     pub folder: PathBuf,
-    pub modules: Vec<String>,
+    /// Files of kernel modules, in the order to load them: an emulated processor is not to read long lists.
+    pub modules: Vec<PathBuf>,
     /// The folder with `modules.dep` of the machine's kernel.
     pub modules_dir: PathBuf,
     /// The terminal that carries what the program prints.

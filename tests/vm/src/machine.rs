@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::error::Error;
 use crate::job::{Job, Order};
 use crate::kernel::Kernel;
+use crate::modules::Index;
 use crate::processes;
 use crate::run::{self, Outcome, Running};
 use crate::{qemu, uml};
@@ -74,13 +75,18 @@ impl Machine {
             job.program.display()
         )))?;
         let folder = std::env::current_dir().map_err(Error::system("find the working folder"))?;
+        // The guest needs a layer over its root before anything else.
+        let names: Vec<&str> = std::iter::once("overlay")
+            .chain(job.modules.iter().map(String::as_str))
+            .collect();
+        let modules = Index::read(&kernel.modules)?.files(&names)?;
         let unique = dir.file_name().unwrap_or_default().to_string_lossy();
         Ok(Order {
             program,
             args: job.args.clone(),
             env: job.env.clone(),
             folder,
-            modules: job.modules.clone(),
+            modules,
             modules_dir: kernel.modules.clone(),
             output: match self {
                 Machine::Uml => uml::OUTPUT.into(),

@@ -26,7 +26,8 @@ pub(crate) fn with_argument(word: &str) -> Vec<Pid> {
 
 fn has_argument(pid: Pid, word: &str) -> bool {
     let line = std::fs::read(Path::new("/proc").join(pid.to_string()).join("cmdline")).unwrap_or_default();
-    line.split(|byte| *byte == 0)
+    // QEMU has the kernel's whole command line as one argument of its own.
+    line.split(|byte| *byte == 0 || *byte == b' ')
         .any(|argument| argument == word.as_bytes())
 }
 

@@ -72,9 +72,7 @@ pub(crate) fn command(kernel: &Kernel, dir: &Path) -> Result<Command, Error> {
         .arg(&kernel.image)
         .arg("-initrd")
         .arg(disk)
-        .args(["-append", &append])
-        // A word of its own among the arguments, as other machines have it.
-        .args(["-name", &init_argument(dir)]);
+        .args(["-append", &append]);
     Ok(command)
 }
 

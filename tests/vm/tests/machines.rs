@@ -104,3 +104,15 @@ fn the_whole_state_of_wide_processors_is_kept() {
     );
     assert_eq!(text, "21065\n");
 }
+
+/// Slow by nature: one boot, with what user-mode Linux lacks.
+#[test]
+fn qemu_has_ipip_and_nftables_in_one_kernel() {
+    let script = "nft add table inet t && nft list tables; ip -br link show type ipip; exit 7";
+    let job = shell(script, 5 * DEADLINE).modules(["ipip", "nf_tables"]);
+    let outcome = run(Machine::Qemu, &job).unwrap_or_else(|e| panic!("{e}"));
+    println!("up after {:.1?}, off after {:.1?}", outcome.boot, outcome.total);
+    assert_eq!(outcome.status, Status::Exited(7), "{}", outcome.output);
+    assert!(outcome.output.contains("table inet t\n"), "{}", outcome.output);
+    assert!(outcome.output.contains("tunl0"), "{}", outcome.output);
+}

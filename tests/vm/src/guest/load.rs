@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
@@ -13,15 +13,9 @@ use crate::modules::Index;
 /// `MODULE_INIT_COMPRESSED_FILE` of finit_module(2): the kernel unpacks the file itself.
 const COMPRESSED: i32 = 4;
 
-/// Loads modules by name, with all that they rest on.
-pub fn named<S: AsRef<str>>(dir: &Path, names: &[S]) -> Result<(), Error> {
-    if names.is_empty() {
-        return Ok(());
-    }
-    for file in Index::read(dir)?.files(names)? {
-        one(&file)?;
-    }
-    Ok(())
+/// Loads files in their order.
+pub fn files(files: &[PathBuf]) -> Result<(), Error> {
+    files.iter().try_for_each(|file| one(file))
 }
 
 /// Loads what serves a name by which the kernel asks. Whether that is anything.

@@ -1,7 +1,7 @@
 //! The machine's first process: `roadbed-vm` as process 1, and as the kernel's `modprobe`.
 //!
-//! It finds its order by the `init=` argument of the kernel's command line, puts a layer of changes over the read-only
-//! root ([`mounts`]), loads modules, runs the program on the terminal that leads outside, says on the
+//! It finds its order by the `init=` argument of the kernel's command line, loads modules, puts a layer of changes over
+//! the read-only root ([`mounts`]), runs the program on the terminal that leads outside, says on the
 //! console how it ended, and turns the machine off. It must not fail: whatever goes wrong is said on the
 //! console, and the machine is off.
 
@@ -58,10 +58,12 @@ fn work(mark: &mut String) -> Result<Word, Error> {
         say(&last_word);
         let _ = reboot(RebootMode::RB_POWER_OFF);
     });
-    load::named(&order.modules_dir, &["overlay"])?;
+    // Modules ask for others as they start, such as a checksum's best implementation.
+    let modprobe = dir.join("modprobe").display().to_string();
+    std::fs::write("/proc/sys/kernel/modprobe", modprobe).map_err(Error::system("set kernel.modprobe"))?;
+    load::files(&order.modules)?;
     mounts::root()?;
-    settle(&dir)?;
-    load::named(&order.modules_dir, &order.modules)?;
+    settle()?;
     say(&Word::Up.line(mark));
     program::run(&order).map(Word::Ended)
 }
@@ -78,10 +80,8 @@ fn folder() -> Result<PathBuf, Error> {
 }
 
 /// What a distribution's first process sets up and programs rely on.
-fn settle(dir: &Path) -> Result<(), Error> {
+fn settle() -> Result<(), Error> {
     nix::unistd::sethostname("roadbed-vm").map_err(Error::system("set the host name"))?;
-    let modprobe = dir.join("modprobe").display().to_string();
-    std::fs::write("/proc/sys/kernel/modprobe", modprobe).map_err(Error::system("set kernel.modprobe"))?;
     let up = std::process::Command::new("ip")
         .args(["link", "set", "lo", "up"])
         .env("PATH", program::PATH)

@@ -53,18 +53,21 @@ enum Cut {
 }
 
 impl Cut {
-    fn make(self, place: &Place, wires: &[&str], whole: bool) -> anyhow::Result<()> {
+    /// Cuts wires, or makes them whole; when each node was cut off, in the order of the wires.
+    fn make(self, place: &Place, wires: &[&str], whole: bool) -> anyhow::Result<Vec<Instant>> {
+        let mut times = Vec::new();
         for wire in wires {
             match (self, whole) {
                 (Cut::Carrier, _) => {
                     place.set_link(wire, "eth1", whole)?;
+                    times.push(Instant::now());
                     place.set_link(wire, "eth2", whole)?;
                 }
                 (Cut::Silent, false) => drop(place.run(wire, "ip link set eth1 nomaster")?),
                 (Cut::Silent, true) => drop(place.run(wire, "ip link set eth1 master lan")?),
             }
         }
-        Ok(())
+        Ok(times)
     }
 }
 
@@ -95,24 +98,25 @@ fn once(place: &mut Place, wires: &[&str], cut: Cut) -> anyhow::Result<Run> {
         |place, both| {
             both.onto(place, UPLINK)?;
             let (began, clock) = (Instant::now(), SystemTime::now());
-            cut.make(place, wires, false)?;
+            let times = cut.make(place, wires, false)?;
             moved(place)?;
             both.settle()?;
-            let known = |node: &str| -> anyhow::Result<Known> {
+            let known = |number: usize| -> anyhow::Result<Known> {
                 Ok(Known::After(match cut {
-                    Cut::Carrier => Duration::ZERO,
-                    Cut::Silent => expiry(place, node, clock)?,
+                    // The kernel tells it at once; but the commands that cut take their time, one after the other.
+                    Cut::Carrier => times.get(number).map_or(Duration::ZERO, |at| *at - began),
+                    Cut::Silent => expiry(place, ["n1", "n2"][number], clock)?,
                 }))
             };
             // Where n2 keeps its link, the switch has to tell it that n1 is gone.
             let back = if wires == LINK {
                 Known::Elsewhere
             } else {
-                known("n2")?
+                known(1)?
             };
             Ok(Done {
                 cut: began,
-                known: [known("n1")?, back],
+                known: [known(0)?, back],
             })
         },
         |place| {

@@ -20,7 +20,7 @@ use super::peers::{Peers, arrival};
 use super::schedule::{Request, Schedule};
 use super::socket::{Received, Sockets};
 use super::verdict::{ProbeVerdict, Way};
-use super::wire::{LENGTH, Nonces, Packet};
+use super::wire::{Arrival, LENGTH, Nonces, Packet};
 use crate::error::Error;
 use crate::family::Family;
 use crate::netlink::Netlink;
@@ -280,6 +280,11 @@ impl Task {
                     return;
                 }
                 if let Some(key) = self.peers.answered_by(from, to).cloned() {
+                    if arrival == Arrival::Tunnel {
+                        // Somebody may have removed our rule.
+                        let soon = Instant::now() + RETRY;
+                        self.audit = self.audit.map(|audit| audit.min(soon));
+                    }
                     self.schedule.answered(now, &key, token.sequence, arrival);
                 }
             }

@@ -43,7 +43,7 @@ impl Namespace {
         setns(&self.0, CloneFlags::CLONE_NEWNET).unwrap();
     }
 
-    fn path(&self) -> String {
+    pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
     }
 

@@ -1,7 +1,7 @@
 //! A tunnel with a route to the probed address stands beside: requests never take it.
 
 use tunnel::Family::Ipv4;
-use tunnel::probe::Silence;
+use tunnel::probe::{NativeHop, Silence};
 
 use crate::fabric::*;
 
@@ -66,12 +66,69 @@ fn a_request_that_takes_the_tunnel_all_the_same_is_found_out() {
         tunnels(&fabric);
         let [a, _b] = fabric.start();
         a.carries(&fabric.b, Ipv4);
-        // Somebody removes the rule: requests go by the main table, into the tunnel, and arrive.
-        fabric.a.namespace.run("ip rule del priority 82");
+        // Somebody's rule stands before ours: requests go by the main table, into the tunnel, and arrive.
+        fabric
+            .a
+            .namespace
+            .run("ip rule add fwmark 0x52420000 lookup main priority 81");
         a.silent(&fabric.b, Ipv4, Silence::Tunnelled);
-        // Repaired at the next wish at the latest.
-        a.bring(fabric.a.probes(&fabric.b));
-        assert!(fabric.a.has_rule());
+        fabric.a.namespace.run("ip rule del priority 81");
         a.carries(&fabric.b, Ipv4);
+        // Somebody removes ours: the first answer that tells of the tunnel has it put back.
+        fabric.a.namespace.run("ip rule del priority 82");
+        until("the rule is back", || fabric.a.has_rule());
+        a.carries(&fabric.b, Ipv4);
+    });
+}
+
+#[test]
+fn nodes_on_one_link_are_probed_without_a_router() {
+    alone(|| {
+        let fabric = Fabric::new();
+        // A second wire between the two, and the way of choice.
+        fabric
+            .a
+            .namespace
+            .run("ip link add eth1 type veth peer name peer1");
+        fabric.a.namespace.run(&format!(
+            "ip link set peer1 netns {} name eth1",
+            fabric.b.namespace.path()
+        ));
+        for (node, last) in [(&fabric.a, 1), (&fabric.b, 2)] {
+            node.namespace
+                .run(&format!("ip address add 198.51.100.{last}/24 dev eth1"));
+            node.namespace.run("ip link set eth1 up");
+        }
+        tunnels(&fabric);
+        let probers = [fabric.a.start(), fabric.b.start()];
+        let ends = [(&fabric.a, &fabric.b, 2), (&fabric.b, &fabric.a, 1)];
+        for (prober, (node, other, last)) in probers.iter().zip(ends) {
+            let mut desired = node.probes(other);
+            desired.peers.retain(|key, _| key.family == Ipv4);
+            for peer in desired.peers.values_mut() {
+                peer.hop = Some(NativeHop {
+                    gateway: format!("198.51.100.{last}").parse().unwrap(),
+                    interface: "eth1".into(),
+                });
+            }
+            prober.bring(desired);
+        }
+        probers[0].carries(&fabric.b, Ipv4);
+        probers[1].carries(&fabric.a, Ipv4);
+        let table = fabric.a.namespace.run("ip route show table 21058");
+        assert!(table.contains("10.244.2.0 via 198.51.100.2 dev eth1"), "{table}");
+        // Strict security of the link: only the nodes' own addresses pass.
+        fabric.b.namespace.run("nft add table netdev fault");
+        fabric
+            .b
+            .namespace
+            .run("nft add chain netdev fault in { type filter hook ingress device eth1 priority 0 ; }");
+        fabric
+            .b
+            .namespace
+            .run("nft add rule netdev fault in ip saddr 10.244.0.0/16 drop");
+        probers[0].silent(&fabric.b, Ipv4, Silence::Lost);
+        fabric.b.namespace.run("nft delete table netdev fault");
+        probers[0].carries(&fabric.b, Ipv4);
     });
 }

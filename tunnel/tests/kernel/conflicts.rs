@@ -1,7 +1,6 @@
 //! What other programs hold is refused with a clear error, and taken as soon as it is free.
 
 use std::net::UdpSocket;
-use std::time::Duration;
 
 use crate::support::*;
 
@@ -12,11 +11,7 @@ fn a_vxlan_device_of_another_program_is_refused_and_left_alone() {
         let before = link("vxlan.other");
         let handle = start();
         let generation = handle.publish(desired());
-        let error = handle
-            .ready(generation, Duration::from_millis(300))
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = refusal(&handle, generation).await;
         for part in [
             "vxlan.other",
             "VNI 4096",
@@ -53,11 +48,7 @@ fn a_taken_udp_port_is_named_and_tried_again() {
         let socket = UdpSocket::bind("0.0.0.0:4789").unwrap();
         let handle = start();
         let generation = handle.publish(desired());
-        let error = handle
-            .ready(generation, Duration::from_millis(300))
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = refusal(&handle, generation).await;
         assert!(
             error.contains("UDP port") && error.contains("rb-vxlan"),
             "{error}"
@@ -77,11 +68,7 @@ fn an_impossible_mtu_is_an_error_for_the_operator() {
             device.mtu = 100_000;
         }
         let generation = handle.publish(desired);
-        let error = handle
-            .ready(generation, Duration::from_millis(300))
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = refusal(&handle, generation).await;
         assert!(error.contains("rb-vxlan") && error.contains("MTU"), "{error}");
     });
 }

@@ -154,6 +154,17 @@ pub async fn bring(handle: &Handle, desired: &DesiredTunnels) {
     handle.ready(generation, DEADLINE).await.unwrap();
 }
 
+/// What stands in the way of a generation, once it was tried.
+pub async fn refusal(handle: &Handle, generation: u64) -> String {
+    let mut status = handle.status();
+    status
+        .wait_for(|status| status.tried >= generation)
+        .await
+        .unwrap();
+    let outcome = handle.ready(generation, Duration::ZERO).await;
+    outcome.unwrap_err().to_string()
+}
+
 /// An owner that repairs; its audit never comes, so that only notices can cause a repair.
 pub fn start() -> Handle {
     tunnel::start(Settings {

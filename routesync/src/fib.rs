@@ -6,7 +6,7 @@
 //! of an IPv6 multipath route gone) the answer is [`Applied::Unsure`] and the caller dumps again.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry},
     net::IpAddr,
 };
 
@@ -55,6 +55,8 @@ pub(crate) struct Fib {
     protocol: Protocol,
     ours: Routes,
     foreign: Routes,
+    /// How many routes refer to each nexthop object, so that an object that no route uses costs no look at them all.
+    users: HashMap<NexthopId, usize>,
 }
 
 impl Fib {
@@ -68,7 +70,25 @@ impl Fib {
     /// Adds a route found by a dump.
     pub fn insert(&mut self, key: RouteKey, route: KernelRoute) {
         let protocol = route.protocol;
+        self.came(&route);
         self.side_mut(protocol).entry(key).or_default().push(route);
+    }
+
+    fn came(&mut self, route: &KernelRoute) {
+        if let Some(id) = route.nexthop {
+            *self.users.entry(id).or_default() += 1;
+        }
+    }
+
+    fn went(&mut self, route: &KernelRoute) {
+        if let Some(id) = route.nexthop
+            && let Entry::Occupied(mut users) = self.users.entry(id)
+        {
+            *users.get_mut() -= 1;
+            if *users.get() == 0 {
+                users.remove();
+            }
+        }
     }
 
     /// The routes at the key that carry our mark.
@@ -124,10 +144,16 @@ impl Fib {
     /// Follows the end of nexthop objects: the routes on them are gone, whether the kernel said so or not. The keys of ours.
     pub fn nexthops_gone(&mut self, gone: &[NexthopId]) -> Vec<RouteKey> {
         let mut ours = Vec::new();
-        if gone.is_empty() {
+        let mut used = HashSet::new();
+        for id in gone {
+            if self.users.remove(id).is_some() {
+                used.insert(*id);
+            }
+        }
+        if used.is_empty() {
             return ours;
         }
-        let gone: HashSet<_> = gone.iter().collect();
+        let gone = used;
         let stays = |route: &KernelRoute| route.nexthop.is_none_or(|id| !gone.contains(&id));
         self.foreign.retain(|_, routes| {
             routes.retain(stays);
@@ -146,8 +172,8 @@ impl Fib {
 
     /// Those of the objects that a route refers to, whoever's.
     pub fn refers(&self, objects: &BTreeSet<NexthopId>) -> BTreeSet<NexthopId> {
-        let used = self.all().filter_map(|route| route.nexthop);
-        used.filter(|id| objects.contains(id)).collect()
+        let used = objects.iter().filter(|id| self.users.contains_key(id));
+        used.copied().collect()
     }
 
     /// Our routes over one of the objects.
@@ -188,19 +214,20 @@ impl Fib {
         if self.all().any(|route| over(route) && !only(route)) {
             return None;
         }
-        let mut gone = Vec::new();
+        let (mut gone, mut went) = (Vec::new(), Vec::new());
         self.foreign.retain(|_, routes| {
-            routes.retain(|route| !over(route));
+            went.extend(routes.extract_if(.., |route| over(route)));
             !routes.is_empty()
         });
         self.ours.retain(|key, routes| {
             let before = routes.len();
-            routes.retain(|route| !over(route));
+            went.extend(routes.extract_if(.., |route| over(route)));
             if routes.len() < before {
                 gone.push(*key);
             }
             !routes.is_empty()
         });
+        went.iter().for_each(|route| self.went(route));
         Some(gone)
     }
 
@@ -230,7 +257,9 @@ impl Fib {
         {
             return Applied::Nothing;
         }
-        *held = vec![event.route.clone()];
+        let before = std::mem::replace(held, vec![event.route.clone()]);
+        before.iter().for_each(|route| self.went(route));
+        self.came(&event.route);
         Applied::Changed
     }
 
@@ -238,8 +267,12 @@ impl Fib {
         if self.ours(&event.key).len() + self.foreign(&event.key).len() > 1 {
             return Applied::Unsure;
         }
-        self.ours.remove(&event.key);
-        self.foreign.remove(&event.key);
+        let before = [self.ours.remove(&event.key), self.foreign.remove(&event.key)];
+        before
+            .iter()
+            .flatten()
+            .flatten()
+            .for_each(|route| self.went(route));
         self.insert(event.key, event.route.clone());
         Applied::Changed
     }
@@ -259,7 +292,10 @@ impl Fib {
         // The same route with another state of its hops.
         match side.iter_mut().find(|route| route.same(&event.route)) {
             Some(known) => *known = event.route.clone(),
-            None => side.push(event.route.clone()),
+            None => {
+                side.push(event.route.clone());
+                self.came(&event.route);
+            }
         }
         Applied::Changed
     }
@@ -269,16 +305,15 @@ impl Fib {
         let Some(held) = side.get_mut(&event.key) else {
             return Applied::Nothing;
         };
-        match held.iter().position(|route| route.same(&event.route)) {
-            Some(at) => {
-                held.remove(at);
-            }
-            None if held.is_empty() => {}
-            None => return Applied::Unsure,
+        let found = held.iter().position(|route| route.same(&event.route));
+        if found.is_none() && !held.is_empty() {
+            return Applied::Unsure;
         }
+        let went = found.map(|at| held.remove(at));
         if held.is_empty() {
             side.remove(&event.key);
         }
+        went.iter().for_each(|route| self.went(route));
         Applied::Changed
     }
 }
@@ -376,6 +411,36 @@ mod tests {
         assert!(fib.ours(&key)[0].hops[0].usable);
         assert_eq!(fib.link_alive(3), []);
         assert!(fib.prefers("10.0.0.1".parse().unwrap()) && !fib.prefers("10.0.0.2".parse().unwrap()));
+    }
+
+    #[test]
+    fn knows_which_objects_are_used() {
+        let mut fib = Fib::new(Protocol(82));
+        let over = |id: Option<u32>| KernelRoute {
+            nexthop: id.map(NexthopId),
+            ..route(82, 1)
+        };
+        let used = |fib: &Fib| {
+            fib.refers(&[1, 2].map(NexthopId).into())
+                .iter()
+                .map(|id| id.0)
+                .collect::<Vec<_>>()
+        };
+        let at = |change, id, destination| event(change, true, over(id), destination);
+        fib.apply(&at(RouteChange::Added, Some(1), "10.0.0.0/8"));
+        fib.apply(&at(RouteChange::Added, Some(1), "10.1.0.0/16"));
+        fib.apply(&at(RouteChange::Replaced, Some(1), "10.1.0.0/16"));
+        assert_eq!(used(&fib), [1]);
+        fib.apply(&at(RouteChange::Replaced, Some(2), "10.1.0.0/16"));
+        assert_eq!(used(&fib), [1, 2]);
+        fib.apply(&at(RouteChange::Removed, Some(1), "10.0.0.0/8"));
+        assert_eq!(used(&fib), [2]);
+        assert_eq!(fib.nexthops_gone(&[NexthopId(1)]), []);
+        fib.apply(&at(RouteChange::Replaced, None, "10.1.0.0/16"));
+        assert_eq!(used(&fib), []);
+        fib.apply(&at(RouteChange::Added, Some(2), "10.2.0.0/16"));
+        assert_eq!(fib.nexthops_gone(&[NexthopId(2)]).len(), 1);
+        assert_eq!((used(&fib), fib.our_count()), (vec![], 1));
     }
 
     #[test]

@@ -226,6 +226,7 @@ impl Engine {
     pub fn set_nexthops(&mut self, desired: Arc<DesiredNexthops>, now: Now) {
         let old = std::mem::replace(&mut self.sets, desired);
         self.nexthops.retry(now);
+        self.nexthops.review();
         // A route that failed may go over the set as it is now.
         self.dirty.extend(self.troubles.keys());
         if self.form == NexthopForm::Objects {
@@ -344,6 +345,9 @@ impl Engine {
             return;
         }
         self.view_dirty = true;
+        if effect != LinkEffect::Noted {
+            self.nexthops.review();
+        }
         if matches!(effect, LinkEffect::Flushed | LinkEffect::Gone) {
             self.flush_nexthops(index);
         }

@@ -91,15 +91,17 @@ impl Engine {
             .troubles
             .iter()
             .map(|(key, trouble)| (*key, trouble.reason.clone(), trouble.since));
+        // Not by walking over all that is in place: there may be very many, and every publication asks.
+        let failing = self
+            .troubles
+            .keys()
+            .filter(|key| self.confirmed.contains(key))
+            .count();
         let sets = (self.nexthops.troubles())
             .map(|(set, trouble)| (set.clone(), trouble.reason.clone(), trouble.since));
         SyncStatus {
             wanted: wanted.len(),
-            installed: self
-                .confirmed
-                .iter()
-                .filter(|key| !self.troubles.contains_key(key))
-                .count(),
+            installed: self.confirmed.len() - failing,
             failed: failed.collect(),
             drifted: self.drifted.len(),
             orphans: self.orphans.len(),

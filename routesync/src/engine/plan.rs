@@ -133,14 +133,13 @@ impl Engine {
         name: &NexthopKey,
         sets: &'a DesiredNexthops,
     ) -> Result<Way<'a>, Unfit> {
-        let set = sets.sets.get(name);
         if self.form != NexthopForm::Objects {
-            let set = set.ok_or_else(|| Unfit::NoSet(name.clone()))?;
+            let set = sets.sets.get(name).ok_or_else(|| Unfit::NoSet(name.clone()))?;
             return Ok(Way::Hops(&set.hops));
         }
-        let v4 = set.and_then(nexthop::plan::v4_gateway);
-        if let (IpNet::V6(_), Some(gateway)) = (key.destination, v4) {
-            return Err(Unfit::WrongFamily(gateway));
+        if matches!(key.destination, IpNet::V6(_)) {
+            let v4 = sets.sets.get(name).and_then(nexthop::plan::v4_gateway);
+            v4.map_or(Ok(()), |gateway| Err(Unfit::WrongFamily(gateway)))?;
         }
         let group = self.nexthops.group(name);
         group

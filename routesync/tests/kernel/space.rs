@@ -182,15 +182,15 @@ impl Watch {
 
     /// All that happened since the last call.
     pub async fn seen(&mut self) -> Vec<String> {
-        let mark = self.mark();
+        let (mark, mut seen) = (self.mark(), Vec::new());
         let start = Instant::now();
         loop {
-            let mut lines = self.lines.lock().unwrap();
-            if lines.iter().any(|line| line.contains(&mark)) {
-                let seen = lines.drain(..).filter(|line| !line.contains("203.0.113."));
-                return seen.collect();
+            let before = std::mem::take(&mut *self.lines.lock().unwrap());
+            let done = before.iter().any(|line| line.contains(&mark));
+            seen.extend(before.into_iter().filter(|line| !line.contains("203.0.113.")));
+            if done {
+                return seen;
             }
-            drop(lines);
             assert!(start.elapsed() < PATIENCE, "ip monitor does not show {mark}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -4,10 +4,9 @@
 //! refers to any more goes in the reverse order. A hop that the kernel refuses is left out of its group and tried again.
 //! Objects that an earlier run left are removed only when told to sweep, and never while a route refers to them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
+mod outcome;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     mirror::Mirror,
@@ -19,7 +18,7 @@ use crate::{
     host::Host,
     model::{NexthopKey, NexthopSet, Protocol},
     route::NexthopId,
-    trouble::{Refusal, Trouble},
+    trouble::Trouble,
 };
 
 /// The sets of hops that are published.
@@ -91,7 +90,7 @@ impl Sync {
     pub fn load(&mut self, objects: Vec<KernelNexthop>, now: Now) {
         self.mirror = objects.into_iter().collect();
         self.retry(now);
-        self.untidy = true;
+        (self.stale, self.untidy) = (true, true);
     }
 
     /// The mirror of all objects.
@@ -99,11 +98,15 @@ impl Sync {
         &self.mirror
     }
 
-    /// Something that matters for objects has changed: links, addresses, the published sets.
+    /// What the kernel refused it may take now.
     pub fn retry(&mut self, now: Now) {
         self.refused
             .values_mut()
             .for_each(|trouble| trouble.retry(now.at));
+    }
+
+    /// Links or the published sets have changed.
+    pub fn review(&mut self) {
         self.stale = true;
     }
 
@@ -405,103 +408,5 @@ impl Sync {
             }
         }
         news
-    }
-
-    /// What may be removed now: nothing wanted needs it, and no route refers to it (`in_use` picks those that are referred to).
-    /// Groups first, then their hops.
-    pub fn removals(
-        &mut self,
-        sweep: bool,
-        in_use: impl FnOnce(&BTreeSet<NexthopId>) -> BTreeSet<NexthopId>,
-    ) -> Vec<NexthopOp> {
-        if !std::mem::take(&mut self.untidy) {
-            return Vec::new();
-        }
-        let used = self.users.keys().filter_map(|key| self.ids.groups.get(key));
-        let mut kept: BTreeSet<_> = used.map(|assigned| assigned.id).collect();
-        kept.extend(self.ready.values());
-        kept.extend(&self.needed);
-        let groups = self.mirror.all().filter_map(|held| match &held.object {
-            Object::Group(group) => Some(group),
-            Object::Single(_) | Object::Other => None,
-        });
-        kept.extend(groups.flat_map(|group| &group.members).map(|member| member.id));
-        let may_go = |held: &&KernelNexthop| {
-            held.is_of(self.protocol)
-                && !kept.contains(&held.id)
-                && (sweep || self.given.contains(&held.id))
-                && !self.waits(held.id)
-        };
-        let mut going: BTreeSet<_> = self.mirror.all().filter(may_go).map(|held| held.id).collect();
-        if going.is_empty() {
-            return Vec::new();
-        }
-        for id in in_use(&going) {
-            going.remove(&id);
-            self.untidy = true;
-        }
-        let delete = |id| NexthopOp {
-            id,
-            protocol: self.protocol,
-            kind: NexthopOpKind::Delete,
-        };
-        going.into_iter().map(delete).collect()
-    }
-
-    /// Takes the kernel's answer to a write.
-    pub fn finished(&mut self, op: &NexthopOp, result: Result<(), Refusal>, now: Now) -> Verdict {
-        self.stale = true;
-        let delete = op.kind == NexthopOpKind::Delete;
-        match result {
-            Err(refusal) if !(delete && refusal.is_absence()) => {
-                self.refuse(op.id, refusal.to_string(), now);
-                Verdict {
-                    distrust: refusal.contradicts_mirror(),
-                    repaired: false,
-                }
-            }
-            _ if delete => {
-                self.ids.groups.retain(|_, assigned| assigned.id != op.id);
-                self.ids.singles.retain(|_, id| *id != op.id);
-                self.given.remove(&op.id);
-                self.refused.remove(&op.id);
-                Verdict::default()
-            }
-            _ => {
-                self.unconfirmed.insert(op.id);
-                Verdict {
-                    distrust: false,
-                    repaired: self.lost.remove(&op.id),
-                }
-            }
-        }
-    }
-
-    fn refuse(&mut self, id: NexthopId, reason: String, now: Now) {
-        let trouble = self.refused.entry(id).or_insert_with(|| Trouble::new(now.wall));
-        trouble.failed(reason, Some(now.at));
-    }
-
-    fn trouble(&mut self, set: &NexthopKey, reason: String, now: Now) {
-        let trouble = match self.troubles.get_mut(set) {
-            Some(trouble) => trouble,
-            None => (self.troubles.entry(set.clone())).or_insert_with(|| Trouble::new(now.wall)),
-        };
-        trouble.failed(reason, None);
-    }
-
-    /// When to plan again, if nothing else happens.
-    pub fn next_wake(&self) -> Option<Instant> {
-        self.refused.values().filter_map(|trouble| trouble.due).min()
-    }
-
-    /// How many objects in the kernel are ours.
-    pub fn count(&self) -> usize {
-        self.mirror.all().filter(|held| held.is_of(self.protocol)).count()
-    }
-
-    /// Used sets that are not exactly in place.
-    pub fn troubles(&self) -> impl Iterator<Item = (&NexthopKey, &Trouble)> {
-        self.troubles.iter()
     }
 }

@@ -46,7 +46,7 @@ bench-failover:
 	target/release/bench-failover $(ARGS)
 
 bench-fib:
-	@scripts/install-deps bench-fib
+	@scripts/install-deps bench
 	$(CARGO) build --release --locked -p bench-fib -p roadbed
 	target/release/bench-fib --markdown docs/performance.md $(ARGS)
 

@@ -42,6 +42,9 @@ struct Args {
     /// Routers to measure.
     #[arg(long, value_delimiter = ',', default_value = "roadbed,bird,frr")]
     routers: Vec<String>,
+    /// Only route synchronisation alone, so many rounds: for a profiler.
+    #[arg(long, value_name = "ROUNDS")]
+    alone: Option<usize>,
     /// The agent; by default the one beside this program.
     #[arg(long)]
     roadbed: Option<PathBuf>,
@@ -52,7 +55,10 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let figures = rounds::run(&args)?;
+    let figures = match args.alone {
+        Some(rounds) => rounds::alone_only(rounds)?,
+        None => rounds::run(&args)?,
+    };
     report::print(&figures);
     if let Some(path) = &args.markdown {
         markdown::write(path, &figures)?;

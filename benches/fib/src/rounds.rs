@@ -74,6 +74,28 @@ pub fn run(args: &Args) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
+/// Measures route synchronisation without BGP and without the agent, and nothing else.
+pub fn alone_only(rounds: usize) -> anyhow::Result<Figures> {
+    let place = Place::new("alone")?;
+    let mut figures = Figures::default();
+    figures.setting = format!("{rounds} rounds of route synchronisation alone");
+    for _ in 0..rounds {
+        synchronised(&mut figures, &place, Family::V4, LARGE)?;
+    }
+    Ok(figures)
+}
+
+fn synchronised(figures: &mut Figures, place: &Place, family: Family, count: u32) -> anyhow::Result<()> {
+    let [into, out, resync, _] = words(family, count);
+    let round = alone::round(place, family, count)?;
+    figures.series(&into, Kind::Bulk, ALONE).add(round.fill);
+    if count == LARGE {
+        figures.series(&resync, Kind::Bulk, ALONE).add(round.resync);
+    }
+    figures.series(&out, Kind::Bulk, ALONE).add(round.empty);
+    Ok(())
+}
+
 /// The agent that was built with this program.
 fn beside() -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe().context("this program has no path")?;
@@ -114,12 +136,7 @@ fn bulk(
         let sample = raw.empty(family, count, object)?;
         figures.series(&out, Kind::Bulk, name).add(sample);
     }
-    let round = alone::round(alone, family, count)?;
-    figures.series(&into, Kind::Bulk, ALONE).add(round.fill);
-    figures.series(&out, Kind::Bulk, ALONE).add(round.empty);
-    if count == LARGE {
-        figures.series(&resync, Kind::Bulk, ALONE).add(round.resync);
-    }
+    synchronised(figures, alone, family, count)?;
     for router in &mut *routers {
         let sample = router.bulk(family, Change::Added, count)?;
         figures.series(&into, Kind::Bulk, &router.name).add(sample);

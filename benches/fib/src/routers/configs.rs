@@ -88,7 +88,7 @@ pub fn frr(place: &Place, folder: &Path) -> anyhow::Result<Vec<Program>> {
     let owned = Command::new("chown").args(["-R", "frr:frr"]).arg(folder).status();
     ensure!(
         owned.is_ok_and(|status| status.success()),
-        "there is no user frr: run scripts/install-deps bench-fib"
+        "there is no user frr: run scripts/install-deps bench"
     );
     let here = folder.display().to_string();
     let socket = folder.join("zserv.api");
@@ -96,8 +96,8 @@ pub fn frr(place: &Place, folder: &Path) -> anyhow::Result<Vec<Program>> {
     let start = |daemon: &str| {
         let program = ["/usr/lib/frr", "/usr/libexec/frr"].map(|folder| format!("{folder}/{daemon}"));
         let program = program.iter().find(|path| Path::new(path).is_file());
-        let program = program
-            .with_context(|| format!("FRR's {daemon} is missing: run scripts/install-deps bench-fib"))?;
+        let program =
+            program.with_context(|| format!("FRR's {daemon} is missing: run scripts/install-deps bench"))?;
         let pid = folder.join(format!("{daemon}.pid")).display().to_string();
         let argv = [
             program,

@@ -182,6 +182,24 @@ fn a_flap_is_repaired_in_the_round_of_its_end() {
 }
 
 #[test]
+fn a_flap_is_no_drift() {
+    let mut bench = Bench::new(false);
+    bench.sets(&[("n1", vec![hop(1, "a")])]);
+    bench.want(&many("n1", 0, 5), true);
+    bench.rest();
+    bench.kernel.carrier_lost(1);
+    bench.rest();
+    bench.kernel.link_up(1, "a");
+    bench.rest();
+    let status = bench.engine.status();
+    assert_eq!((status.installed, status.drifted, status.repaired), (5, 0, 0));
+    // What somebody does to them is, and stays.
+    bench.kernel.others_delete(many("n1", 0, 1)[0].0, OURS);
+    bench.rest();
+    assert_eq!((bench.engine.status().drifted, bench.kernel.fib.len()), (1, 4));
+}
+
+#[test]
 fn other_members_carry_on_while_one_link_is_dead() {
     let mut bench = Bench::new(true);
     bench.sets(&[("n1", vec![hop(1, "a"), hop(2, "b")])]);

@@ -9,20 +9,20 @@ use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage};
 
 use crate::nfnetlink::attribute;
 
-const CTA_TUPLE_ORIG: u16 = 1;
-const CTA_TUPLE_REPLY: u16 = 2;
+pub(super) const CTA_TUPLE_ORIG: u16 = 1;
+pub(super) const CTA_TUPLE_REPLY: u16 = 2;
 const CTA_ID: u16 = 12;
 const CTA_ZONE: u16 = 18;
 
 /// Source and destination of one direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Direction {
     source: IpAddr,
     destination: IpAddr,
 }
 
 /// An entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     /// As whoever began the flow sent it.
     original: Direction,
@@ -61,10 +61,7 @@ impl Entry {
     }
 
     pub(super) fn family(&self) -> NetfilterProtoFamily {
-        match self.original.source {
-            IpAddr::V4(_) => NetfilterProtoFamily::IPv4,
-            IpAddr::V6(_) => NetfilterProtoFamily::IPv6,
-        }
+        family_of(&self.original.source)
     }
 
     /// Deletes this one, and none that has taken its place.
@@ -73,6 +70,13 @@ impl Entry {
         let id = self.id.clone().map(|id| DefaultNla::new(CTA_ID, id));
         let attributes = [Some(tuple), id].into_iter().flatten();
         ConntrackMessage::Delete(attributes.map(ConntrackAttribute::Other).collect())
+    }
+}
+
+pub(super) fn family_of(address: &IpAddr) -> NetfilterProtoFamily {
+    match address {
+        IpAddr::V4(_) => NetfilterProtoFamily::IPv4,
+        IpAddr::V6(_) => NetfilterProtoFamily::IPv6,
     }
 }
 

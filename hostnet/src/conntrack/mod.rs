@@ -1,7 +1,7 @@
 //! Connection tracking: entries that keep flows on a path that is no more.
 //!
 //! ```text
-//! addresses that moved ──► all entries (one dump) ──► entry: does it concern them? (pure) ──► deleted one by one
+//! addresses that moved ──► questions (pure) ──► the kernel's entries ──► does it concern them? (pure) ──► deleted one by one
 //! ```
 //!
 //! An entry remembers how a flow is translated, for as long as packets come: a UDP client that goes on asking never gets rid of it.
@@ -16,17 +16,17 @@
 //! in a zone (`ct zone`) are another program's and stay.
 
 mod entry;
+mod question;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
 use netlink_packet_core::NLM_F_ACK;
-use netlink_packet_netfilter::NetfilterProtoFamily;
-use netlink_packet_netfilter::conntrack::ConntrackMessage;
 
 use crate::nfnetlink::Nfnetlink;
 use entry::Entry;
+use question::{Place, Question, everything, questions};
 
 /// Entries could not be read or deleted; the text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,8 @@ impl Error {
 /// # Errors
 /// [`enum@Error`]. Some may have been deleted then.
 pub fn flush(addresses: &BTreeSet<IpAddr>) -> Result<usize, Error> {
-    flush_where(addresses, Entry::reaches)
+    let places = [Place::Source, Place::Destination, Place::ReplySource];
+    flush_where(addresses, &places, Entry::reaches)
 }
 
 /// Deletes the entries of flows whose source was translated to one of these addresses; how many there were. The node's own flows
@@ -87,26 +88,33 @@ pub fn flush(addresses: &BTreeSet<IpAddr>) -> Result<usize, Error> {
 /// # Errors
 /// As [`flush`].
 pub fn flush_translated(addresses: &BTreeSet<IpAddr>) -> Result<usize, Error> {
-    flush_where(addresses, Entry::is_translated_to)
+    flush_where(addresses, &[Place::ReplyDestination], Entry::is_translated_to)
 }
 
 fn flush_where(
     addresses: &BTreeSet<IpAddr>,
+    places: &[Place],
     is: impl Fn(&Entry, &BTreeSet<IpAddr>) -> bool,
 ) -> Result<usize, Error> {
     if addresses.is_empty() {
         return Ok(0);
     }
     let mut socket = Nfnetlink::open().map_err(|error| Error::at(OPEN, error))?;
-    let mut entries = Vec::new();
-    // What has gaps because entries came and went is good enough: who came meanwhile came after the move.
-    let question = ConntrackMessage::Get(Vec::new()).into();
-    let take = |bytes: &[u8]| entries.extend(Entry::read(bytes).filter(|entry| is(entry, addresses)));
-    socket
-        .dump(NetfilterProtoFamily::Unspec, question, take)
-        .map_err(|error| Error::at(READ, error))?;
+    let is = |entry: &Entry| is(entry, addresses);
+    let entries = match read(&mut socket, questions(addresses, places), is) {
+        // A kernel that does not like the narrow question is asked the wide one.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            read(&mut socket, vec![everything()], is)
+        }
+        entries => entries,
+    };
     let mut count = 0;
-    for entry in entries {
+    for entry in entries.map_err(|error| Error::at(READ, error))? {
         let packet = socket.packet(entry.family(), 0, entry.delete().into(), NLM_F_ACK);
         match socket.ask(packet) {
             Ok(_) => count += 1,
@@ -115,6 +123,21 @@ fn flush_where(
         }
     }
     Ok(count)
+}
+
+/// Each entry once that answers a question and is meant. What has gaps because entries came and went is good enough: who came
+/// meanwhile came after the move.
+fn read(
+    socket: &mut Nfnetlink,
+    questions: Vec<Question>,
+    is: impl Fn(&Entry) -> bool,
+) -> io::Result<BTreeSet<Entry>> {
+    let mut entries = BTreeSet::new();
+    for (family, question) in questions {
+        let take = |bytes: &[u8]| entries.extend(Entry::read(bytes).filter(&is));
+        socket.dump(family, question.into(), take)?;
+    }
+    Ok(entries)
 }
 
 #[cfg(test)]

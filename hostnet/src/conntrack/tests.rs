@@ -8,8 +8,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::entry::Entry;
-use super::{flush, flush_translated};
+use super::question::{Place, questions};
+use super::{flush, flush_translated, read};
 use crate::nat;
+use crate::nfnetlink::Nfnetlink;
 use crate::ruleset::{Wanted, ensure};
 use crate::testing::{NODE, Node, Ns, addresses, listen, receive, send, until, with_port};
 
@@ -101,6 +103,44 @@ fn entries_of_an_address_go_and_others_stay() {
         assert_eq!(tracked(&node.ns, &source_b), 0);
     }
     assert_eq!(flushed(&node.ns, &[]), 0);
+}
+
+/// The kernel itself picks out what has an IPv4 address in a place.
+#[test]
+fn the_kernel_answers_narrow_questions() {
+    let node = node();
+    let (a, b) = (node.pod(A, 5), node.pod(B, 6));
+    let ([of_a, of_a6], [of_b, _]) = (addresses(5), addresses(6));
+    let (outside, inside) = (listen(&node.world, WORLD[0]), listen(&b, &of_b));
+    let outside6 = listen(&node.world, WORLD[1]);
+    for (from, to, socket) in [
+        (&of_a, WORLD[0], &outside),
+        (&of_a, &of_b, &inside),
+        (&of_a6, WORLD[1], &outside6),
+    ] {
+        send(&a, from, to, b"out");
+        receive(socket);
+    }
+    let asked = |address: &str, place| {
+        let address = set_of(&[address]);
+        node.ns.run(move || {
+            let mut socket = Nfnetlink::open().expect("open");
+            let questions = questions(&address, &[place]);
+            read(&mut socket, questions, |_| true).expect("answered").len()
+        })
+    };
+    assert_eq!(asked(&of_a, Place::Source), 2);
+    assert_eq!(asked(&of_b, Place::Source), 0);
+    assert_eq!(asked(&of_b, Place::Destination), 1);
+    assert_eq!(asked(WORLD[0], Place::Destination), 1);
+    assert_eq!(asked(&of_b, Place::ReplySource), 1);
+    assert_eq!(asked(UPLINK[0], Place::ReplyDestination), 1);
+    assert_eq!(asked(&of_a, Place::ReplyDestination), 1);
+    // Many addresses at once take another way, and find the same.
+    let mut many = vec![of_a, of_a6];
+    many.extend((100..120).flat_map(addresses));
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    assert_eq!(flushed(&node.ns, &many), 3);
 }
 
 /// Asks from one socket until the answer is another one; none of an earlier question.

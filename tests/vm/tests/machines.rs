@@ -116,3 +116,14 @@ fn qemu_has_ipip_and_nftables_in_one_kernel() {
     assert!(outcome.output.contains("table inet t\n"), "{}", outcome.output);
     assert!(outcome.output.contains("tunl0"), "{}", outcome.output);
 }
+
+#[test]
+fn a_kernel_that_panics_is_told_with_its_last_words() {
+    let script = "echo before; echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger; echo after";
+    let error = run(Machine::Uml, &shell(script, DEADLINE)).expect_err("the program cannot end");
+    let Error::Ended { output, console, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(output, "before");
+    assert!(console.contains("sysrq triggered crash"), "{console}");
+}

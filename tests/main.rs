@@ -8,6 +8,7 @@ mod cni;
 mod datastore;
 mod dual_stack;
 mod guard;
+mod hitless;
 mod interop_bird;
 mod interop_frr;
 

@@ -187,13 +187,20 @@ fn flap(args: &Args) -> anyhow::Result<Vec<Table>> {
                         both.onto(place, UPLINK)?;
                     }
                     let began = Instant::now();
-                    Cut::Carrier.make(place, LINK, false)?;
+                    let times = Cut::Carrier.make(place, LINK, false)?;
                     both.last(Duration::from_secs(1))?;
                     let whole = Instant::now();
                     Cut::Carrier.make(place, LINK, true)?;
                     both.settle()?;
                     fabrics::spread(place, switches)?;
-                    Ok(Done::at(if switches > 1 { began } else { whole }))
+                    let told = times.first().map_or(Duration::ZERO, |at| *at - began);
+                    Ok(if switches > 1 {
+                        // What comes back is moved by the switch, and moved again when the link is whole.
+                        let known = [Known::After(told), Known::Elsewhere];
+                        Done { cut: began, known }
+                    } else {
+                        Done::at(whole)
+                    })
                 },
                 |_| Ok(()),
             )?);

@@ -55,6 +55,7 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    place::sweep()?;
     let figures = match args.alone {
         Some(rounds) => rounds::alone_only(rounds)?,
         None => rounds::run(&args)?,

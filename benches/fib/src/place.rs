@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, anyhow, ensure};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// The router's address on the wire; `fd00:b::11` is its IPv6 one.
 pub const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
@@ -15,6 +17,33 @@ pub const FEEDER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const LINK: &str = "eth1";
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Ends what a benchmark that was killed has left behind: its namespaces carry its process number.
+pub fn sweep() -> anyhow::Result<()> {
+    for line in ip("netns list")?.lines() {
+        let Some(name) = line.split_whitespace().next() else {
+            continue;
+        };
+        let owner = name
+            .strip_prefix("benchfib-")
+            .and_then(|rest| rest.split('-').next());
+        let Some(owner) = owner.and_then(|owner| owner.parse::<u32>().ok()) else {
+            continue;
+        };
+        if std::path::Path::new(&format!("/proc/{owner}")).exists() {
+            continue;
+        }
+        eprintln!("removing {name}, left by a benchmark that was killed");
+        for pid in ip(&format!("netns pids {name}"))?.split_whitespace() {
+            if let Ok(pid) = pid.parse() {
+                // It may have ended by itself.
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+        ip(&format!("netns del {name}"))?;
+    }
+    Ok(())
+}
 
 /// Two namespaces and the wire between them.
 #[derive(Debug)]

@@ -7,11 +7,8 @@ use crate::support::{Fabric, check, eventually, view};
 const SWITCH: [&str; 2] = ["198.18.11.1", "198.18.12.1"];
 
 fn flaps(fabric: &Fabric) -> [u64; 2] {
-    [("n1", SWITCH[0]), ("n2", SWITCH[1])].map(|(node, peer)| {
-        eventually("the peer", || view::peer(fabric, node, peer))
-            .flaps
-            .into()
-    })
+    [("n1", SWITCH[0]), ("n2", SWITCH[1])]
+        .map(|(node, peer)| eventually("the peer", || view::peer(fabric, node, peer)).flaps)
 }
 
 #[test]

@@ -541,7 +541,7 @@ fn services_are_announced_and_never_installed_where_they_are_served() {
     let inside = with(Some(&services));
     assert!(inside.originated.contains_key(&net("10.96.0.0/12")));
     for prefix in ["10.96.0.0/12", "203.0.113.7/32"] {
-        let decision = &inside.own[&net(prefix)];
+        let decision = &inside.routes()[&net(prefix)];
         assert_eq!(
             (decision.origin, &decision.kernel),
             (Origin::Service, &None),

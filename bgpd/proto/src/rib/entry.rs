@@ -16,6 +16,8 @@ pub(super) struct Slot(pub u32);
 impl Slot {
     /// What is originated here.
     pub const LOCAL: Slot = Slot(u32::MAX);
+    /// Nobody's: of the route that stood by until it changed.
+    const CHANGED: Slot = Slot(u32::MAX - 1);
 }
 
 /// One route.
@@ -39,10 +41,40 @@ impl Route {
 }
 
 /// All routes to one prefix.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     routes: Vec<Route>,
     selected: u32,
+    /// Whose route stands by; [`Slot::LOCAL`], which never does, for nobody's.
+    backup: Slot,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self {
+            routes: Vec::new(),
+            selected: 0,
+            backup: Slot::LOCAL,
+        }
+    }
+}
+
+/// What the decision says about all routes to a prefix, as positions among those that it was asked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// The best one, then its companions.
+    pub selected: Vec<usize>,
+    /// The best of the others that has another NEXT_HOP.
+    pub backup: Option<usize>,
+}
+
+/// What a new decision has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// Other routes, or the same ones in another order, are selected now.
+    pub selected: bool,
+    /// Another route stands by.
+    pub backup: bool,
 }
 
 impl Entry {
@@ -54,6 +86,11 @@ impl Entry {
     /// The best path.
     pub fn best(&self) -> Option<&Route> {
         self.selected().first()
+    }
+
+    /// The next hop that stands by.
+    pub fn backup(&self) -> Option<IpAddr> {
+        self.of(self.backup)?.0.body.next_hop_address()
     }
 
     /// All routes, the selected ones first.
@@ -88,6 +125,7 @@ impl Entry {
     /// Puts a route in the place of the same peer's earlier one, which is returned with whether it was selected. The
     /// selection is right again only after [`Entry::reselect`].
     pub fn put(&mut self, route: Route) -> (Option<Route>, bool) {
+        self.forget_backup(route.slot);
         match self.position(route.slot) {
             Some(position) => {
                 let old = std::mem::replace(&mut self.routes[position], route);
@@ -103,6 +141,7 @@ impl Entry {
     /// Takes a peer's route out; returns it with whether it was selected.
     pub fn take(&mut self, slot: Slot) -> Option<(Route, bool)> {
         let position = self.position(slot)?;
+        self.forget_backup(slot);
         let was_selected = position < self.selected as usize;
         if was_selected {
             self.selected -= 1;
@@ -126,17 +165,23 @@ impl Entry {
         changes
     }
 
-    /// Selects anew. `decide` gets the accepted routes and answers with positions among them. Returns whether other
-    /// routes, or the same ones in another order, are selected now.
-    pub fn reselect(&mut self, decide: impl FnOnce(&[&Route]) -> Vec<usize>) -> bool {
+    /// Selects anew. `decide` gets the accepted routes and answers with positions among them.
+    pub fn reselect(&mut self, decide: impl FnOnce(&[&Route]) -> Choice) -> Changed {
         let accepted: Vec<usize> = (0..self.routes.len())
             .filter(|i| self.routes[*i].is_accepted())
             .collect();
         let candidates: Vec<&Route> = accepted.iter().map(|i| &self.routes[*i]).collect();
-        let chosen: Vec<usize> = decide(&candidates).into_iter().map(|i| accepted[i]).collect();
+        let choice = decide(&candidates);
+        let chosen: Vec<usize> = choice.selected.into_iter().map(|i| accepted[i]).collect();
         let same = chosen.len() == self.selected as usize && chosen.iter().enumerate().all(|(n, i)| n == *i);
+        let backup = (choice.backup).map_or(Slot::LOCAL, |at| candidates[at].slot);
+        let changed = Changed {
+            selected: !same,
+            backup: self.backup != backup,
+        };
+        self.backup = backup;
         if same {
-            return false;
+            return changed;
         }
         // The chosen ones to the front, in order; the others stay in the order that they have.
         let mut rank = vec![usize::MAX; self.routes.len()];
@@ -146,7 +191,14 @@ impl Entry {
         self.routes.extend(routes.into_iter().map(|(_, route)| route));
         // There are never more than peers, and those are numbered by 32 bits.
         self.selected = chosen.len() as u32;
-        true
+        changed
+    }
+
+    /// A route that stood by is another one now, or gone: whatever stands by next is a change.
+    fn forget_backup(&mut self, slot: Slot) {
+        if self.backup == slot && slot != Slot::LOCAL {
+            self.backup = Slot::CHANGED;
+        }
     }
 
     fn position(&self, slot: Slot) -> Option<usize> {

@@ -284,10 +284,14 @@ impl Rib {
             router_id: self.local.router_id,
             multipath: self.local.multipath.max(1),
         };
-        let reselected = entry.reselect(|routes| context.decide(routes));
-        if reselected || touched {
+        let changed = entry.reselect(|routes| context.decide(routes));
+        let selected = changed.selected || touched;
+        if selected || changed.backup {
             self.changed = true;
             self.log.note(prefix);
+        }
+        // Peers are told the best path alone.
+        if selected {
             self.mark(prefix);
         }
         if self.table.get(&prefix).is_some_and(Entry::is_empty) {

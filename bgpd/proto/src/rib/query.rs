@@ -119,7 +119,11 @@ impl Rib {
         if paths.is_empty() {
             None
         } else {
-            Some(BestRoute { prefix, paths })
+            Some(BestRoute {
+                prefix,
+                paths,
+                backup: entry.backup(),
+            })
         }
     }
 

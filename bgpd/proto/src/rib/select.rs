@@ -2,12 +2,13 @@
 //! hop.
 
 use super::decision::{self, Candidate, Fate};
-use super::entry::{Route, Slot};
+use super::entry::{Choice, Route, Slot};
 use super::model::{NextHopState, NextHopTable, PathKind};
 use super::peers::Peers;
 use super::policy::export::Source;
 use super::policy::import::DEFAULT_LOCAL_PREF;
 use crate::types::{PeerId, RouterId};
+use std::net::IpAddr;
 
 /// What a route is judged by, apart from itself.
 #[derive(Clone, Copy)]
@@ -19,12 +20,32 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Positions of the selected routes, best first.
-    pub fn decide(&self, routes: &[&Route]) -> Vec<usize> {
-        self.decide_with(routes, |_, _| {})
+    /// The selected routes, best first, and the one that stands by for them: which the decision process would choose if all routes
+    /// with their next hops were gone.
+    pub fn decide(&self, routes: &[&Route]) -> Choice {
+        let selected = self.decide_with(routes, |_, _| {});
+        let backup = match selected.len() < routes.len() {
+            true => self.backup(routes, &selected),
+            false => None,
+        };
+        Choice { selected, backup }
     }
 
-    /// The same, and how each fared.
+    fn backup(&self, routes: &[&Route], selected: &[usize]) -> Option<usize> {
+        let next_hop = |at: &usize| routes.get(*at)?.body.next_hop_address();
+        let used: Vec<IpAddr> = selected.iter().filter_map(next_hop).collect();
+        // What is originated here needs no other way.
+        if used.is_empty() {
+            return None;
+        }
+        let is_other = |at: &usize| next_hop(at).is_some_and(|address| !used.contains(&address));
+        let others: Vec<usize> = (0..routes.len()).filter(is_other).collect();
+        let candidates: Vec<Candidate<'_>> = others.iter().map(|at| self.candidate(routes[*at])).collect();
+        let best = *decision::decide(&candidates, 1, |_, _| {}).first()?;
+        others.get(best).copied()
+    }
+
+    /// Positions of the selected routes, best first, and how each fared.
     pub fn decide_with(&self, routes: &[&Route], fate: impl FnMut(usize, Fate)) -> Vec<usize> {
         let candidates: Vec<Candidate<'_>> = routes.iter().map(|route| self.candidate(route)).collect();
         decision::decide(&candidates, self.multipath, fate)

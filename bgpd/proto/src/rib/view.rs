@@ -31,6 +31,9 @@ pub struct BestRoute {
     pub prefix: IpNet,
     /// The best path first, then its ECMP companions; never empty.
     pub paths: Vec<PathView>,
+    /// NEXT_HOP of the path that is best without these, where it has another one: where packets can go at once when they
+    /// are lost.
+    pub backup: Option<IpAddr>,
 }
 
 /// A route of an Adj-RIB-In.

@@ -398,3 +398,33 @@ fn a_session_that_ends_takes_its_routes_along() {
     assert_eq!(rib.loc_rib().count(), 0);
     assert!(rib.tracked_next_hops().is_empty());
 }
+
+#[test]
+fn the_next_best_next_hop_stands_by_and_nobody_is_told() {
+    let mut rib = rib();
+    let prefix = net("203.0.113.0/24");
+    let now = origin();
+    let backup = |rib: &Rib| rib.get(&prefix).and_then(|route| route.backup);
+    let hop = |n: u8| address(&format!("192.0.2.1{n}"));
+    rib.update(peer(0), announce(&[prefix], hop(0), from_as(65001)), now);
+    assert_eq!(backup(&rib), None);
+    rib.update(peer(2), announce(&[prefix], hop(2), preferred(50)), now);
+    assert_eq!(backup(&rib), Some(hop(2)));
+    let mut listener = Listener::new(&session(1));
+    drain(&mut rib, peer(1), &mut listener);
+    rib.take_loc_rib_changes();
+    // A better one to stand by: it is a change of the Loc-RIB, and nothing to tell.
+    rib.update(peer(3), announce(&[prefix], hop(3), preferred(80)), now);
+    let route = rib.get(&prefix).unwrap();
+    assert_eq!(
+        (route.paths[0].next_hop, route.backup),
+        (Some(hop(0)), Some(hop(3)))
+    );
+    assert_eq!(rib.take_loc_rib_changes().routes, [(prefix, Some(route))]);
+    assert!(!rib.has_pending(peer(1)));
+    // It is gone: the other one stands by again.
+    rib.update(peer(3), withdraw(&[prefix]), now);
+    assert_eq!(backup(&rib), Some(hop(2)));
+    rib.set_next_hops(reachable(&[("192.0.2.10", 0)]));
+    assert_eq!(backup(&rib), None, "it cannot be reached");
+}

@@ -387,6 +387,12 @@ impl Pair {
                 usize::from(!used.is_empty())
             );
             if !selected.is_empty() {
+                let backup = self.rib.get(&prefix).and_then(|route| route.backup);
+                assert_eq!(
+                    backup,
+                    self.reference.backup(&prefix),
+                    "what stands by for {prefix}"
+                );
                 let view =
                     |p: super::reference::Path| (p.peer, p.attributes, p.next_hop.map(|hop| hop.address()));
                 wanted.insert(prefix, selected.into_iter().map(view).collect::<Vec<_>>());

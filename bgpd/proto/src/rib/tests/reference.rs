@@ -98,6 +98,22 @@ impl Reference {
 
     /// Paths in use, best first.
     pub fn selected(&self, prefix: &IpNet) -> Vec<Path> {
+        self.choose(&self.accepted(prefix), self.local.multipath.max(1))
+    }
+
+    /// What stands by: chosen anew from the routes with other next hops.
+    pub fn backup(&self, prefix: &IpNet) -> Option<IpAddr> {
+        let next_hop = |path: &Path| path.next_hop.map(NextHop::address);
+        let used: Vec<Option<IpAddr>> = self.selected(prefix).iter().map(next_hop).collect();
+        if used.contains(&None) {
+            return None;
+        }
+        let mut others = self.accepted(prefix);
+        others.retain(|path| !used.contains(&next_hop(path)) && path.next_hop.is_some());
+        next_hop(self.choose(&others, 1).first()?)
+    }
+
+    fn accepted(&self, prefix: &IpNet) -> Vec<Path> {
         let mut paths: Vec<Path> = Vec::new();
         if let Some(route) = self.originated.get(prefix) {
             let attributes = PathAttributes {
@@ -119,8 +135,12 @@ impl Reference {
                 });
             }
         }
+        paths
+    }
+
+    fn choose(&self, paths: &[Path], most: usize) -> Vec<Path> {
         let candidates: Vec<Candidate<'_>> = paths.iter().map(|path| self.candidate(path)).collect();
-        let used = decide(&candidates, self.local.multipath.max(1), |_, _| {});
+        let used = decide(&candidates, most, |_, _| {});
         used.into_iter().map(|i| paths[i].clone()).collect()
     }
 

@@ -25,6 +25,7 @@ mod reconcile;
 mod report;
 mod running;
 mod services;
+mod settling;
 mod snapshot;
 mod upkeep;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use config::agent_file::AgentConfig;
+use config::agent_file::{AgentConfig, NexthopObjects};
 use config::intent::Intent;
 use config::vocabulary::NodeName;
 use ipam::keeper::{self, KeeperInputs, KeeperSettings};
@@ -48,6 +48,12 @@ impl Parts {
         let fib = routesync::start(routesync::Settings {
             protocol,
             repair: config.repair,
+            nexthops: match config.routes.nexthop_objects {
+                NexthopObjects::Auto => routesync::NexthopMode::Auto,
+                NexthopObjects::On => routesync::NexthopMode::Objects,
+                NexthopObjects::Off => routesync::NexthopMode::Plain,
+            },
+            max_routes: (config.routes.max_routes).and_then(|most| usize::try_from(most).ok()),
             ..Default::default()
         })
         .context("cannot talk to the kernel about routes (is this run as root?)")?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use bgpd::{RibState, Shutdown};
-use config::agent_file::AgentConfig;
+use config::agent_file::{AgentConfig, RouteSettings};
 use config::intent::Intent;
 use config::vocabulary::NodeName;
 use routesync::KernelView;
@@ -15,18 +15,23 @@ use tokio::sync::watch;
 
 use super::host::Host;
 use super::parts::Parts;
+use super::settling::Settling;
 use super::snapshot::Snapshot;
 use super::{ownership, services};
-use crate::decide::{self, Decisions, Extent, Inputs, RibSnapshot, Table};
+use crate::decide::{self, Begun, Decisions, Extent, Inputs, Place, RibSnapshot, Table};
 use crate::plan::{self, Ownership, Plan};
 
 /// The longest rest between two rounds. A round is followed by a rest as long as itself, so that a full table
 /// that arrives in small pieces is decided on in batches, and a single pod waits for next to nothing.
 const LONGEST_REST: Duration = Duration::from_millis(200);
+/// How long a change of links or of the kernel's routes waits at most: a path may be dead.
+const LINKS_REST: Duration = Duration::from_millis(10);
 /// Rounds up to here are followed by no rest: few changes are due then, and somebody waits for each.
 const SHORT_ROUND: Duration = Duration::from_millis(4);
 /// How soon a part that failed to start is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+/// The longest that routes wait for what they need of the tunnels: devices, forwarding entries, neighbours.
+const TUNNELS_FIRST: Duration = Duration::from_millis(200);
 
 /// The rest after a round that took so long.
 fn rest_after(round: Duration) -> Duration {
@@ -50,6 +55,8 @@ pub struct Reconciler {
     /// The ledger did not take up the resources yet.
     pods_wait: bool,
     listen_port: u16,
+    routes: RouteSettings,
+    settling: Settling,
     decisions: Option<Arc<Decisions>>,
     /// A copy of what BGP knows, and what of it has changed since the last decisions.
     rib: RibSnapshot,
@@ -80,6 +87,8 @@ impl Reconciler {
             services: services::Known::default(),
             pods_wait: false,
             listen_port: 0,
+            routes: config.routes,
+            settling: Settling::default(),
             decisions: None,
             rib: RibSnapshot::default(),
             changed: Extent::default(),
@@ -113,7 +122,16 @@ impl Reconciler {
             let started = Instant::now();
             let again = self.round().await;
             self.snapshots.send_replace(self.snapshot.clone());
-            tokio::time::sleep(rest_after(started.elapsed())).await;
+            let rest = rest_after(started.elapsed());
+            tokio::time::sleep(rest.min(LINKS_REST)).await;
+            tokio::select! {
+                () = tokio::time::sleep(rest.saturating_sub(LINKS_REST)) => {}
+                changed = view.changed() => {
+                    changed?;
+                    // Still to be seen by what waits below.
+                    view.mark_changed();
+                }
+            }
             tokio::select! {
                 changed = store.changed() => changed?,
                 changed = view.changed() => changed?,
@@ -167,14 +185,24 @@ impl Reconciler {
             pods: &pods,
             own_pod_addresses: &own_pod_addresses,
             services: announced.as_ref(),
+            place: Place::of(&self.routes, &plan),
         };
         let changed = std::mem::take(&mut self.changed);
-        let (decisions, changed) = decide::decide_again(inputs, &self.table, changed);
+        let mut unsettled = None;
+        let table = self.table.clone();
+        let begun = Begun::new(inputs, &table, changed, |devices, paths| {
+            unsettled = self.settling.hold(devices, paths);
+        });
+        self.hand_on_first(&begun).await;
+        let (decisions, changed) = begun.finish();
         let decisions = Arc::new(decisions);
         self.hand_on(&decisions, &changed).await;
         let (now, known) = (Instant::now(), std::mem::take(&mut self.snapshot.findings));
         let since = |finding| (known.get(&finding).copied().unwrap_or(now), finding);
-        let found = decide::findings::of(inputs).into_iter().map(since);
+        let found = decide::findings::of(inputs).into_iter();
+        let found = found
+            .chain(decide::findings::of_sizes(&decisions.tunnels))
+            .map(since);
         self.snapshot.findings = found.map(|(since, finding)| (finding, since)).collect();
         let host_waits = self.host.apply(&decisions.host);
         self.snapshot.host_problems = self.host.problems();
@@ -189,7 +217,8 @@ impl Reconciler {
         if fed && !self.settled {
             return Some(Duration::ZERO);
         }
-        retry.or(host_waits.then_some(RETRY))
+        let retry = retry.or(host_waits.then_some(RETRY));
+        retry.into_iter().chain(unsettled).min()
     }
 
     /// The Loc-RIB was chosen with the same next hops that it asks for now. Before that, a route that was just
@@ -227,16 +256,37 @@ impl Reconciler {
         })
     }
 
-    /// Gives each part its desired state, where that differs from the last.
+    /// Gives the tunnels and the sets of hops their desired state: what leads into a tunnel comes after it, and a set that
+    /// has moved does not wait until each of its routes was looked at.
+    async fn hand_on_first(&mut self, begun: &Begun<'_>) {
+        let tunnels = &begun.tunnels.desired;
+        if (self.decisions.as_ref()).is_none_or(|old| old.tunnels.desired != *tunnels) {
+            let generation = self.parts.tunnels.publish(tunnels.clone());
+            let mut status = self.parts.tunnels.status();
+            let tried = status.wait_for(|status| status.tried >= generation);
+            // What does not come is in the status of the tunnels; routes over it are refused by the kernel meanwhile.
+            let _ = tokio::time::timeout(TUNNELS_FIRST, tried).await;
+        }
+        if let Some(sets) = &begun.moved {
+            self.snapshot.fib_generation = self.parts.fib.publish_nexthops((**sets).clone());
+        }
+    }
+
+    /// Gives each part the rest of its desired state, where that differs from the last.
     async fn hand_on(&mut self, new: &Arc<Decisions>, changed: &Extent) {
         let old = self.decisions.as_deref();
-        if old.is_none_or(|old| old.tunnels != new.tunnels) {
-            self.parts.tunnels.publish(new.tunnels.clone());
+        let same =
+            |old: &Decisions| Arc::ptr_eq(&old.nexthops, &new.nexthops) || old.nexthops == new.nexthops;
+        if !old.is_some_and(same) {
+            self.snapshot.fib_generation = self.parts.fib.publish_nexthops((*new.nexthops).clone());
         }
         match (changed, old) {
-            (Extent::Only(prefixes), Some(old)) if self.handed == Some(self.settled) => {
+            (Extent::Only(prefixes), Some(old))
+                if self.handed == Some(self.settled) && old.place == new.place =>
+            {
                 let learned = &new.table().routes;
-                let changes = decide::routes::fib_changes((&old.own, &new.own), learned, prefixes);
+                let own = (&old.own, &new.own);
+                let changes = decide::routes::fib_changes(&new.place, own, learned, prefixes);
                 if !changes.is_empty() {
                     self.snapshot.fib_generation = self.parts.fib.update(changes, self.settled);
                 }

@@ -151,7 +151,7 @@ fn announced(decisions: &Decisions) -> BTreeMap<String, String> {
 fn routes(decisions: &Decisions) -> BTreeMap<String, String> {
     let routes = decisions.routes().into_iter();
     routes
-        .filter_map(|(prefix, decision)| Some((prefix.to_string(), decision.kernel?.text(&prefix))))
+        .filter_map(|(prefix, decision)| Some((prefix.to_string(), decision.kernel?.route.text(&prefix))))
         .collect()
 }
 
@@ -169,7 +169,7 @@ fn paths(decisions: &Decisions) -> BTreeMap<String, String> {
 }
 
 fn devices(decisions: &Decisions) -> BTreeMap<String, String> {
-    let tunnels = &decisions.tunnels;
+    let tunnels = &decisions.tunnels.desired;
     let vxlan = |name: &str, device: &Option<tunnel::VxlanDevice>| {
         device.as_ref().map(|d| {
             let text = format!("VNI {}, port {}, local {}, MTU {}", d.vni, d.port, d.local, d.mtu);

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use super::{Inputs, PodLink};
+use super::{Inputs, PodLink, Tunnels};
 
 /// One thing that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +24,16 @@ pub fn of(inputs: Inputs<'_>) -> Vec<Finding> {
     findings.extend(inputs.pods.iter().filter_map(|pod| unplugged(&links, pod)));
     findings.extend(strays(inputs));
     findings
+}
+
+/// Tunnels that no packet fits into.
+pub fn of_sizes(tunnels: &Tunnels) -> impl Iterator<Item = Finding> {
+    let finding = |(device, error): &(tunnel::Device, tunnel::MtuError)| Finding {
+        part: "tunnel",
+        severe: true,
+        message: format!("{device}: {error}"),
+    };
+    tunnels.problems.iter().map(finding)
 }
 
 /// Addresses that the Node says it has and the host has not: sessions from them and tunnels on them cannot be.

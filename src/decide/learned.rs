@@ -1,85 +1,51 @@
 //! The way of one learned route into the kernel.
 //!
-//! What it depends on besides the route itself is one value, [`Ways`]: while that is the same, a route that did not change needs
-//! no new decision. Routes share next hops, so what follows from one is found once and kept ([`Decider`]).
+//! Routes with the same next hops for the same pool go one way: it is decided once ([`Shared`]), they refer to it, and in
+//! the kernel they are one set of hops ([`super::sets`]). Only a prefix that holds the end of a tunnel is looked at by itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bgpd_proto::rib::{BestRoute, PathKind, PathView};
+use bgpd_proto::rib::{BestRoute, PathKind};
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
-use routesync::{DesiredRoute, Hop, KernelView, Outcome, Resolution, ResolvedHop, resolve};
-use tunnel::{Encapsulation, L2Path};
+use routesync::{DesiredRoute, Hop, KernelView};
+use tunnel::{Encapsulation, RouteSizes};
 
-use super::routes::{Origin, RouteDecision};
-use super::{Inputs, NodePath, paths};
-use crate::plan::{Plan, Pool, RemoteNode};
+use super::routes::{KernelRoute, Origin, RouteDecision};
+use super::sets::{Sets, Spec};
+use super::ways::{Finder, Way, Ways, merge};
+use crate::plan::Plan;
 
-/// Everything that the way of a learned route depends on, the route itself apart.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ways {
-    plan: Arc<Plan>,
-    serves: bool,
-    node_paths: Vec<NodePath>,
-    /// How the kernel gets to each NEXT_HOP.
-    direct: BTreeMap<IpAddr, Resolution>,
-    /// The node's own pod addresses that the kernel holds.
-    sources: Vec<IpAddr>,
+/// What routes with the same next hops for the same pool ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+struct Asked {
+    next_hops: Vec<IpAddr>,
+    backup: Option<IpAddr>,
+    /// Its place in the plan.
+    pool: Option<usize>,
+    v4: bool,
 }
 
-impl Ways {
-    /// The ways as they are now; `outside`: the learned routes outside all pools. What is as `before` is shared with it.
-    pub fn of(
-        inputs: Inputs<'_>,
-        outside: &BTreeMap<IpNet, Vec<IpAddr>>,
-        node_paths: &[NodePath],
-        before: Option<&Ways>,
-    ) -> Ways {
-        let plan = before
-            .map(|ways| &ways.plan)
-            .filter(|plan| ***plan == *inputs.plan);
-        let direct = |address: &IpAddr| (*address, resolve(inputs.view, outside, *address));
-        let own = inputs.own_pod_addresses.iter().copied();
-        Ways {
-            plan: plan.cloned().unwrap_or_else(|| Arc::new(inputs.plan.clone())),
-            serves: inputs.services.is_some(),
-            node_paths: node_paths.to_vec(),
-            direct: inputs.rib.tracked.iter().map(direct).collect(),
-            // The kernel refuses a source that it does not hold yet.
-            sources: own.filter(|a| inputs.view.is_local(*a)).collect(),
-        }
-    }
-
-    /// Whether the same prefixes lie outside the pools as with that plan.
-    pub fn has_the_same_pools(&self, plan: &Plan, serves: bool) -> bool {
-        let (old, new) = (&self.plan, plan);
-        self.serves == serves && old.pools == new.pools && old.service_ranges == new.service_ranges
-    }
-}
-
-/// One usable way of a learned route.
-#[derive(Debug, Clone)]
-struct Way {
-    hop: Hop,
-    encapsulation: Encapsulation,
+/// What they all get.
+struct Shared {
     node: Option<NodeName>,
+    encapsulation: Option<Encapsulation>,
     reason: Arc<str>,
+    kernel: Option<Arc<KernelRoute>>,
+    /// Some of it goes through a tunnel.
+    tunnelled: bool,
 }
-
-/// The ways that a next hop takes for prefixes of one pool (or of none), or why it takes none.
-type Found = Result<Arc<[Way]>, Arc<str>>;
 
 /// Decides about learned routes, one after the other.
 pub struct Decider<'a> {
     ways: &'a Ways,
-    view: &'a KernelView,
-    outside: &'a BTreeMap<IpNet, Vec<IpAddr>>,
+    finder: Finder<'a>,
     /// Where tunnels end.
     ends: BTreeSet<IpAddr>,
-    /// By NEXT_HOP and the place of the pool in the plan.
-    found: HashMap<(IpAddr, Option<usize>), Found>,
+    shared: HashMap<Asked, Arc<Shared>>,
+    asked: Asked,
 }
 
 impl<'a> Decider<'a> {
@@ -89,149 +55,164 @@ impl<'a> Decider<'a> {
         let ends = remotes.flat_map(|n| [n.address(true), n.address(false)]);
         Decider {
             ways,
-            view,
-            outside,
+            finder: Finder::new(ways, view, outside),
             ends: ends.flatten().collect(),
-            found: HashMap::new(),
+            shared: HashMap::new(),
+            asked: Asked::default(),
         }
     }
 
-    /// The decision for one route.
-    pub fn decide(&mut self, route: &BestRoute) -> RouteDecision {
-        let best = route.paths.first();
-        let plan = &self.ways.plan;
-        let nothing = |origin, reason: Arc<str>| RouteDecision {
-            origin,
-            best: best.cloned(),
-            node: None,
-            encapsulation: None,
-            reason,
-            kernel: None,
+    /// The hops of a set as they are now; none where nothing leads there.
+    pub fn hops(&mut self, spec: &Spec) -> Vec<Hop> {
+        let pools = &self.ways.plan.pools;
+        let pool = match &spec.pool {
+            Some(name) => match pools.iter().position(|pool| pool.name == *name) {
+                Some(at) => Some(at),
+                None => return Vec::new(),
+            },
+            None => None,
         };
+        // A next hop that BGP knows no route over any more is one whose session is lost.
+        let alive = |next_hop: &&IpAddr| self.ways.is_tracked(**next_hop);
+        let next_hops: Vec<IpAddr> = spec.next_hops.iter().filter(alive).copied().collect();
+        let backup = spec.backup.filter(|backup| alive(&backup));
+        hops_of(&self.find(&next_hops, backup, pool, None).0)
+    }
+
+    /// The decision for one route; sets that it needs are put into `sets`.
+    pub fn decide(&mut self, route: &BestRoute, sets: &mut Sets) -> RouteDecision {
+        let best = route.paths.first();
+        let plan: &Plan = &self.ways.plan;
         if self.ways.serves && plan.is_of_services(&route.prefix) {
-            let reason = "not installed: addresses of Services are served on this node itself";
-            return nothing(Origin::Service, reason.into());
+            return RouteDecision {
+                origin: Origin::Service,
+                best: best.cloned(),
+                node: None,
+                encapsulation: None,
+                reason: "not installed: addresses of Services are served on this node itself".into(),
+                kernel: None,
+            };
         }
         let origin = match best.map(|b| b.kind) {
             Some(PathKind::External) => Origin::External,
             _ => Origin::Internal,
         };
-        let mut ways: Vec<Way> = Vec::new();
-        let mut refusals: Vec<Arc<str>> = Vec::new();
-        for path in &route.paths {
-            match self.ways_of(&route.prefix, path) {
-                Ok(found) => found.iter().for_each(|way| merge(&mut ways, way)),
-                Err(why) => refusals.push(why),
-            }
+        let shared = self.shared_by(route, sets);
+        RouteDecision {
+            origin,
+            best: best.cloned(),
+            node: shared.node.clone(),
+            encapsulation: shared.encapsulation,
+            reason: shared.reason.clone(),
+            kernel: shared.kernel.clone(),
         }
+    }
+
+    fn shared_by(&mut self, route: &BestRoute, sets: &mut Sets) -> Arc<Shared> {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.next_hops.clear();
+        asked
+            .next_hops
+            .extend(route.paths.iter().filter_map(|p| p.next_hop));
+        asked.backup = route.backup;
+        let pools = &self.ways.plan.pools;
+        asked.pool = pools.iter().position(|pool| pool.cidr.contains(&route.prefix));
+        asked.v4 = route.prefix.addr().is_ipv4();
+        let shared = match self.shared.get(&asked) {
+            Some(shared) => shared.clone(),
+            None => {
+                let shared = Arc::new(self.share(&asked, sets));
+                self.shared.insert(asked.clone(), shared.clone());
+                shared
+            }
+        };
+        let shared = match self.covered_endpoint(&route.prefix).filter(|_| shared.tunnelled) {
+            Some(covered) => Arc::new(self.of_one(&asked, Some(covered)).0),
+            None => shared,
+        };
+        self.asked = asked;
+        shared
+    }
+
+    /// Decides for all routes that ask for the same.
+    fn share(&mut self, asked: &Asked, sets: &mut Sets) -> Shared {
+        let (mut shared, hops) = self.of_one(asked, None);
+        if let Some(kernel) = shared.kernel.take() {
+            let pool = asked.pool.and_then(|at| self.ways.plan.pools.get(at));
+            let spec = Spec {
+                next_hops: asked.next_hops.clone(),
+                backup: asked.backup,
+                pool: pool.map(|pool| pool.name.clone()),
+            };
+            let key = spec.key();
+            sets.put(key.clone(), spec, hops);
+            shared.kernel = Some(Arc::new(KernelRoute::over(key, (*kernel).clone().route)));
+        }
+        shared
+    }
+
+    /// Decides for routes of their own hops; `covered`: the tunnel's end that lies in the prefix.
+    fn of_one(&mut self, asked: &Asked, covered: Option<IpAddr>) -> (Shared, Vec<Hop>) {
+        let (ways, refusals) = self.find(&asked.next_hops, asked.backup, asked.pool, covered);
+        let hops = hops_of(&ways);
         let Some(first) = ways.first() else {
-            return nothing(origin, format!("not installed: {}", refusals.join("; ")).into());
+            let why = match refusals.is_empty() {
+                true => "the path has no next hop".to_owned(),
+                false => refusals.join("; "),
+            };
+            let nothing = Shared {
+                node: None,
+                encapsulation: None,
+                reason: format!("not installed: {why}").into(),
+                kernel: None,
+                tunnelled: false,
+            };
+            return (nothing, hops);
         };
         let reason = match ways.len() {
             1 => first.reason.clone(),
             n => format!("{} (and {} more equal paths)", first.reason, n - 1).into(),
         };
-        RouteDecision {
-            origin,
-            best: best.cloned(),
+        let shared = Shared {
             node: first.node.clone(),
             encapsulation: Some(first.encapsulation),
             reason,
-            kernel: Some(self.kernel_route(&route.prefix, &ways)),
-        }
+            kernel: Some(Arc::new(KernelRoute::plain(self.route(
+                asked.v4,
+                &ways,
+                hops.clone(),
+            )))),
+            tunnelled: ways.iter().any(is_tunnel),
+        };
+        (shared, hops)
     }
 
-    /// The ways that one path takes, or why it takes none.
-    fn ways_of(&mut self, prefix: &IpNet, path: &PathView) -> Found {
-        let next_hop = path.next_hop.ok_or("the path has no next hop")?;
-        let pools = &self.ways.plan.pools;
-        let pool = pools.iter().position(|pool| pool.cidr.contains(prefix));
-        let found = match self.found.get(&(next_hop, pool)) {
-            Some(found) => found.clone(),
-            None => {
-                let found = self.find(next_hop, pool.map(|at| &pools[at]));
-                self.found.insert((next_hop, pool), found.clone());
-                found
-            }
-        }?;
-        let tunnelled = found.iter().any(|way| way.encapsulation != Encapsulation::Direct);
-        match self.covered_endpoint(prefix).filter(|_| tunnelled) {
-            Some(covered) => {
-                Err(format!("it would lead the way to the tunnel end {covered} into the tunnel").into())
-            }
-            None => Ok(found),
-        }
-    }
-
-    fn find(&self, next_hop: IpAddr, pool: Option<&Pool>) -> Found {
-        match (self.ways.plan.remote_at(next_hop), pool) {
-            (Some(node), Some(pool)) => self.way_to_node(node, pool, next_hop),
-            (node, _) => {
-                let reason = match node {
-                    Some(node) => format!("outside the pools: direct to node {}", node.name),
-                    None => "next hop is no node of the cluster: native".into(),
-                };
-                self.direct(next_hop, node, reason.into())
-            }
-        }
-    }
-
-    fn way_to_node(&self, node: &RemoteNode, pool: &Pool, next_hop: IpAddr) -> Found {
-        let path = paths::find(&self.ways.node_paths, &pool.name, &node.name).ok_or_else(|| {
-            format!(
-                "node {} has no address in the family of pool {}",
-                node.name, pool.name
-            )
-        })?;
-        let (device, gateway) = match path.choice.encapsulation {
-            Encapsulation::Direct => {
-                let reason: Arc<str> = path.choice.reason.to_string().into();
-                return match &path.path {
-                    // A neighbour is sent to as such: a fabric that announces host routes of the nodes would
-                    // otherwise draw pod packets to a switch that may not know the pods.
-                    L2Path::OnLink { interface } => {
-                        Ok([native(next_hop, interface.clone(), Some(node), reason)].into())
+    /// The ways over these next hops, else over the one that stands by; and why others are refused.
+    fn find(
+        &mut self,
+        next_hops: &[IpAddr],
+        backup: Option<IpAddr>,
+        pool: Option<usize>,
+        covered: Option<IpAddr>,
+    ) -> (Vec<Way>, Vec<Arc<str>>) {
+        let (mut ways, mut refusals): (Vec<Way>, Vec<Arc<str>>) = (Vec::new(), Vec::new());
+        for group in [next_hops, backup.as_slice()] {
+            for next_hop in group {
+                match self.finder.find(*next_hop, pool) {
+                    Ok(found) if covered.is_some() && found.iter().any(is_tunnel) => {
+                        let end = covered.map_or_else(String::new, |end| end.to_string());
+                        let why = format!("it would lead the way to the tunnel end {end} into the tunnel");
+                        refusals.push(why.into());
                     }
-                    L2Path::Routed { .. } | L2Path::NoRoute(_) => self.direct(next_hop, Some(node), reason),
-                };
+                    Ok(found) => found.iter().for_each(|way| merge(&mut ways, way)),
+                    Err(why) => refusals.push(why),
+                }
             }
-            Encapsulation::Vxlan => {
-                let mac = node.mac(path.endpoint.is_ipv4());
-                (
-                    tunnel::Device::vxlan(path.endpoint.into()),
-                    tunnel::vtep_gateway(path.endpoint, mac),
-                )
+            if !ways.is_empty() {
+                break;
             }
-            Encapsulation::Ipip => (tunnel::Device::Ipip, path.endpoint),
-        };
-        Ok([Way {
-            hop: Hop {
-                gateway: Some(gateway),
-                interface: device.name().into(),
-                onlink: true,
-                weight: 1,
-            },
-            encapsulation: path.choice.encapsulation,
-            node: Some(node.name.clone()),
-            reason: path.choice.reason.to_string().into(),
-        }]
-        .into())
-    }
-
-    /// Every hop that the kernel would take to the next hop: where its route has several, so has ours.
-    fn direct(&self, next_hop: IpAddr, node: Option<&RemoteNode>, reason: Arc<str>) -> Found {
-        let resolution = match self.ways.direct.get(&next_hop) {
-            Some(known) => known.clone(),
-            None => resolve(self.view, self.outside, next_hop),
-        };
-        if let Outcome::Unreachable(why) = resolution.outcome {
-            return Err(format!("next hop {next_hop} is unreachable: {why}").into());
         }
-        let way = |hop: ResolvedHop| {
-            let gateway = hop.gateway.unwrap_or(next_hop);
-            native(gateway, hop.interface, node, reason.clone())
-        };
-        Ok(resolution.hops.into_iter().map(way).collect())
+        (ways, refusals)
     }
 
     fn covered_endpoint(&self, prefix: &IpNet) -> Option<IpAddr> {
@@ -239,41 +220,29 @@ impl<'a> Decider<'a> {
         self.ends.range(within).next().copied()
     }
 
-    fn kernel_route(&self, prefix: &IpNet, ways: &[Way]) -> DesiredRoute {
-        let tunnelled = ways.iter().all(|w| w.encapsulation != Encapsulation::Direct);
+    fn route(&self, v4: bool, ways: &[Way], hops: Vec<Hop>) -> DesiredRoute {
+        let tunnelled = ways.iter().all(is_tunnel);
         // What the node itself sends into a tunnel carries its pod address: an answer to its own address
         // would come back outside the tunnel.
         let mut own = self.ways.sources.iter();
-        let source = own.find(|a| tunnelled && a.is_ipv4() == prefix.addr().is_ipv4());
-        let mut hops: Vec<Hop> = ways.iter().map(|w| w.hop.clone()).collect();
-        hops.sort();
+        let source = own.find(|a| tunnelled && a.is_ipv4() == v4);
+        // The narrowest of its ways: the kernel does not know which one a packet will take.
+        let sizes: Option<RouteSizes> = ways.iter().filter_map(|w| w.sizes).min_by_key(|s| s.mtu);
         DesiredRoute {
             preferred_source: source.copied(),
+            mtu: sizes.map(|sizes| sizes.mtu),
+            advmss: sizes.map(|sizes| sizes.advmss),
             ..DesiredRoute::forward(hops)
         }
     }
 }
 
-/// Without encapsulation, to a neighbour.
-fn native(gateway: IpAddr, interface: Arc<str>, node: Option<&RemoteNode>, reason: Arc<str>) -> Way {
-    Way {
-        hop: Hop {
-            gateway: Some(gateway),
-            interface,
-            onlink: false,
-            weight: 1,
-        },
-        encapsulation: Encapsulation::Direct,
-        node: node.map(|n| n.name.clone()),
-        reason,
-    }
+fn is_tunnel(way: &Way) -> bool {
+    way.encapsulation != Encapsulation::Direct
 }
 
-/// Two paths that resolve to the same hop share it, with the weight of both.
-fn merge(ways: &mut Vec<Way>, way: &Way) {
-    let same = |w: &&mut Way| w.hop.gateway == way.hop.gateway && w.hop.interface == way.hop.interface;
-    match ways.iter_mut().find(same) {
-        Some(known) => known.hop.weight = known.hop.weight.saturating_add(1).min(256),
-        None => ways.push(way.clone()),
-    }
+fn hops_of(ways: &[Way]) -> Vec<Hop> {
+    let mut hops: Vec<Hop> = ways.iter().map(|w| w.hop.clone()).collect();
+    hops.sort();
+    hops
 }

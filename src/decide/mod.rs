@@ -4,6 +4,7 @@
 //! Plan ─┬─ paths     how each other node is reached, for each pool        (tunnel::choose)
 //! Rib  ─┤  next_hops reachability and metric of each BGP next hop         (routesync::resolve) ─► bgpd
 //! View ─┤  routes    each Loc-RIB entry's way into the kernel, with why   ─► routesync
+//!       │  sets      the hops that many routes share                      ─► routesync
 //! Pods ─┘  tunnels   devices, forwarding and neighbour entries            ─► tunnel
 //!          host      the interfaces whose sysctls matter                  ─► hostnet
 //! ```
@@ -17,12 +18,15 @@ pub mod host;
 pub mod learned;
 pub mod next_hops;
 pub mod paths;
+pub mod place;
 pub mod routes;
+pub mod sets;
 pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod tunnels;
 pub mod uplinks;
+pub mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -30,14 +34,18 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bgpd_proto::rib::{BestRoute, NextHopTable, Originated};
 use ipnet::IpNet;
-use routesync::{DesiredFib, KernelView};
-use tunnel::DesiredTunnels;
+use routesync::{DesiredFib, DesiredNexthops, KernelView, RouteKey};
+use tunnel::Device;
 
 use crate::plan::Plan;
 
 pub use paths::NodePath;
+pub use place::Place;
 pub use routes::{Decided, RouteDecision};
 pub use table::{Extent, Table};
+pub use tunnels::Tunnels;
+use uplinks::Uplinks;
+use ways::Ways;
 
 /// What BGP knows, as one consistent picture.
 #[derive(Debug, Clone, Default)]
@@ -94,6 +102,8 @@ pub struct Inputs<'a> {
     pub own_pod_addresses: &'a [IpAddr],
     /// What is announced for Services; `None` on a node that belongs to no Kubernetes.
     pub services: Option<&'a Services>,
+    /// Where our routes stand in the kernel.
+    pub place: Place,
 }
 
 /// Everything that is decided, complete.
@@ -101,8 +111,8 @@ pub struct Inputs<'a> {
 pub struct Decisions {
     /// For `bgpd`: what this node announces of its own.
     pub originated: BTreeMap<IpNet, Originated>,
-    /// For `tunnel`.
-    pub tunnels: DesiredTunnels,
+    /// For `tunnel`, with the MTU for pods.
+    pub tunnels: Tunnels,
     /// For `bgpd`.
     pub next_hops: NextHopTable,
     /// How each node is reached, for each pool.
@@ -111,10 +121,12 @@ pub struct Decisions {
     pub own: Decided,
     /// The same for what is learned. The next round writes into it, and all who hold these decisions see that.
     pub table: Arc<RwLock<Table>>,
+    /// The sets of hops that routes refer to.
+    pub nexthops: Arc<DesiredNexthops>,
+    /// Where our routes stand in the kernel.
+    pub place: Place,
     /// For `hostnet`.
     pub host: hostnet::Wanted,
-    /// MTU for pods, in bytes.
-    pub pod_mtu: u32,
 }
 
 impl Decisions {
@@ -150,9 +162,17 @@ impl Decisions {
             .max_by_key(|(prefix, _)| prefix.prefix_len())
     }
 
+    /// The key of the kernel's route to a prefix.
+    pub fn key(&self, prefix: IpNet) -> RouteKey {
+        match self.own.contains_key(&prefix) {
+            true => self.place.own(prefix),
+            false => self.place.learned(prefix),
+        }
+    }
+
     /// The whole desired FIB.
     pub fn fib(&self, fully_fed: bool) -> DesiredFib {
-        routes::fib(&self.own, &self.table().routes, fully_fed)
+        routes::fib(&self.place, &self.own, &self.table().routes, fully_fed)
     }
 }
 
@@ -187,24 +207,75 @@ pub fn decide(inputs: Inputs<'_>) -> Decisions {
 /// Decides everything, with the `table` of the round before, where only the `changed` prefixes of the Loc-RIB are others. Says which
 /// decisions about learned routes may be others now.
 pub fn decide_again(inputs: Inputs<'_>, table: &Arc<RwLock<Table>>, changed: Extent) -> (Decisions, Extent) {
-    let mut learned = table.write().unwrap_or_else(PoisonError::into_inner);
-    learned.take(inputs, &changed);
-    let paths = paths::node_paths(inputs.plan, inputs.view);
-    let next_hops = next_hops::table(inputs.plan, inputs.view, &learned.outside, &inputs.rib.tracked);
-    let changed = learned.decide(inputs, &paths, changed);
-    let uplinks = uplinks::find(inputs, &learned.outside, &paths);
-    drop(learned);
-    let (tunnels, pod_mtu) = tunnels::desired(inputs, &paths, uplinks.mtu(inputs.view));
-    let host = host::wanted(inputs, &uplinks);
-    let decisions = Decisions {
-        originated: originated(inputs.plan, inputs.pods, inputs.services),
-        tunnels,
-        next_hops,
-        paths,
-        own: routes::own(inputs),
-        table: table.clone(),
-        host,
-        pod_mtu,
-    };
-    (decisions, changed)
+    Begun::new(inputs, table, changed, |_, _| {}).finish()
+}
+
+/// A round of which the small part is done: how nodes are reached, the tunnels, and the hops of all sets that routes refer
+/// to. These can be handed on before the routes are looked at, which may be many.
+pub struct Begun<'a> {
+    inputs: Inputs<'a>,
+    table: &'a Arc<RwLock<Table>>,
+    changed: Extent,
+    paths: Vec<NodePath>,
+    ways: Ways,
+    uplinks: Uplinks,
+    next_hops: NextHopTable,
+    /// For `tunnel`, with what follows for pods.
+    pub tunnels: Tunnels,
+    /// The sets of hops, where any has moved.
+    pub moved: Option<Arc<DesiredNexthops>>,
+}
+
+impl<'a> Begun<'a> {
+    /// Begins. `hold` may keep choices as they were for a moment; it gets the devices that are wanted.
+    pub fn new(
+        inputs: Inputs<'a>,
+        table: &'a Arc<RwLock<Table>>,
+        changed: Extent,
+        hold: impl FnOnce(&BTreeSet<Device>, &mut [NodePath]),
+    ) -> Self {
+        let (plan, view) = (inputs.plan, inputs.view);
+        let mut learned = table.write().unwrap_or_else(PoisonError::into_inner);
+        learned.take(inputs, &changed);
+        let mut paths = paths::node_paths(plan, view, &learned.outside);
+        hold(&tunnels::devices(plan), &mut paths);
+        let next_hops = next_hops::table(plan, view, &learned.outside, &inputs.rib.tracked);
+        let ways = Ways::of(inputs, &learned.outside, &paths, learned.ways());
+        let moved = learned.renew(&ways, view).then(|| learned.sets.desired());
+        let uplinks = uplinks::find(inputs, &learned.outside, &paths);
+        drop(learned);
+        let tunnels = tunnels::desired(inputs, &paths, uplinks.mtu(view));
+        Begun {
+            inputs,
+            table,
+            changed,
+            paths,
+            ways,
+            uplinks,
+            next_hops,
+            tunnels,
+            moved,
+        }
+    }
+
+    /// Decides the rest.
+    pub fn finish(self) -> (Decisions, Extent) {
+        let inputs = self.inputs;
+        let mut learned = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = learned.decide(inputs, self.ways, self.changed);
+        let nexthops = learned.sets.desired();
+        drop(learned);
+        let decisions = Decisions {
+            originated: originated(inputs.plan, inputs.pods, inputs.services),
+            host: host::wanted(inputs, &self.uplinks),
+            tunnels: self.tunnels,
+            next_hops: self.next_hops,
+            paths: self.paths,
+            own: routes::own(inputs),
+            place: inputs.place,
+            nexthops,
+            table: self.table.clone(),
+        };
+        (decisions, changed)
+    }
 }

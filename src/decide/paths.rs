@@ -1,13 +1,16 @@
 //! How each other node is reached for each pool: the encapsulation belongs to (pool, owner node).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use config::vocabulary::NodeName;
+use ipnet::IpNet;
 use routesync::{KernelView, resolve};
 use tunnel::probe::ProbeVerdict;
-use tunnel::{Choice, Facts, L2Path};
+use tunnel::{Choice, Facts, L2Path, RouteSizes};
 
+use super::uplinks::ETHERNET;
 use crate::plan::{Plan, Pool, RemoteNode};
 
 /// The choice for one pool and one node.
@@ -23,21 +26,62 @@ pub struct NodePath {
     pub path: L2Path,
     /// What follows, and why.
     pub choice: Choice,
+    /// Where packets to the endpoint leave, by all routes, and the least MTU of these links.
+    pub underlay: Arc<Underlay>,
 }
 
-/// The choice for every pool and every node that has an address in the pool's family.
-pub fn node_paths(plan: &Plan, view: &KernelView) -> Vec<NodePath> {
-    let ways = |pool| {
-        plan.remotes
-            .iter()
-            .filter_map(move |node| node_path(view, pool, node))
-    };
-    plan.pools.iter().flat_map(ways).collect()
+/// The links that lead to a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Underlay {
+    /// Their names.
+    pub links: BTreeSet<Arc<str>>,
+    /// The least MTU of them, in bytes; Ethernet's where none is known.
+    pub mtu: u32,
 }
 
-fn node_path(view: &KernelView, pool: &Pool, node: &RemoteNode) -> Option<NodePath> {
-    let endpoint = node.address(matches!(pool.cidr, ipnet::IpNet::V4(_)))?;
-    let path = l2_path(view, endpoint);
+impl NodePath {
+    /// The way as far as the size of packets goes.
+    pub fn size(&self) -> tunnel::Path {
+        tunnel::Path {
+            link: self.underlay.mtu,
+            encapsulation: self.choice.encapsulation,
+            family: self.endpoint.into(),
+        }
+    }
+
+    /// What routes over it say about sizes.
+    pub fn sizes(&self) -> Option<RouteSizes> {
+        self.size().route()
+    }
+}
+
+/// The choice for every pool and every node that has an address in the pool's family. `outside`: the learned routes
+/// outside all pools, which may lead to nodes.
+pub fn node_paths(plan: &Plan, view: &KernelView, outside: &BTreeMap<IpNet, Vec<IpAddr>>) -> Vec<NodePath> {
+    let mut ways: BTreeMap<IpAddr, (L2Path, Arc<Underlay>)> = BTreeMap::new();
+    let mut paths = Vec::with_capacity(plan.pools.len() * plan.remotes.len());
+    for pool in &plan.pools {
+        for node in &plan.remotes {
+            let Some(endpoint) = node.address(matches!(pool.cidr, IpNet::V4(_))) else {
+                continue;
+            };
+            let (path, underlay) = ways
+                .entry(endpoint)
+                .or_insert_with(|| (l2_path(view, endpoint), underlay(view, outside, endpoint)))
+                .clone();
+            paths.push(node_path(pool, node, endpoint, path, underlay));
+        }
+    }
+    paths
+}
+
+fn node_path(
+    pool: &Pool,
+    node: &RemoteNode,
+    endpoint: IpAddr,
+    path: L2Path,
+    underlay: Arc<Underlay>,
+) -> NodePath {
     let facts = Facts {
         family: endpoint.into(),
         node: node.name.as_str().into(),
@@ -46,13 +90,14 @@ fn node_path(view: &KernelView, pool: &Pool, node: &RemoteNode) -> Option<NodePa
         probe: ProbeVerdict::default(),
     };
     let choice = tunnel::choose(pool.modes, &facts);
-    Some(NodePath {
+    NodePath {
         node: node.name.clone(),
         pool: pool.name.clone(),
         endpoint,
         path,
         choice,
-    })
+        underlay,
+    }
 }
 
 /// The kernel's own way to an address: learned routes are left aside, or the tunnel could justify itself.
@@ -64,6 +109,17 @@ fn l2_path(view: &KernelView, endpoint: IpAddr) -> L2Path {
         } => L2Path::Routed { gateway, interface },
         routesync::Outcome::Unreachable(why) => L2Path::NoRoute(why.to_string()),
     }
+}
+
+fn underlay(view: &KernelView, outside: &BTreeMap<IpNet, Vec<IpAddr>>, endpoint: IpAddr) -> Arc<Underlay> {
+    let hops = resolve(view, outside, endpoint).hops;
+    let links: BTreeSet<Arc<str>> = hops.into_iter().map(|hop| hop.interface).collect();
+    let mtus = links
+        .iter()
+        .filter_map(|name| view.link(name))
+        .map(|link| link.mtu);
+    let mtu = mtus.min().unwrap_or(ETHERNET);
+    Arc::new(Underlay { links, mtu })
 }
 
 /// The path for one pool and node among all of them.

@@ -14,15 +14,10 @@ use std::sync::Arc;
 use bgpd_proto::rib::PathView;
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
-use routesync::{DesiredFib, DesiredRoute, Hop, Metric, RouteKey};
+use routesync::{DesiredFib, DesiredRoute, Hop, NexthopKey, RouteKey, Target};
 use tunnel::Encapsulation;
 
-use super::Inputs;
-
-/// Metric of our routes: above every connected and static route's default, so that theirs win. 1024 itself is
-/// what IPv6 gives static routes and default routes from router advertisements (`IP6_RT_PRIO_USER`), and what
-/// systemd-networkd gives those from DHCP: at the same metric theirs would keep ours out of the kernel.
-pub const METRIC: Metric = Metric(1082);
+use super::{Inputs, Place};
 
 /// Where a route comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +51,44 @@ pub struct RouteDecision {
     /// The check that decided.
     pub reason: Arc<str>,
     /// What the kernel is to have; `None`: nothing, for the reason given.
-    pub kernel: Option<DesiredRoute>,
+    pub kernel: Option<Arc<KernelRoute>>,
+}
+
+/// What the kernel is to have, and how it is to be kept there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelRoute {
+    /// The route, with its hops as they are now.
+    pub route: DesiredRoute,
+    /// The set that has these hops for all routes like it; `None`: the route has its own.
+    pub set: Option<NexthopKey>,
+}
+
+impl KernelRoute {
+    /// A route with hops of its own.
+    pub fn plain(route: DesiredRoute) -> Self {
+        KernelRoute { route, set: None }
+    }
+
+    /// One of the routes over a set.
+    pub fn over(set: NexthopKey, route: DesiredRoute) -> Self {
+        KernelRoute {
+            route,
+            set: Some(set),
+        }
+    }
+
+    /// For `routesync`.
+    pub fn wish(&self) -> DesiredRoute {
+        match &self.set {
+            Some(set) => DesiredRoute {
+                target: Target::Via(set.clone()),
+                preferred_source: self.route.preferred_source,
+                mtu: self.route.mtu,
+                advmss: self.route.advmss,
+            },
+            None => self.route.clone(),
+        }
+    }
 }
 
 /// The decision for every prefix that is ours: nothing that is learned replaces them.
@@ -82,28 +114,24 @@ pub fn own(inputs: Inputs<'_>) -> BTreeMap<IpNet, RouteDecision> {
     routes
 }
 
-/// The route that the kernel is to have to a prefix: ours come first.
-fn desired(own: &Decided, learned: &Decided, prefix: &IpNet) -> Option<DesiredRoute> {
-    let decision = own.get(prefix).or_else(|| learned.get(prefix))?;
-    decision.kernel.clone()
-}
-
-/// The desired FIB that these decisions make.
-pub fn fib(own: &Decided, learned: &Decided, fully_fed: bool) -> DesiredFib {
-    let prefixes = learned
-        .keys()
-        .filter(|prefix| !own.contains_key(prefix))
-        .chain(own.keys());
-    let wanted =
-        prefixes.filter_map(|prefix| Some((RouteKey::main(*prefix, METRIC), desired(own, learned, prefix)?)));
+/// The desired FIB that these decisions make. Ours come first.
+pub fn fib(place: &Place, own: &Decided, learned: &Decided, fully_fed: bool) -> DesiredFib {
+    let wish = |decision: &RouteDecision| decision.kernel.as_ref().map(|kernel| kernel.wish());
+    let learned = learned
+        .iter()
+        .filter(|(prefix, _)| !own.contains_key(prefix))
+        .filter_map(|(prefix, decision)| Some((place.learned(*prefix), wish(decision)?)));
+    let own = own.iter();
+    let own = own.filter_map(|(prefix, decision)| Some((place.own(*prefix), wish(decision)?)));
     DesiredFib {
-        routes: wanted.collect(),
+        routes: learned.chain(own).collect(),
         sweep: fully_fed,
     }
 }
 
 /// What is different in the desired FIB where `learned` is so now for the `changed` prefixes, and ours were others.
 pub fn fib_changes(
+    place: &Place,
     (was, own): (&Decided, &Decided),
     learned: &Decided,
     changed: &BTreeSet<IpNet>,
@@ -115,8 +143,21 @@ pub fn fib_changes(
     let mut prefixes: BTreeSet<IpNet> = own.iter().filter_map(moved).collect();
     prefixes.extend(was.keys().filter(|prefix| !own.contains_key(prefix)));
     prefixes.extend(changed);
-    let change = |prefix: IpNet| (RouteKey::main(prefix, METRIC), desired(own, learned, &prefix));
-    prefixes.into_iter().map(change).collect()
+    let mut changes = Vec::with_capacity(prefixes.len());
+    for prefix in prefixes {
+        let (as_own, as_learned) = (place.own(prefix), place.learned(prefix));
+        let wish = |decided: &Decided| Some(decided.get(&prefix)?.kernel.as_ref()?.wish());
+        let (key, other, route) = match own.contains_key(&prefix) {
+            true => (as_own, as_learned, wish(own)),
+            false => (as_learned, as_own, wish(learned)),
+        };
+        changes.push((key, route));
+        // With other metrics it is another route.
+        if other != key {
+            changes.push((other, None));
+        }
+    }
+    changes
 }
 
 /// A block that is announced draws packets for all its addresses here. One that is not may be a part of a network
@@ -125,7 +166,7 @@ fn own_block(exported: bool) -> RouteDecision {
     let (reason, kernel) = match exported {
         true => (
             "own block: addresses that no pod holds are dropped here",
-            Some(DesiredRoute::blackhole()),
+            Some(Arc::new(KernelRoute::plain(DesiredRoute::blackhole()))),
         ),
         false => (
             "own block of a pool that is not announced (disableBGPExport)",
@@ -169,6 +210,6 @@ fn own_pod(present: bool, interface: &Arc<str>) -> RouteDecision {
             true => format!("pod of this node, on {interface}").into(),
             false => format!("pod of this node, but its link {interface} does not exist").into(),
         },
-        kernel: present.then(|| DesiredRoute::forward(vec![hop])),
+        kernel: present.then(|| Arc::new(KernelRoute::plain(DesiredRoute::forward(vec![hop])))),
     }
 }

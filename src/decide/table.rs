@@ -2,16 +2,21 @@
 //!
 //! A round says which prefixes of the Loc-RIB have changed. While everything else that their ways depend on ([`Ways`]) is as it
 //! was, these alone are decided; otherwise all are. A test holds the outcome equal to deciding everything from nothing.
+//!
+//! Where the ways are others, the sets of hops are renewed first ([`Table::renew`]): they are few, and routes follow them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use bgpd_proto::rib::{BestRoute, LocRibChanges, PathKind};
 use ipnet::IpNet;
+use routesync::KernelView;
 
-use super::learned::{Decider, Ways};
+use super::Inputs;
+use super::learned::Decider;
 use super::routes::RouteDecision;
-use super::{Inputs, NodePath};
+use super::sets::Sets;
+use super::ways::Ways;
 use crate::plan::Plan;
 
 /// Which prefixes are meant.
@@ -48,6 +53,8 @@ pub struct Table {
     pub outside: BTreeMap<IpNet, Vec<IpAddr>>,
     /// The decision for each learned prefix.
     pub routes: BTreeMap<IpNet, RouteDecision>,
+    /// The sets of hops that the routes refer to.
+    pub sets: Sets,
 }
 
 impl Table {
@@ -70,35 +77,51 @@ impl Table {
         }
     }
 
+    /// Where the ways are others than before: the hops of all sets that routes refer to, as they are now. True where any moved.
+    pub fn renew(&mut self, ways: &Ways, view: &KernelView) -> bool {
+        if self.sets.is_empty() || self.ways.as_ref() == Some(ways) {
+            return false;
+        }
+        let mut decider = Decider::new(ways, view, &self.outside);
+        self.sets.renew(|spec| decider.hops(spec))
+    }
+
     /// Decides what has changed, and says which decisions may be others now.
-    pub fn decide(&mut self, inputs: Inputs<'_>, node_paths: &[NodePath], changed: Extent) -> Extent {
-        let ways = Ways::of(inputs, &self.outside, node_paths, self.ways.as_ref());
-        let changed = match self.ways.as_ref() == Some(&ways) {
+    pub fn decide(&mut self, inputs: Inputs<'_>, ways: Ways, changed: Extent) -> Extent {
+        let changed = match self.ways.as_ref() == Some(&ways) && !self.sets.is_overgrown() {
             true => changed,
             false => Extent::All,
         };
         let loc_rib = &inputs.rib.loc_rib;
         let wanted = inputs.plan.install_routes;
         let mut decider = Decider::new(&ways, inputs.view, &self.outside);
+        let (routes, sets) = (&mut self.routes, &mut self.sets);
         match &changed {
             Extent::All => {
+                sets.next_generation();
                 let learned = loc_rib.values().filter(|route| wanted && !is_local(route));
-                self.routes = learned
-                    .map(|route| (route.prefix, decider.decide(route)))
+                *routes = learned
+                    .map(|route| (route.prefix, decider.decide(route, sets)))
                     .collect();
+                sets.keep();
             }
             Extent::Only(prefixes) => {
                 for prefix in prefixes {
                     let learned = loc_rib.get(prefix).filter(|route| wanted && !is_local(route));
                     match learned {
-                        Some(route) => self.routes.insert(*prefix, decider.decide(route)),
-                        None => self.routes.remove(prefix),
+                        Some(route) => routes.insert(*prefix, decider.decide(route, sets)),
+                        None => routes.remove(prefix),
                     };
                 }
             }
         }
         self.ways = Some(ways);
         changed
+    }
+
+    /// The ways of the last decisions.
+    pub fn ways(&self) -> Option<&Ways> {
+        self.ways.as_ref()
     }
 }
 

@@ -8,14 +8,15 @@ use bgpd_proto::wire::PathAttributes;
 use config::load::{Source, load};
 use ipnet::IpNet;
 use routesync::{
-    Address, DesiredRoute, ForeignRoute, Hop, KernelView, Link, Metric, NextHop, Protocol, RouteKey,
-    RouteKind, Target,
+    Address, DesiredNexthops, DesiredRoute, ForeignRoute, Hop, KernelView, Link, Metric, NextHop, NexthopKey,
+    Protocol, RouteKey, RouteKind, Target,
 };
 use tunnel::Encapsulation;
 
 use super::difference::{self, Change, Part};
-use super::routes::{METRIC, Origin};
-use super::{Decisions, Inputs, PodLink, RibSnapshot, Services, decide};
+use super::place::METRIC;
+use super::routes::Origin;
+use super::{Begun, Decisions, Extent, Inputs, Place, PodLink, RibSnapshot, Services, decide, decide_again};
 use crate::plan::{Ownership, Plan, compile};
 
 fn plan(vxlan_mode: &str) -> Plan {
@@ -122,6 +123,7 @@ fn rib(routes: &[(&str, &[(PathKind, &str)])]) -> RibSnapshot {
         let route = BestRoute {
             prefix: net(prefix),
             paths: paths.collect(),
+            backup: None,
         };
         (route.prefix, route)
     };
@@ -145,15 +147,17 @@ fn decided(plan: &Plan, rib: &RibSnapshot, pods: &[PodLink]) -> Decisions {
         pods,
         own_pod_addresses: &own,
         services: None,
+        place: Place::default(),
     })
 }
 
 fn wanted(decisions: &Decisions, prefix: &str) -> Option<DesiredRoute> {
-    decisions
-        .fib(true)
-        .routes
-        .get(&RouteKey::main(net(prefix), METRIC))
-        .cloned()
+    let fib = decisions.fib(true);
+    let mut route = fib.routes.get(&RouteKey::main(net(prefix), METRIC))?.clone();
+    if let Target::Via(set) = &route.target {
+        route.target = Target::Forward(decisions.nexthops.sets[set].hops.clone());
+    }
+    Some(route)
 }
 
 fn hop(gateway: &str, interface: &str, onlink: bool) -> Hop {
@@ -187,7 +191,13 @@ fn a_near_node_is_direct_and_a_far_one_goes_through_the_tunnel() {
         Target::Forward(vec![hop("198.51.100.11", "rb-vxlan", true)])
     );
     assert_eq!(far.preferred_source, Some(ip("10.244.1.0")));
-    let ends: Vec<&str> = decisions.tunnels.remotes.keys().map(|k| &*k.node).collect();
+    let ends: Vec<&str> = decisions
+        .tunnels
+        .desired
+        .remotes
+        .keys()
+        .map(|k| &*k.node)
+        .collect();
     assert_eq!(ends, ["far"], "only nodes behind a gateway have a tunnel end");
 }
 
@@ -226,9 +236,9 @@ fn always_and_never_mean_what_they_say() {
         Target::Forward(vec![hop("192.0.2.1", "eth0", false)]),
         "the gateway is installed"
     );
-    assert_eq!(never.tunnels.vxlan, None);
+    assert_eq!(never.tunnels.desired.vxlan, None);
     assert_eq!(
-        never.tunnels.loopback,
+        never.tunnels.desired.loopback,
         [net("10.244.1.0/32")],
         "without a tunnel the pod address sits on loopback"
     );
@@ -330,13 +340,16 @@ fn nothing_of_ours_is_swept_before_the_first_full_feed() {
     let mut rib = rib(&[]);
     rib.fully_fed = false;
     let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
-    assert!(!decisions.fib(rib.fully_fed).sweep && !decisions.tunnels.sweep);
+    assert!(!decisions.fib(rib.fully_fed).sweep && !decisions.tunnels.desired.sweep);
 }
 
 #[test]
 fn pods_get_the_mtu_of_the_narrowest_way() {
-    assert_eq!(decided(&plan("CrossSubnet"), &rib(&[]), &[]).pod_mtu, 1450);
-    assert_eq!(decided(&plan("Never"), &rib(&[]), &[]).pod_mtu, 1500);
+    assert_eq!(
+        decided(&plan("CrossSubnet"), &rib(&[]), &[]).tunnels.pod_mtu,
+        1450
+    );
+    assert_eq!(decided(&plan("Never"), &rib(&[]), &[]).tunnels.pod_mtu, 1500);
 }
 
 #[test]
@@ -365,6 +378,7 @@ fn a_next_hop_behind_several_gateways_takes_all_of_them() {
         pods: &[],
         own_pod_addresses: &[],
         services: None,
+        place: Place::default(),
     });
     let both = vec![hop("192.0.2.1", "eth0", false), hop("192.0.2.2", "eth0", false)];
     assert_eq!(
@@ -391,9 +405,10 @@ fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sit
             pods: &[],
             own_pod_addresses: &[],
             services: None,
+            place: Place::default(),
         });
         let uplinks: Vec<String> = decisions.host.uplinks.into_iter().collect();
-        (decisions.pod_mtu, uplinks)
+        (decisions.tunnels.pod_mtu, uplinks)
     };
     let learned = rib(&[("198.51.100.0/24", &[(EBGP, "192.0.2.1")])]);
     assert_eq!(mtu_with(learned), (1450, vec!["eth0".to_owned()]));
@@ -406,8 +421,9 @@ fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sit
         pods: &[],
         own_pod_addresses: &[],
         services: None,
+        place: Place::default(),
     });
-    assert_eq!(decisions.pod_mtu, 1450);
+    assert_eq!(decisions.tunnels.pod_mtu, 1450);
 }
 
 #[test]
@@ -425,6 +441,7 @@ fn what_does_not_fit_together_is_found() {
             pods,
             own_pod_addresses: &[],
             services: None,
+            place: Place::default(),
         };
         let found = super::findings::of(inputs);
         found.iter().map(|f| (f.part, f.severe)).collect()
@@ -536,6 +553,7 @@ fn services_are_announced_and_never_installed_where_they_are_served() {
             pods: &[],
             own_pod_addresses: &[],
             services,
+            place: Place::default(),
         })
     };
     let inside = with(Some(&services));
@@ -548,7 +566,11 @@ fn services_are_announced_and_never_installed_where_they_are_served() {
             "{prefix}"
         );
     }
-    assert!(inside.routes()[&net("10.96.0.0/12")].reason.contains("every node"));
+    assert!(
+        inside.routes()[&net("10.96.0.0/12")]
+            .reason
+            .contains("every node")
+    );
     assert!(
         inside.table().outside.is_empty(),
         "no next hop is resolved over what is not installed"
@@ -578,4 +600,65 @@ fn a_pool_that_is_not_announced_has_neither_announcement_nor_blackhole() {
     assert!(decisions.originated.is_empty());
     assert_eq!(decisions.routes()[&net("10.244.1.0/24")].kernel, None);
     assert!(decisions.routes()[&net("10.244.9.9/32")].kernel.is_some());
+}
+
+#[test]
+fn a_dead_next_hop_moves_its_set_before_any_route_is_looked_at() {
+    let plan = plan("Never");
+    let mut rib = rib(&[("203.0.113.0/24", &[(EBGP, "192.0.2.1")])]);
+    let route = rib.loc_rib.values_mut().next().unwrap();
+    route.backup = Some(ip("198.51.100.1"));
+    rib.tracked.insert(ip("198.51.100.1"));
+    let mut view = view();
+    // The one that stands by is behind another link.
+    view.links.get_mut(&3).unwrap().name = "eth1".into();
+    view.foreign.push(ForeignRoute {
+        destination: net("198.51.100.0/24"),
+        metric: Metric(0),
+        protocol: Protocol(2),
+        kind: RouteKind::Unicast,
+        hops: vec![NextHop {
+            gateway: None,
+            index: 3,
+            usable: true,
+        }],
+    });
+    let table = Arc::default();
+    fn inputs<'a>(plan: &'a Plan, view: &'a KernelView, rib: &'a RibSnapshot) -> Inputs<'a> {
+        Inputs {
+            plan,
+            rib,
+            view,
+            pods: &[],
+            own_pod_addresses: &[],
+            services: None,
+            place: Place::default(),
+        }
+    }
+    let (before, _) = decide_again(inputs(&plan, &view, &rib), &table, Extent::All);
+    let key = NexthopKey::from("192.0.2.1, else 198.51.100.1");
+    let hops = |sets: &DesiredNexthops| sets.sets[&key].hops.clone();
+    assert_eq!(hops(&before.nexthops), [hop("192.0.2.1", "eth0", false)]);
+    let standing_by = [hop("198.51.100.1", "eth1", false)];
+
+    // Its link is down.
+    let mut down = view.clone();
+    down.links.get_mut(&2).unwrap().carrier = false;
+    down.foreign
+        .retain(|route| route.hops.iter().all(|hop| hop.index != 2));
+    let begun = Begun::new(inputs(&plan, &down, &rib), &table, Extent::default(), |_, _| {});
+    assert_eq!(hops(begun.moved.as_ref().unwrap()), standing_by);
+    let (after, _) = begun.finish();
+    assert_eq!(
+        wanted(&after, "203.0.113.0/24").unwrap().target,
+        Target::Forward(standing_by.to_vec())
+    );
+    assert_eq!(before.fib(true), after.fib(true), "its routes are as they were");
+
+    // Back again; then its session is lost, and BGP has no route over it any more.
+    decide_again(inputs(&plan, &view, &rib), &table, Extent::default());
+    rib.tracked.remove(&ip("192.0.2.1"));
+    let begun = Begun::new(inputs(&plan, &view, &rib), &table, Extent::default(), |_, _| {});
+    assert_eq!(hops(begun.moved.as_ref().unwrap()), standing_by);
+    begun.finish();
 }

@@ -2,47 +2,86 @@
 //!
 //! A device exists as soon as a pool may use it and this node has an address in the underlay's family:
 //! the sender decides, so a packet may arrive through a tunnel that this node itself does not use.
+//!
+//! A device is as wide as the widest of its paths, and each route says its own size ([`NodePath::sizes`]); pods get what
+//! fits every path, tunnels counted that a path may become.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use tunnel::{
-    DEFAULT_PORT, DEFAULT_VNI, DesiredTunnels, Encapsulation, Family, IpipDevice, Mode, Overhead, Remote,
+    DesiredTunnels, Device, Encapsulation, Family, IpipDevice, Mode, MtuError, Overhead, Reach, Remote,
     RemoteKey, VxlanDevice,
 };
 
 use super::{Inputs, NodePath};
+use crate::plan::{Plan, Pool};
 
-/// The desired tunnels, and the MTU for pods in bytes; `mtu` is that of the underlay.
-pub fn desired(inputs: Inputs<'_>, paths: &[NodePath], mtu: u32) -> (DesiredTunnels, u32) {
-    let plan = inputs.plan;
-    let vxlan = |v4: bool| {
-        plan.pools
-            .iter()
-            .any(|p| is_v4(&p.cidr) == v4 && p.modes.vxlan != Mode::Never)
+/// Tunnels, and the sizes that follow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tunnels {
+    /// For `tunnel`.
+    pub desired: DesiredTunnels,
+    /// MTU for pods, in bytes.
+    pub pod_mtu: u32,
+    /// Devices that no packet of their family fits into, with what to do.
+    pub problems: Vec<(Device, MtuError)>,
+}
+
+/// The devices that pools may use.
+pub fn devices(plan: &Plan) -> BTreeSet<Device> {
+    let of = |pool: &Pool| {
+        let family = family(pool);
+        let vxlan = (pool.modes.vxlan != Mode::Never).then_some(Device::vxlan(family));
+        let ipip = (pool.modes.ipip != Mode::Never && family == Family::Ipv4).then_some(Device::Ipip);
+        [vxlan, ipip]
     };
-    let ipip = plan
-        .pools
-        .iter()
-        .any(|p| is_v4(&p.cidr) && p.modes.ipip != Mode::Never);
+    let wanted = plan.pools.iter().flat_map(of).flatten();
+    wanted
+        .filter(|device| local_end(plan, *device).is_some())
+        .collect()
+}
 
+/// The desired tunnels, and the MTU for pods in bytes; `mtu` is that of the underlay while there is no other node.
+pub fn desired(inputs: Inputs<'_>, paths: &[NodePath], mtu: u32) -> Tunnels {
+    let plan = inputs.plan;
+    let devices = devices(plan);
+    let mut problems = Vec::new();
+    let mut mtu_of = |device| match device_mtu(plan, paths, device, mtu) {
+        Ok(mtu) => mtu,
+        Err((least, error)) => {
+            problems.push((device, error));
+            least
+        }
+    };
+    let mut vxlan = |family| {
+        let device = Device::vxlan(family);
+        let local = local_end(plan, device).filter(|_| devices.contains(&device))?;
+        Some(VxlanDevice {
+            vni: plan.vxlan.vni,
+            port: plan.vxlan.port,
+            local,
+            mtu: mtu_of(device),
+            mac: match family {
+                Family::Ipv4 => plan.node.vtep_mac,
+                Family::Ipv6 => plan.node.vtep_mac6,
+            },
+            address: own_pod_address(inputs, family),
+        })
+    };
     let mut tunnels = DesiredTunnels {
         sweep: inputs.rib.fully_fed,
+        vxlan: vxlan(Family::Ipv4),
+        vxlan6: vxlan(Family::Ipv6),
         ..DesiredTunnels::default()
     };
-    if vxlan(true) {
-        tunnels.vxlan = vxlan_device(inputs, Family::Ipv4, mtu);
-    }
-    if vxlan(false) {
-        tunnels.vxlan6 = vxlan_device(inputs, Family::Ipv6, mtu);
-    }
-    if let Some(local) = plan.node.v4.filter(|_| ipip) {
+    if let Some(local) = plan.node.v4.filter(|_| devices.contains(&Device::Ipip)) {
         // One device holds the pod address; both modes at once happen only across several pools.
         let address = own_pod_address(inputs, Family::Ipv4).filter(|_| tunnels.vxlan.is_none());
         tunnels.ipip = Some(IpipDevice {
             local,
-            mtu: mtu.saturating_sub(Overhead::IPIP.0),
+            mtu: mtu_of(Device::Ipip),
             address,
         });
     }
@@ -57,29 +96,64 @@ pub fn desired(inputs: Inputs<'_>, paths: &[NodePath], mtu: u32) -> (DesiredTunn
         .map(|a| IpNet::from(*a))
         .collect();
     tunnels.remotes = remotes(inputs, paths);
-    let narrowest = [
-        tunnels.vxlan.as_ref().map(|d| d.mtu),
-        tunnels.vxlan6.as_ref().map(|d| d.mtu),
-        tunnels.ipip.as_ref().map(|d| d.mtu),
-    ];
-    let pod_mtu = narrowest.into_iter().flatten().min().unwrap_or(mtu);
-    (tunnels, pod_mtu)
+    Tunnels {
+        desired: tunnels,
+        pod_mtu: pod_mtu(plan, paths, mtu),
+        problems,
+    }
 }
 
-fn vxlan_device(inputs: Inputs<'_>, family: Family, underlay_mtu: u32) -> Option<VxlanDevice> {
-    let node = &inputs.plan.node;
-    Some(VxlanDevice {
-        vni: DEFAULT_VNI,
-        port: DEFAULT_PORT,
-        local: node.address(family == Family::Ipv4)?,
-        mtu: underlay_mtu.saturating_sub(Overhead::of(Encapsulation::Vxlan, family).0),
-        mac: if family == Family::Ipv4 {
-            node.vtep_mac
-        } else {
-            node.vtep_mac6
-        },
-        address: own_pod_address(inputs, family),
-    })
+/// The MTU of a device, or with the error the size that is left of the widest path.
+fn device_mtu(plan: &Plan, paths: &[NodePath], device: Device, alone: u32) -> Result<u32, (u32, MtuError)> {
+    let (encapsulation, family) = match device {
+        Device::Vxlan => (Encapsulation::Vxlan, Family::Ipv4),
+        Device::Vxlan6 => (Encapsulation::Vxlan, Family::Ipv6),
+        Device::Ipip => (Encapsulation::Ipip, Family::Ipv4),
+    };
+    let may_use = |path: &&NodePath| {
+        let pool = plan.pools.iter().find(|pool| pool.name == path.pool);
+        pool.is_some_and(|pool| family == self::family(pool) && mode(pool, encapsulation) != Mode::Never)
+    };
+    let size = |link| tunnel::Path {
+        link,
+        encapsulation,
+        family,
+    };
+    let links = paths.iter().filter(may_use).map(|path| path.underlay.mtu);
+    let widest = links.max().unwrap_or(alone);
+    let left = widest.saturating_sub(Overhead::of(encapsulation, family).0);
+    tunnel::device_mtu([size(widest)]).map_err(|error| (left, error))
+}
+
+fn pod_mtu(plan: &Plan, paths: &[NodePath], alone: u32) -> u32 {
+    let reach = |pool: &Pool, link| Reach {
+        link,
+        modes: pool.modes,
+        family: family(pool),
+    };
+    let to_nodes = paths.iter().filter_map(|path| {
+        let pool = plan.pools.iter().find(|pool| pool.name == path.pool)?;
+        Some(reach(pool, path.underlay.mtu))
+    });
+    let alone = tunnel::pod_mtu(plan.pools.iter().map(|pool| reach(pool, alone)), alone);
+    tunnel::pod_mtu(to_nodes, alone)
+}
+
+fn mode(pool: &Pool, encapsulation: Encapsulation) -> Mode {
+    match encapsulation {
+        Encapsulation::Direct => Mode::Never,
+        Encapsulation::Vxlan => pool.modes.vxlan,
+        Encapsulation::Ipip => pool.modes.ipip,
+    }
+}
+
+fn family(pool: &Pool) -> Family {
+    pool.cidr.addr().into()
+}
+
+/// This node's own end of a tunnel.
+fn local_end(plan: &Plan, device: Device) -> Option<IpAddr> {
+    plan.node.address(device != Device::Vxlan6)
 }
 
 fn own_pod_address(inputs: Inputs<'_>, family: Family) -> Option<IpNet> {
@@ -90,18 +164,17 @@ fn own_pod_address(inputs: Inputs<'_>, family: Family) -> Option<IpNet> {
         .map(|a| IpNet::from(*a))
 }
 
-fn is_v4(net: &IpNet) -> bool {
-    matches!(net, IpNet::V4(_))
-}
-
-/// The nodes that some pool reaches through VXLAN: theirs are the forwarding and neighbour entries.
+/// The nodes that some pool reaches through VXLAN, or may at any moment: theirs are the forwarding and neighbour entries.
 fn remotes(inputs: Inputs<'_>, paths: &[NodePath]) -> BTreeMap<RemoteKey, Remote> {
+    let plan = inputs.plan;
+    let auto = |pool: &str| {
+        let pool = plan.pools.iter().find(|p| p.name == pool);
+        pool.is_some_and(|p| p.modes.vxlan == Mode::Auto)
+    };
+    let wanted = |p: &&NodePath| p.choice.encapsulation == Encapsulation::Vxlan || auto(&p.pool);
     let mut remotes = BTreeMap::new();
-    for path in paths
-        .iter()
-        .filter(|p| p.choice.encapsulation == Encapsulation::Vxlan)
-    {
-        let Some(node) = inputs.plan.remotes.iter().find(|n| n.name == path.node) else {
+    for path in paths.iter().filter(wanted) {
+        let Some(node) = plan.remotes.iter().find(|n| n.name == path.node) else {
             continue;
         };
         let family = Family::from(path.endpoint);

@@ -14,7 +14,7 @@ use routesync::resolve;
 use super::{Inputs, NodePath};
 
 /// MTU where nothing is known of any link.
-const ETHERNET: u32 = 1500;
+pub const ETHERNET: u32 = 1500;
 /// The one link that leads nowhere.
 const LOOPBACK: &str = "lo";
 
@@ -45,8 +45,9 @@ pub fn find(inputs: Inputs<'_>, learned: &BTreeMap<IpNet, Vec<IpAddr>>, paths: &
     Uplinks {
         to_nodes: paths
             .iter()
-            .flat_map(|p| towards(p.endpoint))
-            .filter(not_loopback)
+            .flat_map(|p| &p.underlay.links)
+            .filter(|name| not_loopback(name))
+            .cloned()
             .collect(),
         to_peers: plan
             .speaker

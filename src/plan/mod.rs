@@ -18,7 +18,7 @@ use config::intent::{EncapMode, Intent, IpPool, Node};
 use config::vocabulary::NodeName;
 use tunnel::{Mode, PoolModes};
 
-pub use model::{OwnBlock, OwnNode, Plan, Pool, RemoteNode};
+pub use model::{OwnBlock, OwnNode, Plan, Pool, RemoteNode, Vxlan};
 pub use ownership::Ownership;
 
 /// Why there is no plan for this node.
@@ -64,6 +64,12 @@ pub fn compile(intent: &Intent, name: &NodeName, owned: &Ownership) -> Result<Pl
         pools: pools(intent),
         remotes: others.map(|other| remote_node(other, owned)).collect(),
         service_ranges: intent.bgp.services.ranges().map(ipnet::IpNet::trunc).collect(),
+        route_metric_v4: intent.bgp.ipv4_route_priority,
+        route_metric_v6: intent.bgp.ipv6_route_priority,
+        vxlan: Vxlan {
+            vni: intent.bgp.vxlan_vni,
+            port: intent.bgp.vxlan_port,
+        },
     })
 }
 

@@ -30,6 +30,21 @@ pub struct Plan {
     pub remotes: Vec<RemoteNode>,
     /// Ranges of addresses of Kubernetes' Services.
     pub service_ranges: Vec<IpNet>,
+    /// Metric of learned IPv4 routes, where the resources say one.
+    pub route_metric_v4: Option<u32>,
+    /// The same for IPv6.
+    pub route_metric_v6: Option<u32>,
+    /// How VXLAN is told from other VXLAN; the same on all nodes.
+    pub vxlan: Vxlan,
+}
+
+/// What VXLAN packets carry (RFC 7348).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vxlan {
+    /// The network identifier (24 bits).
+    pub vni: u32,
+    /// The UDP destination port.
+    pub port: u16,
 }
 
 /// This node's own addresses.

@@ -16,7 +16,7 @@ use super::answer::Failure;
 use super::state::State;
 use crate::agent::ownership;
 use crate::decide::difference::{self, Change, Difference, Part};
-use crate::decide::{self, Inputs, RibSnapshot};
+use crate::decide::{self, Inputs, Place, RibSnapshot};
 use crate::plan::{self, OwnBlock, Ownership, Plan};
 
 pub async fn post(
@@ -62,6 +62,7 @@ pub async fn post(
         pods: &pods,
         own_pod_addresses: &own,
         services: services.as_ref(),
+        place: Place::of(&state.routes, &new),
     });
     let found = difference::between((&old, &decisions), (&new, &proposed));
     Ok(Json(answer(problems, found)))

@@ -14,8 +14,8 @@ use super::answer::Failure;
 use super::bgp_text;
 use super::state::State;
 use crate::agent::snapshot::Snapshot;
-use crate::decide::RouteDecision;
-use crate::decide::routes::{METRIC, Origin};
+use crate::decide::routes::Origin;
+use crate::decide::{Decisions, RouteDecision};
 
 #[derive(Deserialize)]
 pub struct Asked {
@@ -57,11 +57,17 @@ fn decided(state: &State) -> Result<Vec<Route>, Failure> {
     Ok(decisions
         .routes()
         .iter()
-        .map(|(prefix, decision)| decided_route(state, &snapshot, prefix, decision))
+        .map(|(prefix, decision)| decided_route(state, &snapshot, &decisions, prefix, decision))
         .collect())
 }
 
-fn decided_route(state: &State, snapshot: &Snapshot, prefix: &IpNet, decision: &RouteDecision) -> Route {
+fn decided_route(
+    state: &State,
+    snapshot: &Snapshot,
+    decisions: &Decisions,
+    prefix: &IpNet,
+    decision: &RouteDecision,
+) -> Route {
     let mut route = match &decision.best {
         Some(path) => learned(*prefix, path),
         None => blank(*prefix),
@@ -85,9 +91,8 @@ fn decided_route(state: &State, snapshot: &Snapshot, prefix: &IpNet, decision: &
     route.kernel = decision
         .kernel
         .as_ref()
-        .map_or_else(String::new, |kernel| kernel.text(prefix));
-    route.installed =
-        decision.kernel.is_some() && installed(state, snapshot, &RouteKey::main(*prefix, METRIC));
+        .map_or_else(String::new, |kernel| kernel.route.text(prefix));
+    route.installed = decision.kernel.is_some() && installed(state, snapshot, &decisions.key(*prefix));
     route
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use config::agent_file::AgentConfig;
+use config::agent_file::{AgentConfig, RouteSettings};
 use tokio::sync::watch;
 
 use crate::agent::parts::Parts;
@@ -19,6 +19,8 @@ pub struct Shared {
     pub node: String,
     /// Protocol number of our routes.
     pub route_protocol: u8,
+    /// How our routes are written into the kernel.
+    pub routes: RouteSettings,
     /// When the agent started.
     pub started: Instant,
     /// The parts.
@@ -33,6 +35,7 @@ impl State {
         State(Arc::new(Shared {
             node: config.node_name.to_string(),
             route_protocol: config.route_protocol,
+            routes: config.routes,
             started: Instant::now(),
             parts,
             snapshots,

@@ -8,7 +8,7 @@ use config::api::cni::{CniAdd, CniAdded};
 use config::api::{ApiError, ErrorKind};
 use ipam::Lease;
 use ipnet::IpNet;
-use routesync::{DesiredRoute, RouteKey, Target};
+use routesync::{DesiredRoute, Target};
 
 use super::answer::{answer, mac, try_later};
 use super::around::Around;
@@ -17,7 +17,6 @@ use super::link::{forget_rules, in_kernel};
 use super::wishes::Asking;
 use super::{Pods, announced};
 use crate::agent::snapshot::Snapshot;
-use crate::decide::routes::METRIC;
 
 /// How long ADD waits for the kernel to have the host route before it gives up and takes everything back.
 const ROUTE_DEADLINE: Duration = Duration::from_secs(10);
@@ -149,17 +148,13 @@ fn plug(request: &CniAdd, lease: &Lease, mtu: u32) -> Plug {
 
 /// Waits until the reconciler has decided the pod's routes and the kernel has them.
 async fn wait_for_routes(lease: &Lease, around: &mut Around) -> Result<(), ApiError> {
-    let keys: Vec<RouteKey> = lease
-        .addresses
-        .iter()
-        .map(|a| RouteKey::main(IpNet::from(*a), METRIC))
-        .collect();
+    let prefixes: Vec<IpNet> = lease.addresses.iter().map(|a| IpNet::from(*a)).collect();
     // A pod that had the address before may still have the route.
     let decided = |s: &Snapshot| {
         s.decisions.as_ref().is_some_and(|d| {
-            keys.iter().all(|key| {
-                let own = d.own.get(&key.destination).and_then(|own| own.kernel.as_ref());
-                own.is_some_and(|r| leads_to(r, &lease.host_ifname))
+            prefixes.iter().all(|prefix| {
+                let own = d.own.get(prefix).and_then(|own| own.kernel.as_ref());
+                own.is_some_and(|r| leads_to(&r.route, &lease.host_ifname))
             })
         })
     };
@@ -172,8 +167,10 @@ async fn wait_for_routes(lease: &Lease, around: &mut Around) -> Result<(), ApiEr
             ));
         }
     };
-    for key in &keys {
-        let installed = around.fib.installed(generation, key, ROUTE_DEADLINE).await;
+    let place = around.place();
+    for prefix in prefixes {
+        let key = place.own(prefix);
+        let installed = around.fib.installed(generation, &key, ROUTE_DEADLINE).await;
         installed.map_err(|e| {
             try_later(
                 format!("the kernel did not take the pod's host route: {e}"),

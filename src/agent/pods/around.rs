@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use crate::agent::snapshot::Snapshot;
+use crate::decide::Place;
 
 /// Handles to the rest of the agent, as one call sees it. Cheap to clone.
 #[derive(Clone)]
@@ -18,8 +19,19 @@ pub struct Around {
 }
 
 impl Around {
+    /// Where our routes stand in the kernel.
+    pub fn place(&self) -> Place {
+        let snapshot = self.snapshots.borrow();
+        let decisions = snapshot.decisions.as_ref();
+        decisions.map(|d| d.place).unwrap_or_default()
+    }
+
     /// MTU of the narrowest way that pods have, in bytes; `None` where there is no plan to take it from.
     pub fn path_mtu(&self) -> Option<u32> {
-        self.snapshots.borrow().decisions.as_ref().map(|d| d.pod_mtu)
+        self.snapshots
+            .borrow()
+            .decisions
+            .as_ref()
+            .map(|d| d.tunnels.pod_mtu)
     }
 }

@@ -14,7 +14,7 @@ use super::Pods;
 use super::answer::{default_route, mac, try_later};
 use super::around::Around;
 use super::link::in_kernel;
-use crate::decide::routes::METRIC;
+use crate::decide::Place;
 
 impl Pods {
     /// CNI CHECK. Changes nothing.
@@ -33,7 +33,7 @@ impl Pods {
             return Ok(CniChecked { drifts });
         }
         drifts.extend(self.link(&request, &lease, &around).await?);
-        drifts.extend(host_routes(&lease, around.route_protocol).await?);
+        drifts.extend(host_routes(&lease, around.place(), around.route_protocol).await?);
         Ok(CniChecked { drifts })
     }
 
@@ -102,7 +102,7 @@ fn addresses(request: &CniCheck, lease: &Lease) -> Vec<CniDrift> {
 }
 
 /// The pod's host routes as the kernel has them at this moment.
-async fn host_routes(lease: &Lease, protocol: u8) -> Result<Vec<CniDrift>, ApiError> {
+async fn host_routes(lease: &Lease, place: Place, protocol: u8) -> Result<Vec<CniDrift>, ApiError> {
     let installed = routesync::installed(Protocol(protocol))
         .await
         .map_err(|e| try_later(format!("the kernel's routes cannot be read: {e}"), ""))?;
@@ -110,7 +110,7 @@ async fn host_routes(lease: &Lease, protocol: u8) -> Result<Vec<CniDrift>, ApiEr
     let wanted = [lease.host_ifname.clone()];
     let mut drifts = Vec::new();
     for address in &lease.addresses {
-        let there = installed.get(&RouteKey::main(IpNet::from(*address), METRIC));
+        let there = installed.get(&place.own(IpNet::from(*address)));
         if there.is_none_or(|links| *links != wanted) {
             let found = there.map(|links| format!("through {}", links.join(", ")));
             let expected = format!("through {}", lease.host_ifname);

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use routesync::{Address, DesiredFib, ForeignRoute, KernelView, Link, Metric, NextHop, Protocol, RouteKind};
 
 use super::{Extent, Table};
-use crate::decide::{Decided, Inputs, PodLink, RibSnapshot, decide, decide_again, routes};
+use crate::decide::{Decided, Inputs, Place, PodLink, RibSnapshot, decide, decide_again, routes};
 use crate::plan::{Ownership, Plan, compile};
 
 /// Inside the pool and outside, some holding next hops of others.
@@ -123,7 +123,7 @@ fn pod_link(n: u8) -> String {
     format!("rb0000000000{n}")
 }
 
-fn route(prefix: &str, next_hops: &[usize]) -> BestRoute {
+fn route(prefix: &str, next_hops: &[usize], backup: Option<usize>) -> BestRoute {
     let path = |at: &usize| {
         let next_hop: IpAddr = NEXT_HOPS[*at].parse().unwrap();
         PathView {
@@ -137,12 +137,13 @@ fn route(prefix: &str, next_hops: &[usize]) -> BestRoute {
     BestRoute {
         prefix: prefix.parse().unwrap(),
         paths: next_hops.iter().map(path).collect(),
+        backup: backup.map(|at| NEXT_HOPS[at].parse().unwrap()),
     }
 }
 
 #[derive(Debug, Clone)]
 enum Act {
-    Learn(usize, Vec<usize>),
+    Learn(usize, Vec<usize>, Option<usize>),
     Forget(usize),
     Link(usize, bool),
     Default(usize),
@@ -156,7 +157,8 @@ enum Act {
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let next_hops = proptest::collection::vec(0..NEXT_HOPS.len(), 1..3);
     let act = prop_oneof![
-        6 => (0..PREFIXES.len(), next_hops).prop_map(|(prefix, hops)| Act::Learn(prefix, hops)),
+        6 => (0..PREFIXES.len(), next_hops, proptest::option::of(0..NEXT_HOPS.len()))
+            .prop_map(|(prefix, hops, backup)| Act::Learn(prefix, hops, backup)),
         3 => (0..PREFIXES.len()).prop_map(Act::Forget),
         1 => (0..2usize, any::<bool>()).prop_map(|(link, up)| Act::Link(link, up)),
         1 => (0..2usize).prop_map(Act::Default),
@@ -187,8 +189,8 @@ struct World {
 impl World {
     fn act(&mut self, act: Act, plans: &[Plan]) {
         match act {
-            Act::Learn(at, hops) => {
-                let route = route(PREFIXES[at], &hops);
+            Act::Learn(at, hops, backup) => {
+                let route = route(PREFIXES[at], &hops, backup);
                 self.note(route.prefix);
                 self.rib.loc_rib.insert(route.prefix, route);
             }
@@ -215,7 +217,11 @@ impl World {
 
     fn round(&mut self, plans: &[Plan]) {
         let routes = self.rib.loc_rib.values();
-        self.rib.tracked = routes.flat_map(|r| r.paths.iter().filter_map(|p| p.next_hop)).collect();
+        let asked = |r: &BestRoute| -> Vec<IpAddr> {
+            let paths = r.paths.iter().filter_map(|p| p.next_hop);
+            paths.chain(r.backup).collect()
+        };
+        self.rib.tracked = routes.flat_map(asked).collect();
         let view = view(self.up, self.default, &self.links);
         let pod = |n: &u8| PodLink {
             addresses: vec![IpAddr::from([10, 244, 1, *n])],
@@ -230,6 +236,7 @@ impl World {
             pods: &pods,
             own_pod_addresses: &own,
             services: None,
+            place: Place::default(),
         };
         let changed = std::mem::take(&mut self.changed);
         let (fast, changed) = decide_again(inputs, &self.table, changed);
@@ -242,7 +249,9 @@ impl World {
         let fib = match (self.last.take(), changed) {
             (Some((was, mut fib)), Extent::Only(prefixes)) => {
                 let learned = &fast.table().routes;
-                for (key, route) in routes::fib_changes((&was, &fast.own), learned, &prefixes) {
+                for (key, route) in
+                    routes::fib_changes(&Place::default(), (&was, &fast.own), learned, &prefixes)
+                {
                     match route {
                         Some(route) => fib.routes.insert(key, route),
                         None => fib.routes.remove(&key),
@@ -253,6 +262,9 @@ impl World {
             _ => fast.fib(true),
         };
         assert_eq!(fib, whole.fib(true));
+        for (key, set) in &whole.nexthops.sets {
+            assert_eq!(fast.nexthops.sets.get(key), Some(set), "{key}");
+        }
         self.last = Some((fast.own.clone(), fib));
     }
 }

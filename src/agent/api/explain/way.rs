@@ -2,12 +2,12 @@
 
 use config::api::explain::Step;
 use ipnet::IpNet;
-use routesync::{DesiredRoute, RouteKey, Target};
+use routesync::{RouteKey, Target};
 
 use super::question::{Question, step};
 use crate::agent::api::{bgp_text, routes as routes_text};
 use crate::decide::RouteDecision;
-use crate::decide::routes::METRIC;
+use crate::decide::routes::KernelRoute;
 
 impl Question<'_> {
     /// The kernel's route with neighbour and MTU, and the sentence that sums it up.
@@ -16,9 +16,11 @@ impl Question<'_> {
             let text = "an address of this host: delivered here";
             return (vec![step("kernel route", text, Vec::new())], text.into());
         }
-        let ours = route.and_then(|(prefix, decision)| Some((prefix, decision, decision.kernel.as_ref()?)));
+        let ours = route.and_then(|(prefix, decision)| Some((prefix, decision, decision.kernel.as_deref()?)));
         match (ours, self.foreign()) {
-            (Some((prefix, decision, kernel)), foreign) if foreign.is_none_or(|f| outranks(&prefix, f)) => {
+            (Some((prefix, decision, kernel)), foreign)
+                if foreign.is_none_or(|f| outranks(&self.decisions.key(prefix), f)) =>
+            {
                 self.our_way(prefix, decision, kernel)
             }
             (_, Some(foreign)) => self.foreign_way(foreign),
@@ -33,17 +35,21 @@ impl Question<'_> {
         }
     }
 
-    fn our_way(&self, prefix: IpNet, decision: &RouteDecision, kernel: &DesiredRoute) -> (Vec<Step>, String) {
-        let key = RouteKey::main(prefix, METRIC);
+    fn our_way(&self, prefix: IpNet, decision: &RouteDecision, kernel: &KernelRoute) -> (Vec<Step>, String) {
+        let key = self.decisions.key(prefix);
         let installed = routes_text::installed(self.state, self.snapshot, &key);
         let state = if installed {
             "in the kernel"
         } else {
             "NOT in the kernel (see `roadbed status`)"
         };
-        let text = kernel.text(&prefix);
-        let mut steps = vec![step("kernel route", format!("{text}: {state}"), Vec::new())];
-        let Target::Forward(hops) = &kernel.target else {
+        let text = kernel.route.text(&prefix);
+        let set = kernel
+            .set
+            .iter()
+            .map(|set| format!("with all routes of the set {set}"));
+        let mut steps = vec![step("kernel route", format!("{text}: {state}"), set.collect())];
+        let Target::Forward(hops) = &kernel.route.target else {
             return (steps, format!("dropped here: {}", decision.reason));
         };
         for hop in hops {
@@ -74,6 +80,7 @@ impl Question<'_> {
                 let Some(remote) = self
                     .decisions
                     .tunnels
+                    .desired
                     .remotes
                     .values()
                     .find(|r| r.gateway == gateway)
@@ -124,7 +131,8 @@ impl Question<'_> {
 }
 
 /// The longest prefix wins; for the same prefix the lower metric does, and ours is high on purpose.
-fn outranks(prefix: &IpNet, foreign: &routesync::ForeignRoute) -> bool {
+fn outranks(ours: &RouteKey, foreign: &routesync::ForeignRoute) -> bool {
     use std::cmp::Reverse;
-    (prefix.prefix_len(), Reverse(METRIC)) > (foreign.destination.prefix_len(), Reverse(foreign.metric))
+    let rank = |destination: &IpNet, metric| (destination.prefix_len(), Reverse(metric));
+    rank(&ours.destination, ours.metric) > rank(&foreign.destination, foreign.metric)
 }

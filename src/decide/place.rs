@@ -1,0 +1,65 @@
+//! Where our routes stand in the kernel: table and metric.
+
+use config::agent_file::RouteSettings;
+use ipnet::IpNet;
+use routesync::{Metric, RouteKey, Table};
+
+use crate::plan::Plan;
+
+/// Metric of our routes: above every connected and static route's default, so that theirs win. 1024 itself is
+/// what IPv6 gives static routes and default routes from router advertisements (`IP6_RT_PRIO_USER`), and what
+/// systemd-networkd gives those from DHCP: at the same metric theirs would keep ours out of the kernel.
+pub const METRIC: Metric = Metric(1082);
+
+/// Table and metrics of our routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    table: Table,
+    learned_v4: Metric,
+    learned_v6: Metric,
+}
+
+impl Default for Place {
+    /// The main table and [`METRIC`].
+    fn default() -> Self {
+        Place {
+            table: Table::MAIN,
+            learned_v4: METRIC,
+            learned_v6: METRIC,
+        }
+    }
+}
+
+impl Place {
+    /// What the agent's file says comes first, then what the resources do.
+    pub fn of(settings: &RouteSettings, plan: &Plan) -> Place {
+        let metric = |wanted: Option<u32>| settings.route_metric.or(wanted).map_or(METRIC, Metric);
+        Place {
+            table: Table(settings.route_table),
+            learned_v4: metric(plan.route_metric_v4),
+            learned_v6: metric(plan.route_metric_v6),
+        }
+    }
+
+    /// The key of a route of this node's own: a pod, a block.
+    pub fn own(&self, destination: IpNet) -> RouteKey {
+        self.key(destination, METRIC)
+    }
+
+    /// The key of a learned route.
+    pub fn learned(&self, destination: IpNet) -> RouteKey {
+        let metric = match destination {
+            IpNet::V4(_) => self.learned_v4,
+            IpNet::V6(_) => self.learned_v6,
+        };
+        self.key(destination, metric)
+    }
+
+    fn key(&self, destination: IpNet, metric: Metric) -> RouteKey {
+        RouteKey {
+            table: self.table,
+            destination,
+            metric,
+        }
+    }
+}

@@ -41,8 +41,9 @@ pub struct Negotiated {
     /// Common families in which the peer is able to keep forwarding while its control plane is away: those that it
     /// lists at all (RFC 4724 §4.2). Their routes stay when the session is lost.
     pub restarting_families: Vec<Family>,
-    /// Of these, those in which it says that it has kept forwarding over its last restart: the F bit. Where it was
-    /// not away before, it may leave the bit out.
+    /// Of these, those whose routes from before may be used on until End-of-RIB: the peer says that it has kept
+    /// forwarding over its restart (the F bit), or that it has not restarted at all (the R bit is clear), as after a
+    /// mere loss of the TCP connection. The module `speaker::graceful` says why.
     pub kept_families: Vec<Family>,
     /// What we announced.
     pub local_capabilities: Vec<Capability>,
@@ -110,11 +111,16 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
     let has = |wanted: fn(&Capability) -> bool| open.capabilities.iter().any(wanted);
     let extended = !plain && has(|c| matches!(c, Capability::ExtendedMessage));
     let restart = open.capabilities.iter().find_map(|c| match c {
-        Capability::GracefulRestart { time, families, .. } if !plain => Some((*time, families.as_slice())),
+        Capability::GracefulRestart {
+            restarting,
+            time,
+            families,
+            ..
+        } if !plain => Some((*restarting, *time, families.as_slice())),
         _ => None,
     });
-    let restarting = |wanted: fn(&GracefulFamily) -> bool| -> Vec<Family> {
-        let listed = restart.map_or(&[][..], |(_, families)| families);
+    let (restarted, restart_time, listed) = restart.unwrap_or((false, 0, &[]));
+    let those = |wanted: &dyn Fn(&GracefulFamily) -> bool| -> Vec<Family> {
         let is = |family: &Family| listed.iter().any(|f| f.family == *family && wanted(f));
         families.iter().copied().filter(is).collect()
     };
@@ -131,9 +137,9 @@ pub fn validate(open: &Open, settings: &Settings, plain: bool) -> Result<Negotia
         },
         max_received_len: if plain { MAX_MESSAGE } else { MAX_EXTENDED_MESSAGE },
         graceful_restart: has(|c| matches!(c, Capability::GracefulRestart { .. })),
-        restart_time: Duration::from_secs(u64::from(restart.map_or(0, |(time, _)| time))),
-        restarting_families: restarting(|_| true),
-        kept_families: restarting(|family| family.forwarding_kept),
+        restart_time: Duration::from_secs(u64::from(restart_time)),
+        restarting_families: those(&|_| true),
+        kept_families: those(&|family| family.forwarding_kept || !restarted),
         local_capabilities: ours(settings, plain).capabilities,
         remote_capabilities: open.capabilities.clone(),
     })
@@ -309,26 +315,40 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_peer_keeps_is_kept() {
+    fn what_a_restart_has_lost_is_not_kept_and_without_a_restart_nothing_was_lost() {
+        // Whether the peer says that it has restarted, and what of an IPv4 that it keeps and an IPv6 that it does not may stay.
+        let rows: [(bool, &[Family]); 2] = [(true, &[Family::Ipv4Unicast]), (false, &Family::ALL)];
+        for (restarting, kept_families) in rows {
+            let lost = GracefulFamily {
+                family: Family::Ipv6Unicast,
+                forwarding_kept: false,
+            };
+            let mut open = theirs(65001);
+            open.capabilities
+                .retain(|c| !matches!(c, Capability::GracefulRestart { .. }));
+            open.capabilities.push(Capability::GracefulRestart {
+                restarting,
+                notification: false,
+                time: 77,
+                families: vec![kept(Family::Ipv4Unicast), lost],
+            });
+            let agreed = validate(&open, &settings(65000, 65001), false).unwrap();
+            assert_eq!(agreed.restart_time, Duration::from_secs(77));
+            assert_eq!(agreed.kept_families, kept_families, "R bit {restarting}");
+            assert_eq!(agreed.restarting_families, Family::ALL);
+        }
+    }
+
+    #[test]
+    fn a_family_that_is_not_listed_is_not_kept_even_without_a_restart() {
         let mut open = theirs(65001);
-        open.capabilities
-            .retain(|c| !matches!(c, Capability::GracefulRestart { .. }));
-        let lost = GracefulFamily {
-            family: Family::Ipv6Unicast,
-            forwarding_kept: false,
-        };
-        let families = vec![kept(Family::Ipv4Unicast), lost];
-        let restart = Capability::GracefulRestart {
-            restarting: false,
-            notification: false,
-            time: 77,
-            families,
-        };
-        open.capabilities.push(restart);
+        for capability in &mut open.capabilities {
+            if let Capability::GracefulRestart { families, .. } = capability {
+                families.retain(|f| f.family == Family::Ipv4Unicast);
+            }
+        }
         let agreed = validate(&open, &settings(65000, 65001), false).unwrap();
-        assert_eq!(agreed.restart_time, Duration::from_secs(77));
         assert_eq!(agreed.kept_families, [Family::Ipv4Unicast]);
-        // BIRD sets the bit only in the OPEN after a restart; what it lists, it keeps all the same.
-        assert_eq!(agreed.restarting_families, Family::ALL);
+        assert_eq!(agreed.restarting_families, [Family::Ipv4Unicast]);
     }
 }

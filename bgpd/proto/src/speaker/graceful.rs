@@ -2,7 +2,26 @@
 //!
 //! A peer that announced a restart time and listed families, and whose TCP connection ends without a NOTIFICATION, is
 //! taken to restart. Its routes of those families stay in use until it is back and has sent End-of-RIB,
-//! or until time is up. A hold timer that expires or a NOTIFICATION is no restart: then the routes go at once.
+//! or until time is up. A hold timer that expires or a NOTIFICATION is no restart: then the routes go at once (RFC 8538
+//! lets them stay where both sides announce its N bit; we do not, because the hold timer is what tells us of a dead link).
+//!
+//! **A deviation from RFC 4724 §4.2.** When the session is back, the RFC wants the stale routes of every family removed at once
+//! whose F bit is not set in the new OPEN. The bit says whether forwarding was kept "during the previous BGP restart"
+//! (§3), and a speaker that has not restarted has nothing to say by it: BIRD sets R and F only in the OPEN after a restart
+//! of its own, so that each loss of a mere TCP connection (a reset by a firewall, a changed address of the other end)
+//! would cost all routes until they are announced again, while the switch forwards all the time. Therefore:
+//!
+//! | in the OPEN of the new session | stale routes of the family |
+//! |---|---|
+//! | no capability, or the family is not listed | go at once |
+//! | R set, F clear: restarted, and forwarding was lost | go at once |
+//! | R set, F set: restarted, and forwarding was kept | stay until End-of-RIB or [`STALE_TIME`] |
+//! | R clear, F clear or set: not restarted | stay until End-of-RIB or [`STALE_TIME`] |
+//!
+//! The risk is a peer that has restarted and does not say so (BIRD started without `-R`): its routes are used on from the
+//! return of its session to its End-of-RIB, which such a peer sends at once because it waits for nobody, after they
+//! were used for the whole time of its absence anyway. BIRD, FRR and GoBGP themselves go by the F bit alone when it is
+//! they who receive; our own OPEN always sets it, so that they keep our routes.
 
 use super::action::Event;
 use super::hub::Speaker;
@@ -39,7 +58,7 @@ impl Speaker {
         self.events.push_back(Event::Down { peer: id, reason });
     }
 
-    /// A session is up. Of what was retained only those families stay whose forwarding the peer has kept.
+    /// A session is up. Of what was retained only those families stay whose forwarding the peer cannot have lost.
     pub(super) fn resumed(&mut self, id: PeerId, negotiated: &Negotiated, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;

@@ -1,5 +1,7 @@
 //! The speaker as its driver sees it. Whole fabrics are in `tests/simulation`.
 
+mod graceful;
+
 use super::{Action, Event, PeerConfig, Speaker, SpeakerConfig};
 use crate::rib::{NextHopState, Originated};
 use crate::session::State;
@@ -330,67 +332,4 @@ fn a_shutdown_is_for_good() {
         pair.speakers[0].handle_timeout(pair.now + 60 * SECOND * minutes);
     }
     assert_eq!(actions(&mut pair.speakers[0]), []);
-}
-
-#[test]
-fn a_peer_that_restarts_loses_only_what_it_does_not_say_again() {
-    let mut pair = Pair::new();
-    pair.speakers[0].originate(routes(10), pair.now);
-    pair.settle();
-    pair.cut();
-    assert_eq!(pair.known(1), 10, "the routes outlive the session");
-    assert!(pair.speakers[1].peers(pair.now)[0].retained_until.is_some());
-    pair.now += 5 * SECOND;
-    pair.restart(routes(4));
-    assert_eq!(pair.known(1), 4, "at End-of-RIB the others are gone");
-    assert_eq!(pair.speakers[1].peers(pair.now)[0].retained_until, None);
-    let status = &pair.speakers[1].peers(pair.now)[0];
-    assert_eq!(status.families[0].received, 4);
-}
-
-#[test]
-fn a_peer_that_does_not_come_back_is_forgotten_in_time() {
-    let mut pair = Pair::new();
-    pair.speakers[0].originate(routes(10), pair.now);
-    pair.settle();
-    pair.cut();
-    let until = pair.speakers[1].peers(pair.now)[0].retained_until.unwrap();
-    assert_eq!(until, pair.now + 120 * SECOND);
-    pair.speakers[1].handle_timeout(until - SECOND);
-    assert_eq!(pair.known(1), 10);
-    assert!(pair.speakers[1].poll_timeout().unwrap() <= until);
-    pair.speakers[1].handle_timeout(until);
-    assert_eq!(pair.known(1), 0);
-}
-
-#[test]
-fn a_peer_that_says_goodbye_or_falls_silent_is_forgotten_at_once() {
-    let mut pair = Pair::new();
-    pair.speakers[0].originate(routes(10), pair.now);
-    pair.settle();
-    pair.speakers[1].handle_timeout(pair.now + 91 * SECOND);
-    assert_eq!(pair.known(1), 0, "the hold timer says that the peer is dead");
-
-    let mut pair = Pair::new();
-    pair.speakers[0].originate(routes(10), pair.now);
-    pair.settle();
-    pair.speakers[0].shutdown(None, pair.now);
-    for action in actions(&mut pair.speakers[0]) {
-        if let Action::Close { conn, last_words } = action
-            && conn == pair.conns[0]
-        {
-            pair.speakers[1].handle_bytes(pair.conns[1], &last_words, pair.now);
-        }
-    }
-    assert_eq!(pair.known(1), 0, "Cease is no restart");
-}
-
-#[test]
-fn nothing_is_kept_of_a_peer_that_is_removed_or_changed() {
-    let mut pair = Pair::new();
-    pair.speakers[0].originate(routes(10), pair.now);
-    pair.settle();
-    pair.cut();
-    pair.speakers[1].reconfigure(config(2, &[]), pair.now);
-    assert_eq!(pair.known(1), 0);
 }

@@ -6,6 +6,7 @@ use bgpd_proto::rib::{NextHopState, Originated};
 use bgpd_proto::session::State;
 use bgpd_proto::speaker::{Action, Event, PeerConfig, Speaker, SpeakerConfig};
 use bgpd_proto::types::{Asn, ConnId, PeerId, RouterId};
+use bgpd_proto::wire::{Capability, DecodeContext, HEADER_LEN, Message, Open, decode};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -27,6 +28,57 @@ struct Node {
     dialling: BTreeSet<ConnId>,
 }
 
+/// What a speaker says of itself in the capability of graceful restart (RFC 4724 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// As ours do: R after a restart, F always.
+    Ours,
+    /// As BIRD does: R and F after a restart, neither after a mere reset of the connection.
+    Bird,
+    /// It never keeps its forwarding over a restart: R after one, F never.
+    Forgetful,
+}
+
+impl Manner {
+    /// What becomes of messages that a speaker sends.
+    fn spoken(self, mut bytes: &[u8]) -> Vec<u8> {
+        if self == Manner::Ours {
+            return bytes.to_vec();
+        }
+        let mut said = Vec::with_capacity(bytes.len());
+        while let Some(header) = bytes.get(..HEADER_LEN) {
+            let length = usize::from(u16::from_be_bytes([header[16], header[17]]));
+            let (message, rest) = bytes.split_at(length);
+            bytes = rest;
+            match decode(message, &DecodeContext::default()) {
+                Ok(Some((Message::Open(open), _))) => self.open(open).encode(&mut said),
+                _ => said.extend_from_slice(message),
+            }
+        }
+        assert_eq!(bytes, [], "whole messages are sent");
+        said
+    }
+
+    fn open(self, mut open: Open) -> Open {
+        for capability in &mut open.capabilities {
+            if let Capability::GracefulRestart {
+                restarting, families, ..
+            } = capability
+            {
+                let kept = match self {
+                    Manner::Ours => true,
+                    Manner::Bird => *restarting,
+                    Manner::Forgetful => false,
+                };
+                families
+                    .iter_mut()
+                    .for_each(|family| family.forwarding_kept = kept);
+            }
+        }
+        open
+    }
+}
+
 /// All of it.
 pub struct World {
     pub now: Instant,
@@ -36,6 +88,7 @@ pub struct World {
     lives: Vec<u32>,
     pub configs: Vec<SpeakerConfig>,
     pub originated: Vec<BTreeSet<IpNet>>,
+    pub manners: Vec<Manner>,
     trace: Vec<String>,
 }
 
@@ -67,6 +120,12 @@ pub fn prefix(node: NodeId, number: usize) -> IpNet {
 impl World {
     /// `count` speakers, all started, with three prefixes each.
     pub fn new(seed: u64, count: usize, mesh: Mesh) -> Self {
+        Self::of(seed, mesh, vec![Manner::Ours; count])
+    }
+
+    /// The same of speakers with manners of their own.
+    pub fn of(seed: u64, mesh: Mesh, manners: Vec<Manner>) -> Self {
+        let count = manners.len();
         #[expect(clippy::disallowed_methods, reason = "virtual time needs some origin")]
         let origin = Instant::now();
         let mut chance = Chance::new(seed ^ 0x776f_726c);
@@ -96,6 +155,7 @@ impl World {
             originated: (0..count)
                 .map(|node| (0..3).map(|n| prefix(node, n)).collect())
                 .collect(),
+            manners,
             trace: Vec::new(),
         };
         for (node, other) in world.pairs() {
@@ -197,6 +257,11 @@ impl World {
 
     /// Lets time pass.
     pub fn run_for(&mut self, duration: Duration) {
+        self.run_watched(duration, |_| ());
+    }
+
+    /// Lets time pass, and shows the world after each moment at which something happened.
+    pub fn run_watched(&mut self, duration: Duration, mut see: impl FnMut(&World)) {
         let end = self.now + duration;
         loop {
             let timers = self
@@ -218,6 +283,7 @@ impl World {
                     self.with(node, |speaker, now| speaker.handle_timeout(now));
                 }
             }
+            see(self);
         }
         self.now = end;
     }
@@ -268,6 +334,7 @@ impl World {
                 if bytes.is_empty() {
                     break;
                 }
+                let bytes = self.manners[id].spoken(&bytes);
                 self.network.write(end(conn), &bytes, self.now);
             }
         }
@@ -419,6 +486,29 @@ impl World {
                 );
             }
         }
+    }
+
+    /// How many routes a speaker has that come from this other one.
+    pub fn learned(&self, node: NodeId, from: NodeId) -> usize {
+        let from = PeerId(address(from));
+        let routes = self.nodes[node]
+            .iter()
+            .flat_map(|node| node.speaker.rib().loc_rib());
+        routes
+            .filter(|route| route.paths.iter().any(|path| path.peer == Some(from)))
+            .count()
+    }
+
+    /// How often a speaker has lost its session with another one, and whether it has one now.
+    pub fn session(&self, node: NodeId, with: NodeId) -> (u64, bool) {
+        let peers = self.nodes[node]
+            .iter()
+            .flat_map(|node| node.speaker.peers(self.now));
+        peers
+            .filter(|peer| peer.id == PeerId(address(with)))
+            .map(|peer| (peer.counters.flaps, peer.state == State::Established))
+            .last()
+            .unwrap_or_default()
     }
 
     /// Every speaker knows that it was fed.

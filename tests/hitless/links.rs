@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
+use super::switches::Make;
 use super::{Both, nothing_is_lost, pods, racks};
-use crate::support::{check, eventually, kernel};
+use crate::support::{check, eventually, kernel, view};
 
 #[test]
 fn traffic_goes_on_by_the_second_uplink_and_its_return_costs_no_packet() {
@@ -40,4 +43,27 @@ fn the_only_uplink_loses_its_carrier_and_the_routes_are_there_when_it_is_back() 
     });
     // The repaired route carries.
     nothing_is_lost(&fabric, pods(&fabric), |both| both.flow("with the link whole"));
+}
+
+/// The switch keeps its carrier and its session, but its BGP is frozen: only what the agent still knows can bring the route back.
+#[test]
+fn routes_come_back_with_the_carrier_and_do_not_wait_for_bgp() {
+    let fabric = racks::of("frozen", 1, Make::Frr, 90);
+    let peer = || eventually("the peer", || view::established(&fabric, "n1", "198.18.11.1"));
+    let before = peer();
+    let bgpd = fabric.process("tor1", "bgpd");
+    let both = Both::start(&fabric, pods(&fabric));
+    fabric.set_link("w11", "eth1", false).expect("the carrier goes");
+    bgpd.signal(Signal::SIGSTOP);
+    both.last(Duration::from_secs(1));
+    eventually("the kernel has forgotten the route", || {
+        kernel::no_route(&fabric, "n1", racks::BLOCKS[1])
+    });
+    fabric.set_link("w11", "eth1", true).expect("the carrier is back");
+    both.flow("after the return of the only uplink, without BGP");
+    let lost = both.stop().map(|report| report.lost);
+    nothing_is_lost(&fabric, pods(&fabric), |both| both.flow("with the link whole"));
+    bgpd.signal(Signal::SIGCONT);
+    assert!(lost[0] > 0, "the cut was seen: {lost:?}");
+    assert_eq!(peer().flaps, before.flaps, "the session stood all the time");
 }

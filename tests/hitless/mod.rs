@@ -8,6 +8,7 @@ mod links;
 mod planned;
 mod racks;
 mod sessions;
+mod switches;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -78,11 +79,11 @@ fn nothing_is_lost(fabric: &Fabric, ends: Ends<'_>, mut act: impl FnMut(&Both)) 
         act(&both);
         both.flow("after all that happened");
         let reports = both.stop();
-        for report in &reports {
+        for (way, report) in ["there", "back"].iter().zip(&reports) {
             assert_eq!(
                 (report.lost - report.overflowed, report.refused),
                 (0, 0),
-                "{report:?}"
+                "{way}: {report:?}"
             );
         }
         if reports.iter().all(Report::full_rate) {

@@ -1,6 +1,11 @@
 //! Two nodes, each with an uplink to each of some switches. Node addresses are on the loopback interface where there are several.
+//! What the switches run is in `switches`.
 
+use super::switches::Make;
 use crate::support::{Builder, Fabric, check, eventually, kernel, view};
+
+/// The shortest hold time that BGP has, in seconds.
+pub const HOLD: u8 = 3;
 
 /// The nodes' pod blocks.
 pub const BLOCKS: [&str; 2] = ["10.244.1.0/24", "10.244.2.0/24"];
@@ -8,6 +13,11 @@ pub const BLOCKS: [&str; 2] = ["10.244.1.0/24", "10.244.2.0/24"];
 /// Brings it up, through wires `wSN` (S the switch, N the node) that can be cut: bridges with ports `eth1` to the node and `eth2`
 /// to the switch.
 pub fn up(scenario: &str, switches: u8) -> Fabric {
+    of(scenario, switches, Make::Frr, HOLD)
+}
+
+/// The same with switches of this make, and this hold time in seconds.
+pub fn of(scenario: &str, switches: u8, make: Make, hold: u8) -> Fabric {
     let mut builder = Builder::new(scenario).resources(&resources(switches));
     for n in 1..=2 {
         let mut exec = vec![
@@ -28,10 +38,17 @@ pub fn up(scenario: &str, switches: u8) -> Fabric {
         "ip link set eth2 master lan",
     ];
     for s in 1..=switches {
-        let exec: Vec<String> = (1..=2)
+        let mut exec: Vec<String> = (1..=2)
             .map(|n| format!("ip addr add 198.18.{s}{n}.1/24 dev eth{n}"))
             .collect();
-        builder = builder.frr(&format!("tor{s}"), &config(s), &words(&exec));
+        exec.extend(make.exec(s));
+        let name = format!("tor{s}");
+        builder = match make {
+            Make::Frr => builder.frr(&name, &make.config(s, hold), &words(&exec)),
+            Make::Bird | Make::Gobgp => {
+                builder.program(&name, &make.config(s, hold), make.command(), &words(&exec))
+            }
+        };
         for n in 1..=2 {
             let wire = format!("w{s}{n}");
             builder = builder
@@ -71,9 +88,11 @@ pub fn whole(fabric: &Fabric, switches: u8) {
     }
 }
 
-/// Both ends of a wire lose their carrier, or get it back.
+/// Both ends of a wire lose their carrier, or get it back. The node's end is the last one up: a real cable has carrier at an end only
+/// when the other end is there to receive.
 pub fn carrier(fabric: &Fabric, wire: &str, up: bool) {
-    for port in ["eth1", "eth2"] {
+    let ends = if up { ["eth2", "eth1"] } else { ["eth1", "eth2"] };
+    for port in ends {
         fabric.set_link(wire, port, up).expect("set a port of the wire");
     }
 }
@@ -101,22 +120,4 @@ fn resources(switches: u8) -> String {
         }
     }
     text
-}
-
-/// All switches share an AS, so that paths over them are alike and used side by side.
-fn config(s: u8) -> String {
-    let mut text = format!(
-        "frr defaults traditional\nlog stdout warnings\n!\n\
-         ip route 192.0.2.11/32 198.18.{s}1.2\nip route 192.0.2.12/32 198.18.{s}2.2\n!\n\
-         router bgp 65001\n bgp router-id 198.18.{s}1.1\n no bgp ebgp-requires-policy\n bgp graceful-restart\n \
-         bgp graceful-restart preserve-fw-state\n timers bgp 1 3\n"
-    );
-    for n in 1..=2 {
-        let peer = format!("198.18.{s}{n}.2");
-        text += &format!(
-            " neighbor {peer} remote-as 6460{n}\n neighbor {peer} disable-connected-check\n \
-             neighbor {peer} timers connect 1\n neighbor {peer} advertisement-interval 0\n"
-        );
-    }
-    text + "exit\n"
 }

@@ -1,8 +1,11 @@
-//! The sessions of the only switch are reset while it forwards: nodes and switch keep their routes (RFC 4724).
+//! The sessions with the only switch are reset while all forward, or the agent of a node is: nodes and switch keep their routes
+//! (RFC 4724), and no packet is lost either way.
 
-use super::{nothing_is_lost, pods, racks};
+use super::racks::{self, BLOCKS, HOLD};
+use super::switches::Make;
+use super::{nothing_is_lost, pods};
 use crate::support::watch::RouteWatch;
-use crate::support::{Fabric, check, eventually, view};
+use crate::support::{Fabric, SOON, check, eventually, view};
 
 const SWITCH: [&str; 2] = ["198.18.11.1", "198.18.12.1"];
 
@@ -11,23 +14,111 @@ fn flaps(fabric: &Fabric) -> [u64; 2] {
         .map(|(node, peer)| eventually("the peer", || view::peer(fabric, node, peer)).flaps)
 }
 
+fn both_lost(fabric: &Fabric, before: [u64; 2]) {
+    eventually("both sessions are lost", || {
+        let now = flaps(fabric);
+        check(now[0] > before[0] && now[1] > before[1], || {
+            format!("{before:?} {now:?}")
+        })
+    });
+}
+
+/// Watches the routes of the nodes to each other's pods, and those of the switch to both where it has them from BGP. Where something
+/// is done, none is ever deleted.
+fn kept(fabric: &Fabric, make: Make, act: impl FnOnce()) {
+    let mut watched = vec![("n1", BLOCKS[1]), ("n2", BLOCKS[0])];
+    if make.installs() {
+        watched.extend(BLOCKS.map(|block| ("tor1", block)));
+    }
+    let watches: Vec<_> = watched
+        .iter()
+        .map(|(node, block)| (RouteWatch::start(fabric, node), *node, *block))
+        .collect();
+    act();
+    for (watch, node, block) in &watches {
+        assert_eq!(
+            watch.deletions_of(block),
+            Vec::<String>::new(),
+            "{make:?}: {node}"
+        );
+    }
+}
+
+/// The kernel of the switch ends the TCP connections of both sessions, without a word of BGP.
+fn killed(fabric: &Fabric) {
+    let before = flaps(fabric);
+    fabric.run("tor1", "ss -K -t sport = :179 or dport = :179");
+    both_lost(fabric, before);
+}
+
+/// A firewall on the switch answers all that belongs to BGP with a reset, until both ends know.
+fn rejected(fabric: &Fabric) {
+    let before = flaps(fabric);
+    // Between switch and nodes, all TCP is BGP. The resets themselves have to get out.
+    let rule = "ip saddr 198.18.0.0/15 tcp flags & rst == 0 reject with tcp reset";
+    let chain = |hook| format!(" chain {hook} {{\n type filter hook {hook} priority 0\n {rule}\n }}\n");
+    let table = format!("table inet severed {{\n{}{}}}\n", chain("input"), chain("output"));
+    let file = fabric.file("reset.nft", &table);
+    fabric.run("tor1", &format!("nft -f {file}"));
+    both_lost(fabric, before);
+    fabric.run("tor1", "nft delete table inet severed");
+}
+
+fn reset(scenario: &str, make: Make, act: fn(&Fabric)) {
+    let fabric = racks::of(scenario, 1, make, HOLD);
+    kept(&fabric, make, || {
+        nothing_is_lost(&fabric, pods(&fabric), |both| {
+            act(&fabric);
+            both.flow("without the sessions");
+            racks::whole(&fabric, 1);
+            both.flow("with the sessions again");
+        });
+    });
+}
+
 #[test]
 fn a_reset_of_a_switchs_sessions_costs_no_packet_and_no_route() {
-    let fabric = racks::up("reset", 1);
-    let watches = ["n1", "n2"].map(|node| RouteWatch::start(&fabric, node));
-    nothing_is_lost(&fabric, pods(&fabric), |both| {
-        let before = flaps(&fabric);
-        fabric.run("tor1", "ss -K -t sport = :179 or dport = :179");
-        eventually("both sessions are lost", || {
-            let now = flaps(&fabric);
-            check(now[0] > before[0] && now[1] > before[1], || {
-                format!("{before:?} {now:?}")
-            })
-        });
-        racks::whole(&fabric, 1);
-        both.flow("with the sessions again");
-    });
-    for (watch, block) in watches.iter().zip(racks::BLOCKS.iter().rev()) {
-        assert_eq!(watch.deletions_of(block), Vec::<String>::new());
+    reset("reset", Make::Frr, killed);
+}
+
+/// BIRD says R and F only after a restart of its own.
+#[test]
+fn a_reset_of_a_bird_that_was_not_away_costs_no_packet_and_no_route() {
+    reset("reset-bird", Make::Bird, killed);
+}
+
+#[test]
+fn a_reset_of_gobgp_costs_no_packet_and_no_route() {
+    reset("reset-gobgp", Make::Gobgp, killed);
+}
+
+#[test]
+fn a_firewall_that_resets_connections_costs_no_packet_and_no_route() {
+    for make in [Make::Frr, Make::Bird] {
+        reset("reject", make, rejected);
+    }
+}
+
+/// Our own restarts, seen from the switch: it keeps our routes, because our OPEN says R and F.
+#[test]
+fn a_switch_keeps_the_routes_of_an_agent_that_ends_or_is_killed() {
+    for make in [Make::Frr, Make::Bird] {
+        let fabric = racks::of("switch", 1, make, HOLD);
+        for killed in [false, true] {
+            kept(&fabric, make, || {
+                nothing_is_lost(&fabric, pods(&fabric), |both| {
+                    if killed {
+                        fabric.kill_agent("n1").expect("the agent is killed");
+                    } else {
+                        fabric.stop_agent("n1").expect("the agent ends");
+                    }
+                    both.flow("without the agent");
+                    fabric.start_agent("n1").expect("the agent starts");
+                    fabric.wait_agent("n1", SOON).expect("the agent answers");
+                    racks::whole(&fabric, 1);
+                    both.flow("with the agent");
+                });
+            });
+        }
     }
 }

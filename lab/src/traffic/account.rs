@@ -50,7 +50,7 @@ pub struct Report {
     pub largest_gap: Duration,
     /// The losses, in their order.
     pub outages: Vec<Outage>,
-    /// How long was sent.
+    /// How long was sent, from the first packet on.
     pub took: Duration,
     /// Packets that the rate asks for in that time.
     pub expected: u64,
@@ -80,6 +80,8 @@ impl Report {
 pub fn report(sent: &Sent, received: &Received, rate: u32) -> Report {
     let total = sent.at.len() as u64;
     let refused = sent.refused.len() as u64;
+    // A busy machine may start the sender late: the rate counts from its first packet.
+    let took = sent.took.saturating_sub(sent.at.first().copied().unwrap_or_default());
     Report {
         sent: total - refused,
         refused,
@@ -90,8 +92,8 @@ pub fn report(sent: &Sent, received: &Received, rate: u32) -> Report {
         overflowed: received.overflowed,
         largest_gap: received.longest,
         outages: outages(sent, received),
-        took: sent.took,
-        expected: (sent.took.as_secs_f64() * f64::from(rate)).floor() as u64,
+        took,
+        expected: (took.as_secs_f64() * f64::from(rate)).floor() as u64,
         latest: sent.latest,
     }
 }
@@ -157,6 +159,16 @@ mod tests {
         assert_eq!(report.outages[0].lasted(), MS * 3);
         assert_eq!(report.recovered_after(MS), MS * 8);
         assert_eq!(report.recovered_after(MS * 9), Duration::ZERO);
+        assert!(report.full_rate());
+    }
+
+    #[test]
+    fn a_sender_that_starts_late_has_left_nothing_out() {
+        let mut late = sent(10);
+        late.at.iter_mut().for_each(|at| *at += MS * 40);
+        late.took += MS * 40;
+        let report = report(&late, &received(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), 1000);
+        assert_eq!((report.took, report.expected), (MS * 10, 10));
         assert!(report.full_rate());
     }
 

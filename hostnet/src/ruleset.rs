@@ -35,6 +35,15 @@ pub fn ensure(wanted: &Wanted) -> Result<Ensured, TableError> {
     ensure_or(&ruleset(wanted), &ruleset(&Wanted::default()))
 }
 
+/// Sees to it that the guard of pods' interfaces is there, and leaves everything else in the table as it is: for as long as it is
+/// not known what else is wanted. An agent that starts finds what the one before it left.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_guard() -> Result<Ensured, TableError> {
+    nftables::ensure_within(&ruleset(&Wanted::default()))
+}
+
 /// Where the kernel cannot do all that is wanted, what it can do is in place, and the error says the rest.
 pub(crate) fn ensure_or(wanted: &Ruleset, at_least: &Ruleset) -> Result<Ensured, TableError> {
     match nftables::ensure(wanted) {

@@ -1,6 +1,5 @@
 //! One entry of connection tracking, as far as it says whose it is (`linux/netfilter/nfnetlink_conntrack.h`). Pure.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use netlink_packet_core::{DefaultNla, NLA_F_NESTED};
@@ -11,23 +10,26 @@ use crate::nfnetlink::attribute;
 
 pub(super) const CTA_TUPLE_ORIG: u16 = 1;
 pub(super) const CTA_TUPLE_REPLY: u16 = 2;
+const CTA_STATUS: u16 = 3;
 const CTA_ID: u16 = 12;
 const CTA_ZONE: u16 = 18;
 
 /// Source and destination of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Direction {
-    source: IpAddr,
-    destination: IpAddr,
+pub(super) struct Direction {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
 }
 
 /// An entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     /// As whoever began the flow sent it.
-    original: Direction,
+    pub(super) original: Direction,
     /// As the other end answers it: what is translated shows here.
-    reply: Direction,
+    pub(super) reply: Direction,
+    /// Packets went both ways.
+    pub(super) answered: bool,
     /// By which the kernel finds it again.
     tuple: Vec<u8>,
     id: Option<Vec<u8>>,
@@ -43,21 +45,10 @@ impl Entry {
         Some(Entry {
             original: direction(tuple)?,
             reply: direction(attribute(bytes, CTA_TUPLE_REPLY)?)?,
+            answered: is_answered(attribute(bytes, CTA_STATUS)),
             tuple: tuple.to_vec(),
             id: attribute(bytes, CTA_ID).map(<[u8]>::to_vec),
         })
-    }
-
-    /// Whether one of these addresses is an end of the flow, as it was sent or as it was translated.
-    pub(super) fn reaches(&self, addresses: &BTreeSet<IpAddr>) -> bool {
-        let ends = [self.original.source, self.original.destination, self.reply.source];
-        ends.iter().any(|end| addresses.contains(end))
-    }
-
-    /// Whether the flow goes out with one of these addresses instead of its own.
-    pub(super) fn is_translated_to(&self, addresses: &BTreeSet<IpAddr>) -> bool {
-        let is = self.reply.destination;
-        is != self.original.source && addresses.contains(&is)
     }
 
     pub(super) fn family(&self) -> NetfilterProtoFamily {
@@ -78,6 +69,13 @@ pub(super) fn family_of(address: &IpAddr) -> NetfilterProtoFamily {
         IpAddr::V4(_) => NetfilterProtoFamily::IPv4,
         IpAddr::V6(_) => NetfilterProtoFamily::IPv6,
     }
+}
+
+/// Without a word about it, it is taken for answered: that one stays.
+fn is_answered(status: Option<&[u8]>) -> bool {
+    const IPS_SEEN_REPLY: u32 = 1 << 1;
+    let bits = status.and_then(|status| status.try_into().ok());
+    bits.is_none_or(|bits| u32::from_be_bytes(bits) & IPS_SEEN_REPLY != 0)
 }
 
 fn direction(tuple: &[u8]) -> Option<Direction> {

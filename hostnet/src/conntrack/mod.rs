@@ -1,7 +1,7 @@
 //! Connection tracking: entries that keep flows on a path that is no more.
 //!
 //! ```text
-//! addresses that moved ──► questions (pure) ──► the kernel's entries ──► does it concern them? (pure) ──► deleted one by one
+//! what is stale ──► questions (pure) ──► the kernel's entries ──► is it? (pure) ──► deleted one by one
 //! ```
 //!
 //! An entry remembers how a flow is translated, for as long as packets come: a UDP client that goes on asking never gets rid of it.
@@ -10,23 +10,29 @@
 //! - of a pod's address ([`flush`]), when it goes to another pod or moves to another node: flows to a service stay with the pod
 //!   that was chosen first, flow tables of other programs with the path;
 //! - translated to a fixed address of the node ([`flush_translated`]), when the node has another one from now on. Masqueraded flows
-//!   the kernel itself ends, when they leave by another interface or the interface goes down or loses the address.
+//!   the kernel itself ends, when they leave by another interface or the interface goes down or loses the address;
+//! - that ought to be translated and are not ([`Stale::untranslated`]): they began before the rule was there, nobody outside can answer
+//!   them, and whoever goes on asking from the same port keeps them so.
 //!
-//! Flows that are not translated need none of this: each packet is routed anew, and a deleted entry is only made again. Entries
+//! Other flows that are not translated need none of this: each packet is routed anew, and a deleted entry is only made again. Entries
 //! in a zone (`ct zone`) are another program's and stay.
 
 mod entry;
 mod question;
+mod stale;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use netlink_packet_core::NLM_F_ACK;
 
 use crate::nfnetlink::Nfnetlink;
 use entry::Entry;
-use question::{Place, Question, everything, questions};
+use question::{Question, everything};
+
+pub use stale::Stale;
 
 /// Entries could not be read or deleted; the text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +84,10 @@ impl Error {
 /// # Errors
 /// [`enum@Error`]. Some may have been deleted then.
 pub fn flush(addresses: &BTreeSet<IpAddr>) -> Result<usize, Error> {
-    let places = [Place::Source, Place::Destination, Place::ReplySource];
-    flush_where(addresses, &places, Entry::reaches)
+    flush_stale(&Stale {
+        gone: addresses.iter().copied().map(IpNet::from).collect(),
+        ..Stale::default()
+    })
 }
 
 /// Deletes the entries of flows whose source was translated to one of these addresses; how many there were. The node's own flows
@@ -88,20 +96,24 @@ pub fn flush(addresses: &BTreeSet<IpAddr>) -> Result<usize, Error> {
 /// # Errors
 /// As [`flush`].
 pub fn flush_translated(addresses: &BTreeSet<IpAddr>) -> Result<usize, Error> {
-    flush_where(addresses, &[Place::ReplyDestination], Entry::is_translated_to)
+    flush_stale(&Stale {
+        sources: addresses.clone(),
+        ..Stale::default()
+    })
 }
 
-fn flush_where(
-    addresses: &BTreeSet<IpAddr>,
-    places: &[Place],
-    is: impl Fn(&Entry, &BTreeSet<IpAddr>) -> bool,
-) -> Result<usize, Error> {
-    if addresses.is_empty() {
+/// Deletes all entries that are stale, in one walk over them however much is; how many there were.
+///
+/// # Errors
+/// As [`flush`].
+pub fn flush_stale(stale: &Stale) -> Result<usize, Error> {
+    if stale.is_empty() {
         return Ok(0);
     }
+    let matcher = stale.matcher();
     let mut socket = Nfnetlink::open().map_err(|error| Error::at(OPEN, error))?;
-    let is = |entry: &Entry| is(entry, addresses);
-    let entries = match read(&mut socket, questions(addresses, places), is) {
+    let is = |entry: &Entry| matcher.is(entry);
+    let entries = match read(&mut socket, stale.questions(), is) {
         // A kernel that does not like the narrow question is asked the wide one.
         Err(error)
             if matches!(

@@ -14,7 +14,7 @@ use netlink_packet_netfilter::conntrack::{ConntrackMessage, ConntrackMessageType
 use super::entry::{CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, family_of};
 
 /// More addresses than this are looked for in all entries.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 
 /// A place in an entry where an address may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,12 @@ use std::net::{IpAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::entry::Entry;
 use super::question::{Place, questions};
-use super::{flush, flush_translated, read};
+use super::{Stale, flush, flush_stale, flush_translated, read};
 use crate::nat;
 use crate::nfnetlink::Nfnetlink;
 use crate::ruleset::{Wanted, ensure};
@@ -103,6 +104,108 @@ fn entries_of_an_address_go_and_others_stay() {
         assert_eq!(tracked(&node.ns, &source_b), 0);
     }
     assert_eq!(flushed(&node.ns, &[]), 0);
+}
+
+/// Prefixes, however many, in one walk. What has left is looked for at both ends, what belongs to somebody else now only where
+/// flows go.
+#[test]
+fn prefixes_that_left_and_prefixes_that_moved() {
+    let node = node();
+    let (a, b) = (node.pod(A, 5), node.pod(B, 6));
+    for (family, nets) in [
+        (0, ["10.244.0.4/31", "10.244.0.6/32"]),
+        (1, ["2001:db8:244::4/127", "2001:db8:244::6/128"]),
+    ] {
+        let (of_a, of_b, world) = (&addresses(5)[family], &addresses(6)[family], WORLD[family]);
+        let (outside, inside) = (listen(&node.world, world), listen(&b, of_b));
+        let [net_a, net_b] = nets.map(|net| net.parse::<IpNet>().expect("a prefix"));
+        let flush = |gone: &[IpNet], moved: &[IpNet]| {
+            let far = if family == 0 {
+                "10.245.0.0/16"
+            } else {
+                "2001:db8:245::/48"
+            };
+            let far: IpNet = far.parse().expect("a prefix");
+            let far = far
+                .subnets(far.prefix_len() + 12)
+                .expect("longer")
+                .collect::<Vec<_>>();
+            let stale = Stale {
+                gone: [gone, &far].concat(),
+                moved: [moved, &far].concat(),
+                ..Stale::default()
+            };
+            node.ns.run(move || flush_stale(&stale).expect("flushed"))
+        };
+        let three = || {
+            for (from, ns, to, socket) in [
+                (of_a, &a, world, &outside),
+                (of_b, &b, world, &outside),
+                (of_a, &a, of_b, &inside),
+            ] {
+                send(ns, from, to, b"out");
+                receive(socket);
+            }
+        };
+        three();
+        assert_eq!(flush(&[], &[]), 0);
+        assert_eq!(flush(&[], &[net_a]), 0, "only what goes there");
+        assert_eq!(flush(&[], &[net_b]), 1, "from a to b");
+        assert_eq!(flush(&[net_b], &[]), 1, "from b to the world");
+        assert_eq!(flush(&[net_a], &[]), 1, "from a to the world");
+        three();
+        assert_eq!(flush(&[net_a, net_b], &[net_b]), 3);
+    }
+}
+
+/// A flow that began before its pool was translated, and that nobody can answer, begins anew; those that are answered stay.
+#[test]
+fn flows_that_ought_to_be_translated_begin_anew() {
+    let node = Node::new();
+    // Somebody else tracks connections: a service's proxy.
+    node.ns
+        .sh("nft 'table ip service { chain c { type filter hook forward priority 0; ct state new accept; }; }; table ip6 service { chain c { type filter hook forward priority 0; ct state new accept; }; }'");
+    let (a, b) = (node.pod(A, 5), node.pod(B, 6));
+    let pools = ["10.244.0.0/16", "2001:db8:244::/48"].map(|net| net.parse().expect("a prefix"));
+    let stale = Stale {
+        untranslated: Some(nat::Wanted {
+            pools: pools.to_vec(),
+            exceptions: pools.to_vec(),
+            ..nat::Wanted::default()
+        }),
+        ..Stale::default()
+    };
+    for family in 0..2 {
+        let (of_a, of_b, world) = (&addresses(5)[family], &addresses(6)[family], WORLD[family]);
+        let (outside, inside) = (listen(&node.world, world), listen(&b, of_b));
+        for (to, socket) in [(world, &outside), (of_b.as_str(), &inside)] {
+            send(&a, of_a, to, b"out");
+            receive(socket);
+        }
+        // An answer gets through: the world has a way to b.
+        let via = [
+            "ip route add 10.244.0.6 via 203.0.113.1",
+            "ip -6 route add 2001:db8:244::6 via 2001:db8:eeee::1",
+        ];
+        node.world.sh(via[family]);
+        let friend = ["203.0.113.3", "2001:db8:eeee::3"][family];
+        node.world.sh(&format!(
+            "ip addr add {friend} dev eth0 {}",
+            ["", "nodad"][family]
+        ));
+        answers(&node.world, friend, "here");
+        let from = with_port(of_b, 5000);
+        let socket = b.run(move || UdpSocket::bind(from).expect("bound"));
+        assert!(asks_until(&b, socket, friend, "here"));
+        let flush = || {
+            let stale = stale.clone();
+            node.ns.run(move || flush_stale(&stale).expect("flushed"))
+        };
+        assert_eq!(flush(), 1);
+        let source = format!("src={of_a}");
+        assert_eq!(tracked(&node.ns, &source), 1, "the one within the pools");
+        assert_eq!(flush(), 0);
+    }
 }
 
 /// The kernel itself picks out what has an IPv4 address in a place.

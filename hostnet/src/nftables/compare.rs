@@ -62,6 +62,19 @@ pub(super) struct Parts<'w> {
 }
 
 impl Parts<'_> {
+    /// Without what would remove anything that is not wanted.
+    pub(super) fn without_removals(mut self) -> Self {
+        self.empty.retain(|chain| !self.delete_chains.contains(chain));
+        self.delete_chains.clear();
+        self.delete_sets.clear();
+        self
+    }
+
+    /// Whether nothing is to be done.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Parts::default()
+    }
+
     /// Whether nothing but addresses in sets differs.
     pub(super) fn are_elements_only(&self) -> bool {
         let rest = [self.empty.len(), self.delete_chains.len(), self.delete_sets.len()];
@@ -78,7 +91,7 @@ pub(super) fn compare<'w>(present: &Present, wanted: &'w Ruleset) -> Difference<
     let mut parts = Parts::default();
     match compare_sets(present, wanted, &mut parts).and_then(|()| compare_chains(present, wanted, &mut parts))
     {
-        Some(()) if parts == Parts::default() => Difference::None,
+        Some(()) if parts.is_empty() => Difference::None,
         Some(()) => Difference::Parts(parts),
         None => Difference::Table,
     }

@@ -132,6 +132,11 @@ impl TableError {
         }
     }
 
+    /// Whether it is NAT alone that the kernel lacks: the guard is in place then.
+    pub fn is_about_nat(&self) -> bool {
+        matches!(self, TableError::Unsupported { remedy, .. } if *remedy == LOAD_NAT)
+    }
+
     /// Whether it is the kernel's or the permissions' lack, which trying again soon will not cure.
     pub fn is_lasting(&self) -> bool {
         !matches!(self, TableError::Failed { .. })

@@ -75,6 +75,23 @@ pub(crate) fn ensure(wanted: &Ruleset) -> Result<Ensured, TableError> {
     Ok(Ensured::Made)
 }
 
+/// Sees to it that this is in the table, and takes nothing else out of it. A table that was changed so far that it would have to be
+/// made anew stays, too: [`ensure`] does that, once it is known what is wanted.
+pub(crate) fn ensure_within(wanted: &Ruleset) -> Result<Ensured, TableError> {
+    let mut netlink = Netlink::open()?;
+    let present = read(&mut netlink, wanted)?;
+    let changes = match compare::compare(&present, wanted) {
+        Difference::Table if present.table.is_none() => messages::replace(wanted),
+        Difference::Table | Difference::None => return Ok(Ensured::Kept),
+        Difference::Parts(parts) => match parts.without_removals() {
+            parts if parts.is_empty() => return Ok(Ensured::Kept),
+            parts => messages::repair(&parts),
+        },
+    };
+    netlink.change(changes)?;
+    Ok(Ensured::Made)
+}
+
 /// Makes the table anew whatever it is, as often as a test likes.
 #[cfg(test)]
 pub(crate) fn make_anew(wanted: &Ruleset) -> Result<(), TableError> {

@@ -52,6 +52,14 @@ impl Family {
     }
 }
 
+/// An address of either family as a number.
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
 /// Addresses of one family. Ranges do not overlap and do not touch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ranges {
@@ -74,10 +82,6 @@ impl Ranges {
         let of_family = networks
             .iter()
             .filter(|network| Family::of(&network.addr()) == family);
-        let number = |address: IpAddr| match address {
-            IpAddr::V4(address) => address.to_bits().into(),
-            IpAddr::V6(address) => address.to_bits(),
-        };
         let ranges = of_family.map(|network| (number(network.network()), number(network.broadcast())));
         Ranges::merged(family, ranges.collect())
     }
@@ -95,6 +99,13 @@ impl Ranges {
             family,
             ranges: merged.into_iter().collect(),
         }
+    }
+
+    /// Whether an address is one of these.
+    pub fn contain(&self, address: IpAddr) -> bool {
+        let number = number(address);
+        let mut up_to = self.ranges.range(..=(number, u128::MAX));
+        Family::of(&address) == self.family && up_to.next_back().is_some_and(|(_, last)| number <= *last)
     }
 
     /// No addresses.

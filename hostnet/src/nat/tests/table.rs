@@ -5,7 +5,7 @@ use proptest::test_runner::TestRunner;
 
 use super::{nets, set, wanted};
 use crate::nftables::{Family, Ranges};
-use crate::ruleset::{Ensured, Wanted, counters, ensure, ensure_or, ruleset};
+use crate::ruleset::{Ensured, Wanted, counters, ensure, ensure_guard, ensure_or, ruleset};
 use crate::testing::Ns;
 
 const LISTED: &str = r#"	set nat4 {
@@ -67,6 +67,30 @@ fn the_manual_shows_the_chain() {
     assert!(manual.contains(CHAIN), "docs/nat.md shows another chain");
 }
 
+/// An agent that starts does not know yet what is wanted.
+#[test]
+fn the_guard_alone_takes_nothing_away() {
+    let ns = Ns::new();
+    let guard = |ns: &Ns| ns.run(|| ensure_guard().expect("guarded"));
+    assert_eq!(guard(&ns), Ensured::Made);
+    assert_eq!(guard(&ns), Ensured::Kept);
+    assert_eq!(set(&ns, &wanted()).expect("made"), Ensured::Made);
+    let before = ns.sh("nft -a list table inet roadbed");
+    assert_eq!(guard(&ns), Ensured::Kept);
+    assert_eq!(ns.sh("nft -a list table inet roadbed"), before);
+    let full = listed(&ns);
+    // What is missing of the guard is put back beside it; the chain of NAT stays the same one.
+    let nat = || ns.sh("nft -a list chain inet roadbed postrouting");
+    let before = nat();
+    ns.sh("nft flush chain inet roadbed pods; nft add chain inet roadbed other");
+    assert_eq!(guard(&ns), Ensured::Made);
+    assert_eq!(nat(), before);
+    assert_eq!(set(&ns, &wanted()).expect("made"), Ensured::Made);
+    assert_eq!(listed(&ns), full);
+    ns.sh("nft flush ruleset");
+    assert_eq!(guard(&ns), Ensured::Made);
+}
+
 /// A kernel that cannot do it is said to lack it, and has the guard.
 #[test]
 fn without_nat_there_is_the_guard() {
@@ -80,6 +104,7 @@ fn without_nat_there_is_the_guard() {
         let full = full.clone();
         let (error, guard) = ns.run(move || {
             let error = ensure_or(&full, &ruleset(&Wanted::default())).expect_err("no such kind");
+            assert!(error.is_about_nat() && error.is_lasting());
             (error.to_string(), ensure(&Wanted::default()).expect("guarded"))
         });
         assert!(

@@ -9,13 +9,14 @@
 //! CNI ADD ► pods (ledger, veth) ──────────►  │  │                                             │
 //!              ▲ blocks                      │  └──────────────────────────────────────────────┘
 //!            keeper ⇄ store (claims, mirror) │
-//!                       desired FIB ► routesync; desired tunnels ► tunnel; sysctls ► hostnet
+//!                       desired FIB ► routesync; desired tunnels ► tunnel; sysctls, NAT ► hostnet
 //! ```
 //!
 //! One task, [`reconcile`], takes whatever changed, decides everything anew and hands complete desired state on.
 //! The socket API reads its latest [`snapshot::Snapshot`] and asks the parts for the rest.
 
 mod api;
+mod flows;
 mod guard;
 mod host;
 mod ownership;

@@ -9,6 +9,7 @@ use config::vocabulary::NodeName;
 use ipam::keeper::{self, KeeperInputs, KeeperSettings};
 use tokio::sync::watch;
 
+use super::flows::Flows;
 use super::guard::Guard;
 use super::pods::Pods;
 
@@ -29,8 +30,10 @@ pub struct Parts {
     pub keeper: Arc<keeper::Handle>,
     /// Pods and their addresses.
     pub pods: Arc<Pods>,
-    /// The guard of pod interfaces.
+    /// The guard of pod interfaces, and natOutgoing.
     pub guard: Guard,
+    /// Tracked flows that are not to stay where nobody is any more.
+    pub flows: Flows,
     /// The way to Kubernetes, where the node belongs to one.
     pub kubernetes: Option<kubernetes::Handle>,
     /// The BGP speaker; it starts with the first good plan.
@@ -77,6 +80,7 @@ impl Parts {
             pods.ask_kubernetes(kubernetes.clone());
         }
         let (bgp_started, bgp) = watch::channel(None);
+        let flows = Flows::start().context("cannot start a thread for tracked flows")?;
         Ok(Parts {
             node: config.node_name.clone(),
             shared_out,
@@ -85,7 +89,9 @@ impl Parts {
             tunnels,
             pods,
             keeper: Arc::new(keeper),
-            guard: Guard::start().context("cannot start a thread for the guard of pod interfaces")?,
+            guard: Guard::start(flows.clone())
+                .context("cannot start a thread for the guard of pod interfaces")?,
+            flows,
             kubernetes,
             bgp,
             bgp_started: Arc::new(bgp_started),

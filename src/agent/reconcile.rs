@@ -197,6 +197,9 @@ impl Reconciler {
         let (decisions, changed) = begun.finish();
         let decisions = Arc::new(decisions);
         self.hand_on(&decisions, &changed).await;
+        self.parts
+            .flows
+            .follow(&plan, &pods, &decisions, &changed, settled);
         let (now, known) = (Instant::now(), std::mem::take(&mut self.snapshot.findings));
         let since = |finding| (known.get(&finding).copied().unwrap_or(now), finding);
         let found = decide::findings::of(inputs).into_iter();
@@ -280,6 +283,7 @@ impl Reconciler {
         if !old.is_some_and(same) {
             self.snapshot.fib_generation = self.parts.fib.publish_nexthops((*new.nexthops).clone());
         }
+        self.parts.guard.want(&new.ruleset);
         match (changed, old) {
             (Extent::Only(prefixes), Some(old))
                 if self.handed == Some(self.settled) && old.place == new.place =>

@@ -7,6 +7,7 @@
 //!       │  sets      the hops that many routes share                      ─► routesync
 //! Pods ─┘  tunnels   devices, forwarding and neighbour entries            ─► tunnel
 //!          host      the interfaces whose sysctls matter                  ─► hostnet
+//!          nat       what leaves with an address of the node              ─► hostnet
 //! ```
 //!
 //! Nothing here remembers anything: the same inputs give the same decisions, and `explain` runs the same
@@ -16,7 +17,9 @@ pub mod difference;
 pub mod findings;
 pub mod host;
 pub mod learned;
+pub mod nat;
 pub mod next_hops;
+pub mod owners;
 pub mod paths;
 pub mod place;
 pub mod routes;
@@ -127,6 +130,8 @@ pub struct Decisions {
     pub place: Place,
     /// For `hostnet`.
     pub host: hostnet::Wanted,
+    /// For `hostnet`: table `inet roadbed`.
+    pub ruleset: hostnet::ruleset::Wanted,
 }
 
 impl Decisions {
@@ -268,6 +273,7 @@ impl<'a> Begun<'a> {
         let decisions = Decisions {
             originated: originated(inputs.plan, inputs.pods, inputs.services),
             host: host::wanted(inputs, &self.uplinks),
+            ruleset: nat::wanted(inputs, &self.uplinks),
             tunnels: self.tunnels,
             next_hops: self.next_hops,
             paths: self.paths,

@@ -148,6 +148,7 @@ fn pools(intent: &Intent) -> Vec<Pool> {
             ipip: mode(p.ipip_mode),
         },
         exported: !p.disable_bgp_export,
+        nat_outgoing: p.nat_outgoing,
     };
     let mut pools: Vec<Pool> = intent.pools.iter().map(pool).collect();
     pools.sort_by_key(|p| std::cmp::Reverse(p.cidr.prefix_len()));

@@ -93,6 +93,8 @@ pub struct Pool {
     pub modes: PoolModes,
     /// Its blocks are announced.
     pub exported: bool,
+    /// What its pods send out of all pools leaves with an address of the node.
+    pub nat_outgoing: bool,
 }
 
 /// Another node of the cluster.

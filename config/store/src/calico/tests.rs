@@ -80,7 +80,7 @@ fn each_document_gets_its_verdict() {
             document(
                 "IPPool",
                 "p",
-                json!({ "cidr": "10.244.0.0/16", "natOutgoing": false }),
+                json!({ "cidr": "10.244.0.0/16", "natOutgoing": true }),
             ),
             Verdict::CarriesOver,
         ),

@@ -1,6 +1,7 @@
 //! `GET /v1/explain?target=`: the decisions for one destination, each with its checks. Nothing is remembered
 //! for it: the same pure functions are run again on what is known now.
 
+mod nat;
 mod question;
 mod way;
 
@@ -75,6 +76,7 @@ impl Question<'_> {
         }
         let (way, verdict) = self.way(route);
         steps.extend(way);
+        steps.extend(self.source());
         Explanation {
             target: asked.to_owned(),
             what: self.what(route).into(),

@@ -14,6 +14,7 @@ mod interop_frr;
 
 mod install;
 mod layering;
+mod nat;
 mod on_kubernetes;
 mod repair;
 mod restart;

@@ -160,7 +160,7 @@ fn of_round(owners: &mut Owners, round: &Round) -> Stale {
         changed,
         settled,
     } = round;
-    let moves = owners.follow(plan, pods, decisions, changed, *settled);
+    let moves = owners.follow(plan, pods, &decisions.table().routes, changed, *settled);
     Stale {
         gone: moves.gone.into_iter().collect(),
         moved: moves.moved.into_iter().collect(),

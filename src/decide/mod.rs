@@ -273,7 +273,7 @@ impl<'a> Begun<'a> {
         let decisions = Decisions {
             originated: originated(inputs.plan, inputs.pods, inputs.services),
             host: host::wanted(inputs, &self.uplinks),
-            ruleset: nat::wanted(inputs, &self.uplinks),
+            ruleset: nat::wanted(inputs.plan, inputs.view, &self.uplinks),
             tunnels: self.tunnels,
             next_hops: self.next_hops,
             paths: self.paths,

@@ -15,19 +15,18 @@ use hostnet::{nat, ruleset};
 use ipnet::IpNet;
 use routesync::{KernelView, Link, RouteKind};
 
-use super::{Inputs, uplinks::Uplinks};
+use super::uplinks::Uplinks;
 use crate::plan::Plan;
 
 /// What `hostnet` is to see to in table `inet roadbed`. Without a pool that has `natOutgoing`, the guard of pods' interfaces alone.
-pub fn wanted(inputs: Inputs<'_>, uplinks: &Uplinks) -> ruleset::Wanted {
-    let plan = inputs.plan;
+pub fn wanted(plan: &Plan, view: &KernelView, uplinks: &Uplinks) -> ruleset::Wanted {
     let with = plan.pools.iter().filter(|pool| pool.nat_outgoing);
     let mut pools: Vec<IpNet> = with.map(|pool| pool.cidr).collect();
     if pools.is_empty() {
         return ruleset::Wanted::default();
     }
     pools.sort_unstable();
-    let source = |v4| source(plan, inputs.view, uplinks, v4);
+    let source = |v4| source(plan, view, uplinks, v4);
     ruleset::Wanted {
         nat: nat::Wanted {
             pools,
@@ -94,19 +93,19 @@ fn is_link_local(address: IpAddr) -> bool {
 /// What becomes of the source of a pod's packets to this destination, and the checks that decided.
 pub fn explain(plan: &Plan, wanted: &ruleset::Wanted, target: &IpNet) -> (String, Vec<String>) {
     let nat = &wanted.nat;
-    let with = plan.pools.iter().filter(|pool| pool.nat_outgoing);
+    let of_family = |net: &IpNet| net.addr().is_ipv4() == target.addr().is_ipv4();
+    let with = plan
+        .pools
+        .iter()
+        .filter(|pool| pool.nat_outgoing && of_family(&pool.cidr));
     let names: Vec<String> = with
         .map(|pool| format!("{} ({})", pool.name, pool.cidr))
         .collect();
-    let of_family = |net: &&IpNet| net.addr().is_ipv4() == target.addr().is_ipv4();
-    if nat.pools.iter().filter(of_family).count() == 0 {
-        return (
-            "pods keep their own addresses".into(),
-            vec!["no pool of its family has natOutgoing".into()],
-        );
+    let kept = "pods keep their own addresses".to_owned();
+    if names.is_empty() {
+        return (kept, vec!["no pool of its family has natOutgoing".into()]);
     }
     let mut checks = vec![format!("natOutgoing: {}", names.join(", "))];
-    let kept = "pods keep their own addresses".to_owned();
     if let Some(pool) = plan.pool_of(target) {
         checks.push(format!("{target} is in pool {}", pool.name));
         return (kept, checks);

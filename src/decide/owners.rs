@@ -14,7 +14,7 @@ use bgpd_proto::types::Asn;
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
 
-use super::{Decisions, Extent, PodLink, RouteDecision};
+use super::{Decided, Extent, PodLink, RouteDecision};
 use crate::plan::Plan;
 
 /// Withdrawn prefixes whose last owner is remembered: enough for the death of a large rack.
@@ -78,20 +78,25 @@ impl Owners {
         &mut self,
         plan: &Plan,
         pods: &Arc<Vec<PodLink>>,
-        decisions: &Decisions,
+        learned: &Decided,
         changed: &Extent,
         settled: bool,
     ) -> Moves {
         let first = self.known.is_none();
         let known = self.known.get_or_insert_default();
         let in_pools = |prefix: &IpNet| plan.pool_of(prefix).is_some();
+        // Nobody else's block holds what ours does.
+        let is_ours = |address: &IpNet| plan.blocks.iter().any(|block| block.cidr.contains(address));
+        let around = |known: &BTreeMap<_, _>, address: &IpNet| match is_ours(address) {
+            true => None,
+            false => around(known, address),
+        };
         let mut moves = Moves::default();
         let here = addresses(pods);
         let were_here = addresses(&std::mem::replace(&mut self.pods, pods.clone()));
         for (address, link) in &here {
             if were_here.get(address) != Some(link) && in_pools(address) {
-                let ours = plan.blocks.iter().any(|block| block.cidr.contains(address));
-                let from = (!ours).then(|| around(known, address)).flatten();
+                let from = around(known, address);
                 let moved = take(known, *address, Some(Owner::Pod(link.clone())), from);
                 moves.moved.extend(moved.then_some(*address));
             }
@@ -100,20 +105,21 @@ impl Owners {
             .into_keys()
             .filter(|address| !here.contains_key(address));
         moves.gone = left.filter(in_pools).collect();
-        let table = decisions.table();
         let mut look: BTreeSet<IpNet> = match changed {
             Extent::Only(prefixes) if !first => prefixes.clone(),
-            _ => known.keys().chain(table.routes.keys()).copied().collect(),
+            _ => (known.keys().chain(learned.keys()))
+                .filter(|prefix| in_pools(prefix))
+                .copied()
+                .collect(),
         };
         look.extend(&moves.gone);
         look.retain(|prefix| in_pools(prefix) && !here.contains_key(prefix));
         for prefix in look {
-            let owner = table.routes.get(&prefix).and_then(Owner::of);
+            let owner = learned.get(&prefix).and_then(Owner::of);
             let from = around(known, &prefix);
             let moved = take(known, prefix, owner, from);
             moves.moved.extend((moved && settled).then_some(prefix));
         }
-        drop(table);
         if known.values().filter(|last| !last.present).count() > REMEMBERED {
             known.retain(|_, last| last.present);
         }

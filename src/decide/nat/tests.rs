@@ -2,7 +2,6 @@ use config::load::{Source, load};
 use routesync::{Address, ForeignRoute, Metric, NextHop, Protocol};
 
 use super::*;
-use crate::decide::RibSnapshot;
 use crate::plan::{Ownership, compile};
 
 fn net(text: &str) -> IpNet {
@@ -30,7 +29,7 @@ fn plan(pool: &str) -> Plan {
     for (name, n) in [("a", 11), ("b", 12)] {
         text += &format!(
             "---\napiVersion: roadbed.dev/v1\nkind: Node\nmetadata: {{ name: {name} }}\n\
-             spec: {{ bgp: {{ ipv4Address: 192.0.2.{n}/24, ipv6Address: '2001:db8::{n}/64' }} }}\n"
+             spec: {{ bgp: {{ ipv4Address: 192.0.2.{n}/24, ipv6Address: '2001:db8::{n}/64' }}, podCIDRs: [] }}\n"
         );
     }
     let name = "test".into();
@@ -85,15 +84,7 @@ fn wanted(plan: &Plan, view: &KernelView, to_peers: &[&str]) -> ruleset::Wanted 
         to_peers: to_peers.iter().map(|name| (*name).into()).collect(),
         ..Uplinks::default()
     };
-    let inputs = Inputs {
-        plan,
-        rib: &RibSnapshot::default(),
-        view,
-        pods: &[],
-        own_pod_addresses: &[],
-        services: None,
-    };
-    super::wanted(inputs, &uplinks)
+    super::wanted(plan, view, &uplinks)
 }
 
 /// A wire with both subnets of it.
@@ -286,7 +277,7 @@ fn it_says_why() {
         let (text, checks) = explain(plan, wanted, &net(target));
         assert!(text.contains(result), "{target}: {text}");
         assert!(
-            checks.last().is_some_and(|last| last.contains(check)),
+            checks.iter().any(|said| said.contains(check)),
             "{target}: {checks:?}"
         );
     }

@@ -1,12 +1,8 @@
-use std::sync::RwLock;
-
 use bgpd_proto::rib::{PathKind, PathView};
 use bgpd_proto::wire::{AsPath, PathAttributes};
 use config::load::{Source, load};
-use tunnel::DesiredTunnels;
 
 use super::*;
-use crate::decide::Table;
 use crate::decide::routes::Origin;
 use crate::plan::{Ownership, compile};
 
@@ -93,21 +89,8 @@ impl Story {
     }
 
     fn follow(&mut self, changed: Extent) -> Moves {
-        let mut table = Table::default();
-        table.routes = self.routes.clone();
-        let decisions = Decisions {
-            originated: BTreeMap::new(),
-            tunnels: DesiredTunnels::default(),
-            next_hops: Default::default(),
-            paths: Vec::new(),
-            own: BTreeMap::new(),
-            table: Arc::new(RwLock::new(table)),
-            host: Default::default(),
-            ruleset: Default::default(),
-            pod_mtu: 1500,
-        };
         self.owners
-            .follow(&self.plan, &self.pods, &decisions, &changed, self.settled)
+            .follow(&self.plan, &self.pods, &self.routes, &changed, self.settled)
     }
 
     /// Routes come (with an owner) and go (with none). What has moved, whether one looks at these or at everything.

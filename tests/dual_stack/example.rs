@@ -144,7 +144,7 @@ fn a_learned_default_route_stands_behind_the_nodes_own() {
         status.problems
     );
     for family in ["-4", "-6"] {
-        let defaults = fabric.run("a1", &format!("ip {family} route show default"));
+        let defaults = fabric.run("a1", &format!("ip -o {family} route show default"));
         let metric = |line: &str| {
             let mut words = line.split_whitespace().skip_while(|word| *word != "metric");
             words

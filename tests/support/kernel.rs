@@ -67,9 +67,11 @@ pub fn json(fabric: &Fabric, node: &str, words: &[&str]) -> Vec<Value> {
     serde_json::from_str(&output).unwrap_or_else(|e| panic!("{words:?} wrote no JSON list: {e}: {output}"))
 }
 
-/// A field as text; empty where it is absent.
+/// A field as text; empty where it is absent. Of a route's only next hop, where `ip` shows it as one of a group.
 pub fn text(value: &Value, field: &str) -> String {
-    match value.get(field) {
+    let only = value.get("nexthops").and_then(Value::as_array);
+    let only = only.filter(|hops| hops.len() == 1).and_then(|hops| hops[0].get(field));
+    match value.get(field).or(only) {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
         None => String::new(),

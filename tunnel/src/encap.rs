@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::family::Family;
-use crate::probe::ProbeVerdict;
+use crate::probe::Proof;
 
 /// When a pool's traffic to a node is put into a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -88,8 +88,8 @@ pub struct Facts {
     pub endpoint: IpAddr,
     /// The way there.
     pub path: L2Path,
-    /// What the probe of the direct way has found; only `Auto` looks at it.
-    pub probe: ProbeVerdict,
+    /// What the probe of the direct way has proven; only `Auto` looks at it.
+    pub probe: Proof,
 }
 
 /// How packets to a node travel.
@@ -164,8 +164,8 @@ pub enum Reason {
         endpoint: IpAddr,
         /// The kernel's way there, which decides nothing here.
         path: L2Path,
-        /// What the probe has found, with its counts.
-        probe: ProbeVerdict,
+        /// What the probe has proven.
+        probe: Proof,
         /// What follows.
         encapsulation: Encapsulation,
     },
@@ -233,7 +233,7 @@ impl fmt::Display for Reason {
             } => write!(
                 f,
                 "Auto: to {node} ({endpoint}), which is {path}, {probe}: {}{encapsulation}",
-                if probe.carries() {
+                if *probe == Proof::Carries {
                     ""
                 } else {
                     "not proven direct: "
@@ -308,7 +308,7 @@ fn auto(tunnel: Encapsulation, facts: &Facts) -> Choice {
         probe,
         ..
     } = facts.clone();
-    let encapsulation = match probe.carries() {
+    let encapsulation = match probe == Proof::Carries {
         true => Encapsulation::Direct,
         false => tunnel,
     };

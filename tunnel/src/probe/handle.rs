@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::model::{DEFAULT_PORT, DesiredProbes, ProbeKey};
 use super::tuning::Tuning;
-use super::verdict::ProbeVerdict;
+use super::verdict::{ProbeVerdict, Proof};
 
 /// How the task behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,18 @@ pub struct Verdicts {
     pub peers: BTreeMap<ProbeKey, ProbeVerdict>,
     /// What stands in the way of probing, for the operator.
     pub problems: Vec<String>,
+    /// Requests sent since the start, to all peers.
+    pub sent: u64,
+    /// Those of them of which the peer said that they came without a tunnel.
+    pub answered: u64,
 }
 
 impl Verdicts {
+    /// What is proven about `key`; nothing if it is not probed.
+    pub fn proof(&self, key: &ProbeKey) -> Proof {
+        self.peers.get(key).map(ProbeVerdict::proof).unwrap_or_default()
+    }
+
     /// The verdict about `key`; unknown if it is not probed.
     pub fn of(&self, key: &ProbeKey) -> ProbeVerdict {
         self.peers.get(key).cloned().unwrap_or_default()

@@ -68,6 +68,8 @@ pub(crate) struct Turn {
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     tuning: Tuning,
+    /// The way as it is wanted; that in `seen` leads to one of its destinations.
+    declared: Arc<Way>,
     state: State,
     /// When the verdict became what it is.
     since: Duration,
@@ -91,6 +93,7 @@ impl Machine {
     pub fn new(tuning: Tuning, way: Arc<Way>, seed: u64, now: Duration) -> Self {
         let mut machine = Self {
             tuning,
+            declared: way.clone(),
             state: State::Unknown,
             since: now,
             seen: Seen {
@@ -121,13 +124,58 @@ impl Machine {
         self.seen.way.as_ref()
     }
 
-    /// The full size has changed: what was proven of it is not proven of the new one. The verdict stays until that fails.
-    pub fn resize(&mut self, way: Arc<Way>, now: Duration) {
-        self.seen.way = Some(way);
-        self.full = Run::default();
-        self.waiting.retain(|waiting| !waiting.full);
-        self.since_full = u32::MAX;
-        self.next = self.next.min(now + self.tuning.fast);
+    /// The way as it is wanted.
+    pub fn declared(&self) -> &Arc<Way> {
+        &self.declared
+    }
+
+    /// Whether what is known of the present way holds for `way` too: the size alone makes no other way, nor do destinations
+    /// that are not in use.
+    pub fn serves(&self, way: &Way) -> bool {
+        let hop = |way: &Way| (way.from, way.gateway, way.interface.clone());
+        let Some(now) = self.way() else { return false };
+        hop(now) == hop(way) && (now.to == way.to || way.others.contains(&now.to))
+    }
+
+    /// Takes up another size or other destinations of the same way. What was proven of a full size is not proven of another
+    /// one; the verdict stays until that fails.
+    pub fn redeclare(&mut self, way: Arc<Way>, now: Duration) {
+        if way.size != self.declared.size {
+            self.full = Run::default();
+            self.waiting.retain(|waiting| !waiting.full);
+            self.since_full = u32::MAX;
+            self.next = self.next.min(now + self.tuning.fast);
+        }
+        let to = self.way().map_or(way.to, |used| used.to);
+        self.declared = way;
+        self.lead_to(to);
+    }
+
+    /// While nothing answers, every second loss makes another destination's turn; what is on its way to the last one is
+    /// not waited for any more.
+    fn turn(&mut self) {
+        let searching = self.state != State::Carries && self.small.lost > 0 && self.small.lost % 2 == 0;
+        let Some(used) = self
+            .way()
+            .filter(|_| searching && !self.declared.others.is_empty())
+        else {
+            return;
+        };
+        let mut all = [self.declared.to]
+            .into_iter()
+            .chain(self.declared.others.iter().copied());
+        let after = all.by_ref().skip_while(|to| *to != used.to).nth(1);
+        let to = after.unwrap_or(self.declared.to);
+        self.waiting.clear();
+        self.lead_to(to);
+    }
+
+    fn lead_to(&mut self, to: IpAddr) {
+        let way = Way {
+            to,
+            ..(*self.declared).clone()
+        };
+        self.seen.way = Some(Arc::new(way));
     }
 
     /// When [`Machine::expire`] or [`Machine::send`] has something to do next.
@@ -157,11 +205,13 @@ impl Machine {
             let lost = self.waiting.remove(at);
             if lost.full {
                 self.full.lose();
+                self.judge(now);
             } else {
                 self.small.lose();
                 self.tunnelled = 0;
+                self.judge(now);
+                self.turn();
             }
-            self.judge(now);
         }
         let any = self.waiting.len() != before;
         if any {
@@ -363,12 +413,6 @@ impl Machine {
         z ^= z >> 31;
         f64::from(u32::try_from(z >> 32).unwrap_or_default()) / f64::from(u32::MAX)
     }
-}
-
-/// Whether the way is another one, so that what is known of the old one says nothing; the size alone makes no other way.
-pub(crate) fn differs(one: &Way, other: &Way) -> bool {
-    let ends = |way: &Way| -> (IpAddr, IpAddr, IpAddr) { (way.from, way.to, way.gateway) };
-    ends(one) != ends(other) || one.interface != other.interface
 }
 
 #[cfg(test)]

@@ -71,6 +71,8 @@ pub struct NativeHop {
 pub struct ProbePeer {
     /// The peer's own pod address (the first of its first block): requests go there, and its requests come from there.
     pub pod: IpAddr,
+    /// Addresses that may be it instead: which of its blocks a node took first is not known where it claims them itself.
+    pub others: Vec<IpAddr>,
     /// The addresses that the node is known by, of the same family. Answers are taken from these; ours go to the first.
     pub nodes: Vec<IpAddr>,
     /// The native way. None: there is none, so nothing is sent; its requests are answered all the same.

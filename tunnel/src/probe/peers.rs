@@ -42,9 +42,11 @@ impl Peers {
             let Some(node) = peer.nodes.iter().find(|node| Family::from(**node) == key.family) else {
                 continue;
             };
-            let known = before.remove(&peer.pod).map(|asker| asker.bucket);
-            let bucket = known.unwrap_or_else(|| Bucket::new(ANSWER_RATE, ANSWER_BURST));
-            self.askers.insert(peer.pod, Asker { node: *node, bucket });
+            for pod in [peer.pod].iter().chain(&peer.others) {
+                let known = before.remove(pod).map(|asker| asker.bucket);
+                let bucket = known.unwrap_or_else(|| Bucket::new(ANSWER_RATE, ANSWER_BURST));
+                self.askers.insert(*pod, Asker { node: *node, bucket });
+            }
         }
     }
 
@@ -91,6 +93,7 @@ mod tests {
         };
         let peer = ProbePeer {
             pod: ip("10.244.2.0"),
+            others: Vec::new(),
             nodes: vec![ip("192.0.2.12"), ip("198.51.100.12")],
             hop: None,
             size: 1500,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::machine::{Machine, differs};
+use super::machine::Machine;
 use super::model::ProbeKey;
 use super::tuning::Tuning;
 use super::verdict::{ProbeVerdict, Way};
@@ -82,6 +82,8 @@ pub(crate) struct Schedule {
     touched: BTreeSet<ProbeKey>,
     /// Every peer that was probed since the start.
     met: BTreeSet<ProbeKey>,
+    /// Requests since the start, and those of them of which a peer said that they came without a tunnel.
+    counts: (u64, u64),
 }
 
 impl Schedule {
@@ -97,6 +99,7 @@ impl Schedule {
             sequence: 0,
             touched: BTreeSet::new(),
             met: BTreeSet::new(),
+            counts: (0, 0),
         }
     }
 
@@ -116,10 +119,10 @@ impl Schedule {
             let known = self
                 .entries
                 .get_mut(key)
-                .filter(|entry| entry.machine.way().is_some_and(|old| !differs(old, way)));
+                .filter(|entry| entry.machine.serves(way));
             match known {
-                Some(entry) if entry.machine.way() == Some(way) => continue,
-                Some(entry) => entry.machine.resize(way.clone(), now),
+                Some(entry) if entry.machine.declared() == way => continue,
+                Some(entry) => entry.machine.redeclare(way.clone(), now),
                 None => {
                     self.remove(key);
                     self.seed = self.seed.wrapping_add(0xa076_1d64_78bd_642f);
@@ -194,6 +197,7 @@ impl Schedule {
             self.sequence += 1;
             let turn = entry.machine.send(now, self.sequence, steady);
             if let (Some(turn), Some(way)) = (turn, entry.machine.way()) {
+                self.counts.0 += 1;
                 requests.push(Request {
                     key: key.clone(),
                     sequence: self.sequence,
@@ -221,10 +225,16 @@ impl Schedule {
         };
         let waited = entry.machine.answered(now, sequence, arrival);
         if waited {
+            self.counts.1 += u64::from(arrival == Arrival::Native);
             self.touched.insert(key.clone());
             self.settle(key);
         }
         waited
+    }
+
+    /// Requests since the start, and those of them of which a peer said that they came without a tunnel.
+    pub fn counts(&self) -> (u64, u64) {
+        self.counts
     }
 
     /// Puts `key` under its time.

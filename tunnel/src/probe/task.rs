@@ -198,13 +198,16 @@ impl Task {
             let way = Way {
                 from,
                 to: peer.pod,
+                others: peer.others.clone(),
                 gateway: hop.gateway,
                 interface: hop.interface.clone(),
                 size: peer.size,
             };
             ways.insert(key.clone(), Arc::new(way));
             let gateway = hop.gateway;
-            routes.insert(peer.pod, Hop { gateway, index });
+            for pod in [peer.pod].iter().chain(&peer.others) {
+                routes.insert(*pod, Hop { gateway, index });
+            }
         }
         let missing = indexes.iter().filter(|(_, index)| index.is_none());
         problems.extend(
@@ -294,7 +297,9 @@ impl Task {
     /// Writes down what has changed; wakes who waits for it if anything but counts has.
     fn publish(&mut self, reconciled: Option<(u64, &DesiredProbes, Vec<String>)>) {
         let changes = self.schedule.changes(self.now());
+        let (sent, answered) = self.schedule.counts();
         self.verdicts.send_if_modified(|verdicts| {
+            (verdicts.sent, verdicts.answered) = (sent, answered);
             let mut news = false;
             for (key, verdict) in changes {
                 news |= note(&mut verdicts.peers, key, verdict);
@@ -337,7 +342,7 @@ fn note(
 ) -> bool {
     let verdict = verdict.unwrap_or_default();
     let old = verdicts.insert(key.clone(), verdict.clone());
-    let news = old.as_ref().is_none_or(|old| !old.same_as(&verdict));
+    let news = old.as_ref().is_none_or(|old| old.proof() != verdict.proof());
     match old {
         // That a way is fit at the first try is no news in a log, least of all a thousand times.
         Some(ProbeVerdict::Unknown(_)) | None if !matches!(verdict, ProbeVerdict::Silent(..)) => {}

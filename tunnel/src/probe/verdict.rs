@@ -1,4 +1,5 @@
 //! What the probe of one peer has found, with the values that it was found by, so that `explain` can print them.
+//! [`Proof`] is what of it decides.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,6 +13,8 @@ pub struct Way {
     pub from: IpAddr,
     /// The peer's own pod address: the destination.
     pub to: IpAddr,
+    /// Addresses that may be it in place of `to`: tried in turn while nothing answers.
+    pub others: Vec<IpAddr>,
     /// The router, or the node's address where it stands on the same link.
     pub gateway: IpAddr,
     /// The link.
@@ -66,6 +69,28 @@ impl fmt::Display for Silence {
     }
 }
 
+/// What is proven, without the counts: all that a choice depends on, so that the next probe alone changes no choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Proof {
+    /// Not enough is known yet.
+    #[default]
+    Unknown,
+    /// The fabric carries packets between pod addresses.
+    Carries,
+    /// It does not.
+    Silent(Silence),
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("it is not known yet whether the fabric carries pod addresses"),
+            Self::Carries => f.write_str("the fabric carries pod addresses"),
+            Self::Silent(why) => write!(f, "the fabric does not carry pod addresses: {why}"),
+        }
+    }
+}
+
 /// Whether the fabric carries packets between pod addresses to one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeVerdict {
@@ -84,18 +109,18 @@ impl Default for ProbeVerdict {
 }
 
 impl ProbeVerdict {
-    /// Whether the direct way is proven.
-    pub fn carries(&self) -> bool {
-        matches!(self, Self::Carries(_))
+    /// What decides.
+    pub fn proof(&self) -> Proof {
+        match self {
+            Self::Unknown(_) => Proof::Unknown,
+            Self::Carries(_) => Proof::Carries,
+            Self::Silent(why, _) => Proof::Silent(*why),
+        }
     }
 
-    /// Whether a decision made from `self` holds for `other` too: all but the counts is the same.
-    pub fn same_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Unknown(_), Self::Unknown(_)) | (Self::Carries(_), Self::Carries(_)) => true,
-            (Self::Silent(why, _), Self::Silent(other, _)) => why == other,
-            _ => false,
-        }
+    /// Whether the direct way is proven.
+    pub fn carries(&self) -> bool {
+        self.proof() == Proof::Carries
     }
 
     /// What was counted.
@@ -109,12 +134,10 @@ impl ProbeVerdict {
 impl fmt::Display for ProbeVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown(_) => f.write_str("not known yet whether the fabric carries pod addresses")?,
             Self::Carries(seen) if seen.answered == 0 => {
                 f.write_str("the fabric carried pod addresses before the start, which is being proven anew")?;
             }
-            Self::Carries(_) => f.write_str("the fabric carries pod addresses")?,
-            Self::Silent(why, _) => write!(f, "the fabric does not carry pod addresses: {why}")?,
+            _ => write!(f, "{}", self.proof())?,
         }
         write!(f, " ({})", self.seen())
     }
@@ -164,6 +187,7 @@ mod tests {
             way: Some(Arc::new(Way {
                 from: "10.244.1.0".parse().unwrap(),
                 to: "10.244.2.0".parse().unwrap(),
+                others: Vec::new(),
                 gateway: "192.0.2.1".parse().unwrap(),
                 interface: "eth0".into(),
                 size: 1500,
@@ -215,14 +239,15 @@ mod tests {
     #[test]
     fn counts_make_no_other_decision() {
         let other = Seen { sent: 13, ..seen() };
-        assert!(ProbeVerdict::Carries(seen()).same_as(&ProbeVerdict::Carries(other.clone())));
-        assert_ne!(
-            ProbeVerdict::Carries(seen()),
-            ProbeVerdict::Carries(other.clone())
-        );
-        assert!(!ProbeVerdict::Carries(seen()).same_as(&ProbeVerdict::Unknown(other.clone())));
+        let carries = [seen(), other.clone()].map(ProbeVerdict::Carries);
+        assert_ne!(carries[0], carries[1]);
+        assert_eq!(carries[0].proof(), carries[1].proof());
+        assert_ne!(carries[0].proof(), ProbeVerdict::Unknown(other.clone()).proof());
         let silent = ProbeVerdict::Silent(Silence::Lost, seen());
-        assert!(!silent.same_as(&ProbeVerdict::Silent(Silence::TooLarge, other)));
+        assert_ne!(
+            silent.proof(),
+            ProbeVerdict::Silent(Silence::TooLarge, other).proof()
+        );
         assert!(!silent.carries() && ProbeVerdict::Carries(seen()).carries());
     }
 }

@@ -224,6 +224,7 @@ impl Node {
             };
             let other = ProbePeer {
                 pod: peer.pods[at],
+                others: Vec::new(),
                 nodes: vec![peer.nodes[at]],
                 hop: Some(hop),
                 size: 1500,

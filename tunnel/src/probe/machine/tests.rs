@@ -14,6 +14,7 @@ fn way(size: u32) -> Arc<Way> {
     Arc::new(Way {
         from: "10.244.1.0".parse().unwrap(),
         to: "10.244.2.0".parse().unwrap(),
+        others: Vec::new(),
         gateway: "192.0.2.1".parse().unwrap(),
         interface: "eth0".into(),
         size,
@@ -196,7 +197,7 @@ fn a_way_that_breaks_again_and_again_is_used_less_and_less() {
 fn another_size_is_proven_anew_while_the_verdict_stands() {
     let mut sim = Sim::new(7);
     sim.run(ms(10_000), |_, _| ARRIVES);
-    sim.machine.resize(way(9000), sim.now);
+    sim.machine.redeclare(way(9000), sim.now);
     assert_eq!(sim.state(), State::Carries);
     sim.run(ms(20_000), |_, full| if full { None } else { ARRIVES });
     assert_eq!(sim.state(), State::Silent(Silence::TooLarge));
@@ -205,17 +206,56 @@ fn another_size_is_proven_anew_while_the_verdict_stands() {
 #[test]
 fn another_way_differs_and_another_size_does_not() {
     let base = way(1500);
-    assert!(!differs(&base, &way(9000)));
-    let other = Way {
-        gateway: "192.0.2.2".parse().unwrap(),
-        ..(*base).clone()
+    let machine = Machine::new(Tuning::default(), base.clone(), 1, Duration::ZERO);
+    assert!(machine.serves(&way(9000)));
+    let other = |change: fn(&mut Way)| {
+        let mut other = (*base).clone();
+        change(&mut other);
+        machine.serves(&other)
     };
-    assert!(differs(&base, &other));
-    let other = Way {
-        interface: "eth1".into(),
-        ..(*base).clone()
+    assert!(!other(|way| way.gateway = "192.0.2.2".parse().unwrap()));
+    assert!(!other(|way| way.interface = "eth1".into()));
+    assert!(!other(|way| way.to = "10.244.3.0".parse().unwrap()));
+    let more =
+        |way: &mut Way| way.others = vec![std::mem::replace(&mut way.to, "10.244.3.0".parse().unwrap())];
+    assert!(other(more), "its destination is one of several now");
+}
+
+/// Which of its blocks a node took first is not always known: its address is found, and then kept.
+#[test]
+fn of_several_destinations_the_one_that_answers_is_used() {
+    let others = ["10.244.3.0", "10.244.4.0"].map(|to| to.parse().unwrap());
+    let several = Arc::new(Way {
+        others: others.to_vec(),
+        ..(*way(1500)).clone()
+    });
+    let mut sim = Sim::new(5);
+    sim.machine = Machine::new(Tuning::default(), several.clone(), 5, Duration::ZERO);
+    let used = |sim: &Sim| sim.machine.way().unwrap().to;
+    let search = |sim: &mut Sim| {
+        let (mut seen, end) = (Vec::new(), sim.now + ms(60_000));
+        while sim.state() != State::Carries {
+            let right = used(sim) == others[1];
+            if seen.last() != Some(&used(sim)) {
+                seen.push(used(sim));
+            }
+            sim.run(sim.now + ms(50), |_, _| if right { ARRIVES } else { None });
+            assert!(sim.now < end, "not found: {seen:?}");
+        }
+        seen
     };
-    assert!(differs(&base, &other));
+    assert_eq!(search(&mut sim), [several.to, others[0], others[1]], "in turn");
+    sim.run(ms(600_000), |_, _| ARRIVES);
+    assert_eq!((used(&sim), sim.state()), (others[1], State::Carries));
+    // What is declared anew keeps it, as long as it is among them.
+    assert!(sim.machine.serves(&several));
+    sim.machine.redeclare(several, sim.now);
+    assert_eq!((used(&sim), sim.state()), (others[1], State::Carries));
+    // The node may have taken another one meanwhile: all are tried again.
+    sim.run(ms(620_000), |_, _| None);
+    assert!(matches!(sim.state(), State::Silent(_)));
+    search(&mut sim);
+    assert_eq!(used(&sim), others[1]);
 }
 
 /// One hour at five per cent loss: no machine changes its mind.

@@ -11,6 +11,7 @@ fn ways(peers: usize) -> BTreeMap<ProbeKey, Arc<Way>> {
     let way = |n: usize| Way {
         from: "10.0.0.0".parse().unwrap(),
         to: std::net::Ipv4Addr::from(0x0a01_0000 + u32::try_from(n).unwrap() * 64).into(),
+        others: Vec::new(),
         gateway: "192.0.2.1".parse().unwrap(),
         interface: "eth0".into(),
         size: 1500,

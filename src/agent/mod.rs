@@ -10,6 +10,7 @@
 //!              ▲ blocks                      │  └──────────────────────────────────────────────┘
 //!            keeper ⇄ store (claims, mirror) │
 //!                       desired FIB ► routesync; desired tunnels ► tunnel; sysctls, NAT ► hostnet
+//!                       native ways ► probes ─ verdicts ─► decide
 //! ```
 //!
 //! One task, [`reconcile`], takes whatever changed, decides everything anew and hands complete desired state on.
@@ -22,6 +23,7 @@ mod host;
 mod ownership;
 mod parts;
 mod pods;
+mod probes;
 mod reconcile;
 mod report;
 mod running;

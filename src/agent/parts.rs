@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::flows::Flows;
 use super::guard::Guard;
 use super::pods::Pods;
+use super::probes::Probes;
 
 /// Handles to everything that runs beside the reconciler.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Parts {
     pub fib: routesync::Handle,
     /// Owner of our tunnel devices.
     pub tunnels: tunnel::Handle,
+    /// Probes of direct paths, and tests of checksum offload.
+    pub probes: Probes,
     /// Owner of this node's claims in the datastore.
     pub keeper: Arc<keeper::Handle>,
     /// Pods and their addresses.
@@ -87,6 +90,7 @@ impl Parts {
             store,
             fib,
             tunnels,
+            probes: Probes::start()?,
             pods,
             keeper: Arc::new(keeper),
             guard: Guard::start(flows.clone())

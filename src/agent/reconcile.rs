@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::host::Host;
 use super::parts::Parts;
+use super::probes::Prober;
 use super::settling::Settling;
 use super::snapshot::Snapshot;
 use super::{ownership, services};
@@ -67,6 +68,7 @@ pub struct Reconciler {
     handed: Option<bool>,
     settled: bool,
     host: Host,
+    prober: Prober,
     snapshot: Snapshot,
     snapshots: watch::Sender<Snapshot>,
 }
@@ -76,6 +78,7 @@ impl Reconciler {
     pub fn new(parts: Parts, config: &AgentConfig) -> (Self, watch::Receiver<Snapshot>) {
         let (snapshots, seen) = watch::channel(Snapshot::default());
         let cluster = services::Source::new(parts.kubernetes.as_ref());
+        let prober = Prober::new(parts.probes.clone(), routesync::Protocol(config.route_protocol));
         let reconciler = Reconciler {
             parts,
             node: config.node_name.clone(),
@@ -95,7 +98,8 @@ impl Reconciler {
             table: Arc::default(),
             handed: None,
             settled: false,
-            host: Host::default(),
+            host: Host::new(config.routes.nexthop_compat),
+            prober,
             snapshot: Snapshot::default(),
             snapshots,
         };
@@ -109,6 +113,7 @@ impl Reconciler {
         let mut pods = self.parts.pods.changes();
         let mut bgp = self.parts.bgp.clone();
         let mut records = self.parts.store.ownership();
+        let mut verdicts = self.parts.probes.watch();
         loop {
             let rib = self.parts.speaker().map(|b| b.changes());
             // Seen before the round starts: what changes during the round makes another one.
@@ -118,6 +123,7 @@ impl Reconciler {
             pods.mark_unchanged();
             bgp.mark_unchanged();
             records.mark_unchanged();
+            verdicts.mark_unchanged();
             self.cluster.seen();
             let started = Instant::now();
             let again = self.round().await;
@@ -138,6 +144,7 @@ impl Reconciler {
                 changed = pods.changed() => changed?,
                 changed = bgp.changed() => changed?,
                 changed = records.changed() => changed?,
+                changed = verdicts.changed() => changed?,
                 () = rib.changed() => {}
                 () = self.services_changed() => {}
                 () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
@@ -178,6 +185,7 @@ impl Reconciler {
         let announced = self.announced_services();
         let pods = self.parts.pods.links();
         let own_pod_addresses = self.parts.pods.own_addresses();
+        let verdicts = self.prober.probe(&plan, &view, &own_pod_addresses).await;
         let inputs = Inputs {
             plan: &plan,
             rib: &rib,
@@ -186,6 +194,7 @@ impl Reconciler {
             own_pod_addresses: &own_pod_addresses,
             services: announced.as_ref(),
             place: Place::of(&self.routes, &plan),
+            verdicts: &verdicts,
         };
         let changed = std::mem::take(&mut self.changed);
         let mut unsettled = None;
@@ -200,6 +209,7 @@ impl Reconciler {
         self.parts
             .flows
             .follow(&plan, &pods, &decisions, &changed, settled);
+        self.prober.test_offload(inputs, &decisions);
         let (now, known) = (Instant::now(), std::mem::take(&mut self.snapshot.findings));
         let since = |finding| (known.get(&finding).copied().unwrap_or(now), finding);
         let found = decide::findings::of(inputs).into_iter();
@@ -209,6 +219,7 @@ impl Reconciler {
         self.snapshot.findings = found.map(|(since, finding)| (finding, since)).collect();
         let host_waits = self.host.apply(&decisions.host);
         self.snapshot.host_problems = self.host.problems();
+        self.snapshot.host_advice = self.host.advice();
         self.snapshot.fully_fed = settled;
         self.snapshot.loc_rib = rib.loc_rib.len();
         self.rib = RibSnapshot {

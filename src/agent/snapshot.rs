@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub start_error: Option<(String, Instant)>,
     /// What the host refuses, and since when.
     pub host_problems: Vec<(String, Instant)>,
+    /// Limits of the machine that are too low for this cluster.
+    pub host_advice: Vec<String>,
     /// What does not fit together on this host, and since when.
     pub findings: BTreeMap<Finding, Instant>,
     /// When the plan in force was applied.

@@ -26,6 +26,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     runtime.block_on(async {
         let routes = routesync::cleanup(routesync::Protocol(args.route_protocol)).await?;
         let devices = tunnel::cleanup().await?;
+        let probes = match tunnel::probe::cleanup().await? {
+            0 => "",
+            _ => ", the rule and routes of probes",
+        };
         let guard = match hostnet::ruleset::remove() {
             Ok(true) => ", and the guard of pod interfaces",
             Ok(false) => "",
@@ -35,7 +39,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 ""
             }
         };
-        println!("removed {routes} routes and {devices} tunnel devices and addresses{guard}");
+        println!("removed {routes} routes and {devices} tunnel devices and addresses{probes}{guard}");
         if args.pods {
             let links = attach::list()?;
             for link in &links {

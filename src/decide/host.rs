@@ -1,6 +1,9 @@
-//! The interfaces whose sysctls forwarding depends on.
+//! The interfaces whose sysctls forwarding depends on, and how much this node has to do with others.
 
 use super::{Inputs, uplinks::Uplinks};
+
+/// Neighbours are counted in steps, so that not each pod makes another wish.
+const STEP: usize = 128;
 
 /// What `hostnet` is to see to: forwarding, and loose reverse path filters on uplinks and tunnels,
 /// because the sender alone decides whether a packet comes through a tunnel.
@@ -16,10 +19,15 @@ pub fn wanted(inputs: Inputs<'_>, uplinks: &Uplinks) -> hostnet::Wanted {
         .blocks
         .iter()
         .any(|b| matches!(b.cidr, ipnet::IpNet::V6(_)));
+    let uplinks = uplinks.names();
+    let neighbours = inputs.plan.remotes.len() + inputs.pods.len();
     hostnet::Wanted {
         ipv6,
-        uplinks: uplinks.names(),
+        multipath: uplinks.len() > 1,
+        uplinks,
         tunnels,
-        ..hostnet::Wanted::default()
+        // The agent's own file decides that, which is nothing to the cluster.
+        nexthop_compat_off: false,
+        neighbours: neighbours.next_multiple_of(STEP),
     }
 }

@@ -8,6 +8,7 @@
 //! Pods ─┘  tunnels   devices, forwarding and neighbour entries            ─► tunnel
 //!          host      the interfaces whose sysctls matter                  ─► hostnet
 //!          nat       what leaves with an address of the node              ─► hostnet
+//!          probes    the native ways that `Auto` wants proven              ─► tunnel::probe ─► Verdicts, an input
 //! ```
 //!
 //! Nothing here remembers anything: the same inputs give the same decisions, and `explain` runs the same
@@ -22,6 +23,7 @@ pub mod next_hops;
 pub mod owners;
 pub mod paths;
 pub mod place;
+pub mod probes;
 pub mod routes;
 pub mod sets;
 pub mod table;
@@ -39,6 +41,7 @@ use bgpd_proto::rib::{BestRoute, NextHopTable, Originated};
 use ipnet::IpNet;
 use routesync::{DesiredFib, DesiredNexthops, KernelView, RouteKey};
 use tunnel::Device;
+use tunnel::probe::Verdicts;
 
 use crate::plan::Plan;
 
@@ -107,6 +110,8 @@ pub struct Inputs<'a> {
     pub services: Option<&'a Services>,
     /// Where our routes stand in the kernel.
     pub place: Place,
+    /// What the probes of `Auto` have found.
+    pub verdicts: &'a Verdicts,
 }
 
 /// Everything that is decided, complete.
@@ -242,7 +247,7 @@ impl<'a> Begun<'a> {
         let (plan, view) = (inputs.plan, inputs.view);
         let mut learned = table.write().unwrap_or_else(PoisonError::into_inner);
         learned.take(inputs, &changed);
-        let mut paths = paths::node_paths(plan, view, &learned.outside);
+        let mut paths = paths::node_paths(plan, view, &learned.outside, inputs.verdicts);
         hold(&tunnels::devices(plan), &mut paths);
         let next_hops = next_hops::table(plan, view, &learned.outside, &inputs.rib.tracked);
         let ways = Ways::of(inputs, &learned.outside, &paths, learned.ways());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
 use routesync::{KernelView, resolve};
-use tunnel::probe::ProbeVerdict;
+use tunnel::probe::{ProbeKey, Proof, Verdicts};
 use tunnel::{Choice, Facts, L2Path, RouteSizes};
 
 use super::uplinks::ETHERNET;
@@ -57,7 +57,12 @@ impl NodePath {
 
 /// The choice for every pool and every node that has an address in the pool's family. `outside`: the learned routes
 /// outside all pools, which may lead to nodes.
-pub fn node_paths(plan: &Plan, view: &KernelView, outside: &BTreeMap<IpNet, Vec<IpAddr>>) -> Vec<NodePath> {
+pub fn node_paths(
+    plan: &Plan,
+    view: &KernelView,
+    outside: &BTreeMap<IpNet, Vec<IpAddr>>,
+    verdicts: &Verdicts,
+) -> Vec<NodePath> {
     let mut ways: BTreeMap<IpAddr, (L2Path, Arc<Underlay>)> = BTreeMap::new();
     let mut paths = Vec::with_capacity(plan.pools.len() * plan.remotes.len());
     for pool in &plan.pools {
@@ -69,7 +74,9 @@ pub fn node_paths(plan: &Plan, view: &KernelView, outside: &BTreeMap<IpNet, Vec<
                 .entry(endpoint)
                 .or_insert_with(|| (l2_path(view, endpoint), underlay(view, outside, endpoint)))
                 .clone();
-            paths.push(node_path(pool, node, endpoint, path, underlay));
+            // Without the counts: the next probe alone makes no other choice.
+            let proof = verdicts.proof(&ProbeKey::new(node.name.as_str(), endpoint.into()));
+            paths.push(node_path(pool, node, endpoint, (path, underlay), proof));
         }
     }
     paths
@@ -79,15 +86,15 @@ fn node_path(
     pool: &Pool,
     node: &RemoteNode,
     endpoint: IpAddr,
-    path: L2Path,
-    underlay: Arc<Underlay>,
+    (path, underlay): (L2Path, Arc<Underlay>),
+    probe: Proof,
 ) -> NodePath {
     let facts = Facts {
         family: endpoint.into(),
         node: node.name.as_str().into(),
         endpoint,
         path: path.clone(),
-        probe: ProbeVerdict::default(),
+        probe,
     };
     let choice = tunnel::choose(pool.modes, &facts);
     NodePath {
@@ -101,7 +108,7 @@ fn node_path(
 }
 
 /// The kernel's own way to an address: learned routes are left aside, or the tunnel could justify itself.
-fn l2_path(view: &KernelView, endpoint: IpAddr) -> L2Path {
+pub(super) fn l2_path(view: &KernelView, endpoint: IpAddr) -> L2Path {
     match resolve(view, &BTreeMap::new(), endpoint).outcome {
         routesync::Outcome::OnLink { interface, .. } => L2Path::OnLink { interface },
         routesync::Outcome::Via {

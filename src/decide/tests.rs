@@ -12,6 +12,7 @@ use routesync::{
     Protocol, RouteKey, RouteKind, Target,
 };
 use tunnel::Encapsulation;
+use tunnel::probe::Verdicts;
 
 use super::difference::{self, Change, Part};
 use super::place::METRIC;
@@ -148,6 +149,7 @@ fn decided(plan: &Plan, rib: &RibSnapshot, pods: &[PodLink]) -> Decisions {
         own_pod_addresses: &own,
         services: None,
         place: Place::default(),
+        verdicts: &Verdicts::default(),
     })
 }
 
@@ -379,6 +381,7 @@ fn a_next_hop_behind_several_gateways_takes_all_of_them() {
         own_pod_addresses: &[],
         services: None,
         place: Place::default(),
+        verdicts: &Verdicts::default(),
     });
     let both = vec![hop("192.0.2.1", "eth0", false), hop("192.0.2.2", "eth0", false)];
     assert_eq!(
@@ -406,6 +409,7 @@ fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sit
             own_pod_addresses: &[],
             services: None,
             place: Place::default(),
+            verdicts: &Verdicts::default(),
         });
         let uplinks: Vec<String> = decisions.host.uplinks.into_iter().collect();
         (decisions.tunnels.pod_mtu, uplinks)
@@ -422,6 +426,7 @@ fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sit
         own_pod_addresses: &[],
         services: None,
         place: Place::default(),
+        verdicts: &Verdicts::default(),
     });
     assert_eq!(decisions.tunnels.pod_mtu, 1450);
 }
@@ -442,6 +447,7 @@ fn what_does_not_fit_together_is_found() {
             own_pod_addresses: &[],
             services: None,
             place: Place::default(),
+            verdicts: &Verdicts::default(),
         };
         let found = super::findings::of(inputs);
         found.iter().map(|f| (f.part, f.severe)).collect()
@@ -554,6 +560,7 @@ fn services_are_announced_and_never_installed_where_they_are_served() {
             own_pod_addresses: &[],
             services,
             place: Place::default(),
+            verdicts: &Verdicts::default(),
         })
     };
     let inside = with(Some(&services));

@@ -7,7 +7,7 @@ use bgpd_proto::rib::Originated;
 use bgpd_proto::speaker::SpeakerConfig;
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
-use tunnel::PoolModes;
+use tunnel::{Mode, PoolModes};
 
 /// Everything that one node is to do, as far as the resources alone tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +95,13 @@ pub struct Pool {
     pub exported: bool,
     /// What its pods send out of all pools leaves with an address of the node.
     pub nat_outgoing: bool,
+}
+
+impl Pool {
+    /// Nodes are reached directly where a probe proves that it works.
+    pub fn is_auto(&self) -> bool {
+        [self.modes.vxlan, self.modes.ipip].contains(&Mode::Auto)
+    }
 }
 
 /// Another node of the cluster.

@@ -55,6 +55,7 @@ pub async fn post(
     let rib = preview(&state, &new, services.as_ref()).await?;
     let view = state.parts.fib.view().borrow().clone();
     let (pods, own) = (state.parts.pods.links(), state.parts.pods.own_addresses());
+    let verdicts = state.parts.probes.verdicts();
     let proposed = decide::decide(Inputs {
         plan: &new,
         rib: &rib,
@@ -63,6 +64,7 @@ pub async fn post(
         own_pod_addresses: &own,
         services: services.as_ref(),
         place: Place::of(&state.routes, &new),
+        verdicts: &verdicts,
     });
     let found = difference::between((&old, &decisions), (&new, &proposed));
     Ok(Json(answer(problems, found)))

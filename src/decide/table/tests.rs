@@ -11,6 +11,7 @@ use config::load::{Source, load};
 use ipnet::IpNet;
 use proptest::prelude::*;
 use routesync::{Address, DesiredFib, ForeignRoute, KernelView, Link, Metric, NextHop, Protocol, RouteKind};
+use tunnel::probe::{ProbeKey, ProbeVerdict, Seen, Silence, Verdicts};
 
 use super::{Extent, Table};
 use crate::decide::{Decided, Inputs, Place, PodLink, RibSnapshot, decide, decide_again, routes};
@@ -35,7 +36,9 @@ const NEXT_HOPS: [&str; 5] = [
     "203.0.113.7",
     "203.0.113.9",
 ];
-const MODES: [&str; 3] = ["Never", "CrossSubnet", "Always"];
+const MODES: [&str; 4] = ["Never", "CrossSubnet", "Always", "Auto"];
+/// Nodes that are probed.
+const PROBED: [&str; 2] = ["near", "far"];
 
 fn plan(mode: &str) -> Plan {
     let text = format!(
@@ -148,6 +151,8 @@ enum Act {
     Link(usize, bool),
     Default(usize),
     Mode(usize),
+    /// A probe of a node is answered, or lost.
+    Probe(usize, bool),
     Pod(u8, bool),
     PodLink(u8, bool),
     Whole,
@@ -163,6 +168,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (0..2usize, any::<bool>()).prop_map(|(link, up)| Act::Link(link, up)),
         1 => (0..2usize).prop_map(Act::Default),
         1 => (0..MODES.len()).prop_map(Act::Mode),
+        2 => (0..PROBED.len(), any::<bool>()).prop_map(|(node, answered)| Act::Probe(node, answered)),
         2 => (5..8u8, any::<bool>()).prop_map(|(pod, there)| Act::Pod(pod, there)),
         2 => (5..8u8, any::<bool>()).prop_map(|(pod, there)| Act::PodLink(pod, there)),
         1 => Just(Act::Whole),
@@ -176,6 +182,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 struct World {
     rib: RibSnapshot,
     mode: usize,
+    verdicts: Verdicts,
     up: [bool; 2],
     default: usize,
     pods: BTreeSet<u8>,
@@ -202,6 +209,18 @@ impl World {
             Act::Link(at, up) => self.up[at] = up,
             Act::Default(at) => self.default = at,
             Act::Mode(at) => self.mode = at,
+            Act::Probe(node, answered) => {
+                let key = ProbeKey::new(PROBED[node], tunnel::Family::Ipv4);
+                let seen = Seen {
+                    sent: self.verdicts.of(&key).seen().sent + 1,
+                    ..Seen::default()
+                };
+                let verdict = match answered {
+                    true => ProbeVerdict::Carries(seen),
+                    false => ProbeVerdict::Silent(Silence::Lost, seen),
+                };
+                self.verdicts.peers.insert(key, verdict);
+            }
             Act::Pod(pod, there) => toggle(&mut self.pods, pod, there),
             Act::PodLink(pod, there) => toggle(&mut self.links, pod, there),
             Act::Whole => self.changed = Extent::All,
@@ -237,6 +256,7 @@ impl World {
             own_pod_addresses: &own,
             services: None,
             place: Place::default(),
+            verdicts: &self.verdicts,
         };
         let changed = std::mem::take(&mut self.changed);
         let (fast, changed) = decide_again(inputs, &self.table, changed);

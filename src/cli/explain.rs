@@ -1,4 +1,4 @@
-//! `roadbed explain ADDRESS|PREFIX`.
+//! `roadbed explain ADDRESS|PREFIX|NODE`.
 
 use std::fmt::Write;
 
@@ -12,21 +12,22 @@ use super::output;
 pub struct Args {
     #[command(flatten)]
     ask: Ask,
-    /// An address, or a prefix.
+    /// An address, a prefix, or the name of a node.
     target: String,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let (client, format) = (args.ask.client(), args.ask.output);
-    let parses =
-        args.target.parse::<std::net::IpAddr>().is_ok() || args.target.parse::<ipnet::IpNet>().is_ok();
+    let target = &args.target;
+    let parses = target.parse::<std::net::IpAddr>().is_ok()
+        || target.parse::<ipnet::IpNet>().is_ok()
+        || target.parse::<config::vocabulary::NodeName>().is_ok();
     if !parses {
         bail!(
-            "`{}` is neither an address nor a prefix; write 10.244.1.7 or 10.244.1.0/24",
-            args.target
+            "`{target}` is neither an address, nor a prefix, nor the name of a node; write 10.244.1.7 or 10.244.1.0/24"
         );
     }
-    let answer: Explanation = client.get(&format!("/v1/explain?target={}", args.target))?;
+    let answer: Explanation = client.get(&format!("/v1/explain?target={target}"))?;
     output::print(format, &answer, text)
 }
 

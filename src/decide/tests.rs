@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bgpd_proto::rib::{BestRoute, NextHopState, PathKind, PathView};
 use bgpd_proto::types::PeerId;
@@ -631,6 +631,7 @@ fn a_dead_next_hop_moves_its_set_before_any_route_is_looked_at() {
         }],
     });
     let table = Arc::default();
+    static NOTHING: LazyLock<Verdicts> = LazyLock::new(Verdicts::default);
     fn inputs<'a>(plan: &'a Plan, view: &'a KernelView, rib: &'a RibSnapshot) -> Inputs<'a> {
         Inputs {
             plan,
@@ -640,6 +641,7 @@ fn a_dead_next_hop_moves_its_set_before_any_route_is_looked_at() {
             own_pod_addresses: &[],
             services: None,
             place: Place::default(),
+            verdicts: &NOTHING,
         }
     }
     let (before, _) = decide_again(inputs(&plan, &view, &rib), &table, Extent::All);

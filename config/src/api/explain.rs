@@ -1,4 +1,4 @@
-//! `GET /v1/explain?target=ADDRESS|PREFIX`: why a destination is reached as it is.
+//! `GET /v1/explain?target=ADDRESS|PREFIX|NODE`: why a destination is reached as it is.
 
 use serde::{Deserialize, Serialize};
 

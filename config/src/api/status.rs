@@ -36,14 +36,23 @@ pub struct Status {
     pub nodes: Vec<NodePath>,
     /// The pod blocks of this node.
     pub blocks: Vec<Block>,
+    /// Probes of direct paths; absent where no pool has mode `Auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<ProbeCounts>,
+    /// What the tests of checksum offload have found, for each tunnel device that was tested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offloads: Vec<Offload>,
+    /// Limits of the machine that are too low for this cluster. They are never set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<String>,
 }
 
 /// One named condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// `ConfigurationApplied`, `RoutesFed`, `KernelInStep`, `AddressesAvailable`, `SessionsEstablished`,
-    /// `DatastoreReachable`, `KubernetesReachable`.
+    /// `ConfigurationApplied`, `RoutesFed`, `KernelInStep`, `AddressesAvailable`, `RoutesWithinLimit`,
+    /// `SessionsEstablished`, `DatastoreReachable`, `KubernetesReachable`.
     pub name: String,
     /// It holds.
     pub met: bool,
@@ -127,6 +136,53 @@ pub struct RouteCounts {
     pub failed: usize,
     /// Routes put back or put right after someone else changed them.
     pub repaired: u64,
+    /// Routes that someone else changed and that are left so, because `repair` is off.
+    #[serde(default)]
+    pub drifted: usize,
+    /// Learned routes kept out of the kernel because `maxRoutes` are in it.
+    #[serde(default)]
+    pub held_back: usize,
+    /// The form in which next hops are in the kernel: `objects`, `plain` (the agent's file says so), `unsupported`
+    /// (plain, because the kernel has no nexthop objects), or `unknown` (not asked yet).
+    #[serde(default)]
+    pub nexthop_form: String,
+    /// Nexthop objects of ours in the kernel.
+    #[serde(default)]
+    pub nexthop_objects: usize,
+    /// Sets of next hops that are not exactly so in the kernel.
+    #[serde(default)]
+    pub nexthops_failed: usize,
+}
+
+/// Probes of direct paths, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeCounts {
+    /// Nodes, by family, to which the fabric is proven to carry pod addresses.
+    pub carries: usize,
+    /// Those to which it does not.
+    pub silent: usize,
+    /// Those of which nothing is known yet.
+    pub unknown: usize,
+    /// Probes sent since the agent started.
+    pub sent: u64,
+    /// Those of them that arrived without a tunnel.
+    pub answered: u64,
+}
+
+/// A test of the checksum offload of a tunnel device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offload {
+    /// The device.
+    pub device: String,
+    /// `sound`; `turned-off`: it corrupted packets; `undecided`: tested again later; `failed`: it could not be tested or
+    /// turned off.
+    pub finding: String,
+    /// The same with its counts.
+    pub detail: String,
+    /// Seconds since the test.
+    pub age_seconds: u64,
 }
 
 /// One tunnel device.
@@ -157,6 +213,9 @@ pub struct NodePath {
     pub encapsulation: String,
     /// The check that decided.
     pub reason: String,
+    /// What the probe of the direct path has found, with its counts; absent where the pool's mode is not `Auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
 }
 
 /// One pod block of this node.

@@ -12,6 +12,8 @@ pub struct Facts<'a> {
     pub fed: bool,
     /// The kernel has what was decided last.
     pub in_step: bool,
+    /// Learned routes kept out of the kernel because as many as are allowed are in it.
+    pub held_back: usize,
     /// Sessions that are up, and that there are.
     pub sessions: (usize, usize),
     /// The datastore is in reach.
@@ -78,6 +80,7 @@ pub fn of(facts: Facts<'_>) -> Vec<Condition> {
             "the kernel does not have yet what was decided last",
         ),
         judged("AddressesAvailable", true, "", ""),
+        within_limit(facts.held_back),
         condition(
             "SessionsEstablished",
             false,
@@ -98,6 +101,16 @@ pub fn of(facts: Facts<'_>) -> Vec<Condition> {
 /// The node does its work.
 pub fn ready(conditions: &[Condition]) -> bool {
     conditions.iter().all(|c| c.met || !c.required)
+}
+
+/// The limit is the operator's own, and the node does its work with what is within it.
+fn within_limit(held_back: usize) -> Condition {
+    let message = match held_back {
+        0 => String::new(),
+        n => format!("{n} learned routes are held back: as many as maxRoutes allows are in the kernel"),
+    };
+    let reason = if held_back == 0 { "Ok" } else { "LimitReached" };
+    condition("RoutesWithinLimit", false, held_back == 0, reason, message)
 }
 
 fn reachable(name: &str, there: bool) -> Condition {
@@ -140,6 +153,7 @@ mod tests {
             configured: true,
             fed: true,
             in_step: true,
+            held_back: 0,
             sessions: (2, 2),
             datastore: true,
             kubernetes: None,
@@ -204,6 +218,18 @@ mod tests {
             assert_eq!((first.name.as_str(), first.reason.as_str()), (name, "Error"));
             assert!(first.message.contains(part));
         }
+    }
+
+    #[test]
+    fn a_limit_that_is_reached_is_said_and_the_node_works_on() {
+        let all = of(Facts {
+            held_back: 7,
+            ..facts(&[])
+        });
+        assert!(ready(&all));
+        let limit = all.iter().find(|c| c.name == "RoutesWithinLimit").unwrap();
+        assert_eq!((limit.met, limit.reason.as_str()), (false, "LimitReached"));
+        assert!(limit.message.starts_with("7 learned routes"), "{}", limit.message);
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub async fn metrics(Extract(state): Extract<State>) -> String {
     let (peers, routes) = (&status.peers, &status.routes);
     let (datastore, keeper) = (&status.datastore, state.parts.keeper.status().borrow().clone());
     let used = |blocks: &[config::api::status::Block]| blocks.iter().map(|b| b.used).sum();
-    let rows: [(&str, &str, &str, u64); 18] = [
+    let probes = status.probes.clone().unwrap_or_default();
+    let rows: [(&str, &str, &str, u64); 26] = [
         ("ready", GAUGE, "1 when the node is ready.", status.ready.into()),
         ("peers", GAUGE, "BGP peers configured.", peers.configured as u64),
         (
@@ -85,6 +86,54 @@ pub async fn metrics(Extract(state): Extract<State>) -> String {
             COUNTER,
             "Routes put right after a change by others.",
             routes.repaired,
+        ),
+        (
+            "fib_routes_drifted",
+            GAUGE,
+            "Routes changed by others and left so, because `repair` is off.",
+            routes.drifted as u64,
+        ),
+        (
+            "fib_routes_held_back",
+            GAUGE,
+            "Learned routes kept out of the kernel by maxRoutes.",
+            routes.held_back as u64,
+        ),
+        (
+            "fib_nexthop_objects",
+            GAUGE,
+            "Nexthop objects in the kernel.",
+            routes.nexthop_objects as u64,
+        ),
+        (
+            "paths_proven",
+            GAUGE,
+            "Nodes, by family, to which probes prove the direct path.",
+            probes.carries as u64,
+        ),
+        (
+            "paths_silent",
+            GAUGE,
+            "Nodes, by family, to which probes of the direct path are lost.",
+            probes.silent as u64,
+        ),
+        (
+            "paths_unknown",
+            GAUGE,
+            "Nodes, by family, of whose direct path nothing is known yet.",
+            probes.unknown as u64,
+        ),
+        (
+            "probes_sent_total",
+            COUNTER,
+            "Probes of direct paths sent.",
+            probes.sent,
+        ),
+        (
+            "probes_answered_total",
+            COUNTER,
+            "Those of them that arrived without a tunnel; the others are lost, or on their way.",
+            probes.answered,
         ),
         (
             "problems",

@@ -6,9 +6,11 @@ use bgpd_proto::speaker::PeerStatus;
 use config::api::status::Issue;
 use config::problem::Severity;
 use ipam::keeper::KeeperStatus;
+use routesync::{RouteKey, SyncStatus};
 use store::{Contact, Origin, StoreState};
 
 use super::state::State;
+use crate::agent::probes::{Finding, Probes};
 use crate::agent::snapshot::Snapshot;
 
 /// A session that is down is worth a word once it had time to come up.
@@ -16,6 +18,12 @@ const SESSION_GRACE: Duration = Duration::from_secs(10);
 
 /// Seconds after which what a CNI call in progress looks like is a finding.
 const SETTLED: u64 = 2;
+
+/// Of one kind so many are listed; a table that does not fit would fill the screen, and each answer.
+const LISTED: usize = 20;
+
+/// How `routesync` begins the reason of a route that it holds back.
+const HELD_BACK: &str = "held back";
 
 /// Everything that is wrong.
 pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Instant) -> Vec<Issue> {
@@ -29,9 +37,7 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
     }
     issues.extend(sessions.iter().filter_map(|s| session(s, now)));
     let sync = state.parts.fib.status().borrow().clone();
-    for (key, message, at) in &sync.failed {
-        issues.push(error("kernel", format!("route {key}: {message}"), ago(*at)));
-    }
+    issues.extend(routes(&sync));
     if sync.drifted > 0 {
         let message = format!(
             "{} routes were changed by others and are left so: `repair` is off",
@@ -42,6 +48,7 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
     for e in &state.parts.tunnels.status().borrow().errors {
         issues.push(error("tunnel", e.what.clone(), ago(e.since)));
     }
+    issues.extend(probes(&state.parts.probes));
     for (message, at) in &snapshot.host_problems {
         issues.push(warning("host", message.clone(), since(*at)));
     }
@@ -79,6 +86,53 @@ fn resources(store: &StoreState) -> Vec<Issue> {
         Severity::Warning => warning("config", p.to_string(), age),
     };
     store.problems.iter().map(issue).collect()
+}
+
+/// What the kernel refuses, and what is kept out of it.
+fn routes(sync: &SyncStatus) -> Vec<Issue> {
+    let refused = |failed: &&(RouteKey, String, SystemTime)| !failed.1.starts_with(HELD_BACK);
+    let mut issues: Vec<Issue> = (sync.failed.iter().filter(refused).take(LISTED))
+        .map(|(key, message, at)| error("kernel", format!("route {key}: {message}"), ago(*at)))
+        .collect();
+    let refused = sync.failed.len().saturating_sub(sync.held_back);
+    if refused > LISTED {
+        let message = format!("{} more routes are not in the kernel", refused - LISTED);
+        issues.push(error("kernel", message, 0));
+    }
+    if sync.held_back > 0 {
+        let since = sync
+            .failed
+            .iter()
+            .filter(|failed| failed.1.starts_with(HELD_BACK));
+        let since = since.map(|(.., at)| ago(*at)).max().unwrap_or_default();
+        let message = format!(
+            "{} learned routes are held back: as many as maxRoutes allows are in the kernel; raise maxRoutes in the \
+             agent's file, or filter what is imported",
+            sync.held_back
+        );
+        issues.push(warning("kernel", message, since));
+    }
+    let nexthops = sync.failed_nexthops.iter().take(LISTED);
+    issues.extend(
+        nexthops
+            .map(|(key, message, at)| warning("kernel", format!("next hops of {key}: {message}"), ago(*at))),
+    );
+    issues
+}
+
+/// What stands in the way of probes, and of the cure of an offload that corrupts.
+fn probes(probes: &Probes) -> Vec<Issue> {
+    let problems = probes.verdicts().problems;
+    let mut issues: Vec<Issue> = problems
+        .into_iter()
+        .map(|text| warning("tunnel", text, 0))
+        .collect();
+    let failed = probes
+        .tested()
+        .into_values()
+        .filter(|t| t.finding == Finding::Failed);
+    issues.extend(failed.map(|tested| warning("tunnel", tested.text, ago(tested.at))));
+    issues
 }
 
 /// A store that is away costs nothing that is there: the node works on, so this is a warning.

@@ -4,13 +4,18 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State as Extract;
-use config::api::status::{Block, Datastore, NodePath, PeerCounts, RouteCounts, Status, Tunnel};
+use config::api::status::{
+    Block, Datastore, NodePath, Offload, PeerCounts, ProbeCounts, RouteCounts, Status, Tunnel,
+};
 
+use routesync::NexthopForm;
 use store::Origin;
+use tunnel::probe::{ProbeKey, Proof, Verdicts};
 
 use super::conditions::{self, Facts};
 use super::state::State;
 use super::{bgp_text, issues};
+use crate::agent::probes::{Finding, Tested};
 use crate::agent::snapshot::Snapshot;
 use crate::plan::Plan;
 
@@ -29,13 +34,19 @@ pub async fn of(state: &State) -> Status {
         .filter(|s| s.state == bgpd_proto::session::State::Established)
         .count();
     let problems = issues::all(state, &snapshot, &sessions, now);
-    let in_step = state.parts.fib.status().borrow().in_sync_with == snapshot.fib_generation;
+    let (in_step, held_back) = {
+        let fib = state.parts.fib.status();
+        let fib = fib.borrow();
+        (fib.in_sync_with == snapshot.fib_generation, fib.held_back)
+    };
+    let verdicts = state.parts.probes.verdicts();
     let datastore = datastore(state, &snapshot, now);
     let kubernetes = state.parts.kubernetes.as_ref();
     let conditions = conditions::of(Facts {
         configured: snapshot.decisions.is_some(),
         fed: snapshot.fully_fed,
         in_step,
+        held_back,
         sessions: (established, sessions.len()),
         datastore: datastore.away_seconds.is_none(),
         kubernetes: kubernetes.map(|k| k.problems().borrow().is_empty()),
@@ -58,8 +69,11 @@ pub async fn of(state: &State) -> Status {
         },
         routes: routes(state, &snapshot),
         tunnels: tunnels(state),
-        nodes: nodes(&snapshot),
+        nodes: nodes(&snapshot, &verdicts),
         blocks: plan.map_or_else(Vec::new, |plan| blocks(state, plan)),
+        probes: plan.filter(|plan| has_auto(plan)).map(|_| probes(&verdicts)),
+        offloads: offloads(state),
+        advice: snapshot.host_advice.clone(),
     }
 }
 
@@ -98,7 +112,57 @@ fn routes(state: &State, snapshot: &Snapshot) -> RouteCounts {
         installed: sync.installed,
         failed: sync.failed.len(),
         repaired: sync.repaired,
+        drifted: sync.drifted,
+        held_back: sync.held_back,
+        nexthop_form: nexthop_form(sync.nexthop_form).into(),
+        nexthop_objects: sync.nexthop_objects,
+        nexthops_failed: sync.failed_nexthops.len(),
     }
+}
+
+fn nexthop_form(form: NexthopForm) -> &'static str {
+    match form {
+        NexthopForm::Unknown => "unknown",
+        NexthopForm::Objects => "objects",
+        NexthopForm::PlainByChoice => "plain",
+        NexthopForm::PlainByKernel => "unsupported",
+    }
+}
+
+fn has_auto(plan: &Plan) -> bool {
+    plan.pools.iter().any(|pool| pool.is_auto())
+}
+
+fn probes(verdicts: &Verdicts) -> ProbeCounts {
+    let mut counts = ProbeCounts {
+        sent: verdicts.sent,
+        answered: verdicts.answered,
+        ..ProbeCounts::default()
+    };
+    for verdict in verdicts.peers.values() {
+        match verdict.proof() {
+            Proof::Carries => counts.carries += 1,
+            Proof::Silent(_) => counts.silent += 1,
+            Proof::Unknown => counts.unknown += 1,
+        }
+    }
+    counts
+}
+
+fn offloads(state: &State) -> Vec<Offload> {
+    let offload = |(device, tested): (tunnel::Device, Tested)| Offload {
+        device: device.name().into(),
+        finding: match tested.finding {
+            Finding::Sound => "sound",
+            Finding::TurnedOff => "turned-off",
+            Finding::Undecided => "undecided",
+            Finding::Failed => "failed",
+        }
+        .into(),
+        detail: tested.text,
+        age_seconds: issues::ago(tested.at),
+    };
+    state.parts.probes.tested().into_iter().map(offload).collect()
 }
 
 fn tunnels(state: &State) -> Vec<Tunnel> {
@@ -112,19 +176,28 @@ fn tunnels(state: &State) -> Vec<Tunnel> {
     status.devices.iter().map(tunnel).collect()
 }
 
-fn nodes(snapshot: &Snapshot) -> Vec<NodePath> {
+fn nodes(snapshot: &Snapshot, verdicts: &Verdicts) -> Vec<NodePath> {
     let path = |p: &crate::decide::NodePath| NodePath {
         node: p.node.to_string(),
         address: p.endpoint.to_string(),
         pool: p.pool.clone(),
         encapsulation: bgp_text::encapsulation(p.choice.encapsulation).into(),
         reason: p.choice.reason.to_string(),
+        probe: probed(snapshot, verdicts, p),
     };
     snapshot
         .decisions
         .iter()
         .flat_map(|d| d.paths.iter().map(path))
         .collect()
+}
+
+/// What the probe has found, where the pool's mode asks for it.
+fn probed(snapshot: &Snapshot, verdicts: &Verdicts, path: &crate::decide::NodePath) -> Option<String> {
+    let mut pools = snapshot.plan.as_ref()?.pools.iter();
+    let pool = pools.find(|pool| pool.name == path.pool)?;
+    let key = ProbeKey::new(path.node.as_str(), path.endpoint.into());
+    pool.is_auto().then(|| verdicts.of(&key).to_string())
 }
 
 fn blocks(state: &State, plan: &Plan) -> Vec<Block> {

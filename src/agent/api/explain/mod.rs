@@ -2,11 +2,11 @@
 //! for it: the same pure functions are run again on what is known now.
 
 mod nat;
+mod paths;
 mod question;
 mod way;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Json;
@@ -22,7 +22,8 @@ use super::answer::Failure;
 use super::state::State;
 use super::{bgp_text, routes as routes_text};
 use crate::decide::routes::Origin;
-use crate::decide::{RouteDecision, paths};
+use crate::decide::{RouteDecision, paths as node_paths};
+use crate::plan::{OwnNode, Plan};
 
 #[derive(Deserialize)]
 pub struct Asked {
@@ -33,11 +34,11 @@ pub async fn get(
     Extract(state): Extract<State>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Explanation>, Failure> {
-    let target = parse(&asked.target)?;
     let snapshot = state.snapshot();
     let (Some(plan), Some(decisions)) = (snapshot.plan.clone(), snapshot.decisions.clone()) else {
         return Err(Failure::no_plan());
     };
+    let target = parse(&asked.target, &plan)?;
     let view = state.parts.fib.view().borrow().clone();
     let question = Question {
         state: &state,
@@ -50,14 +51,25 @@ pub async fn get(
     Ok(Json(question.answer(&asked.target).await))
 }
 
-fn parse(text: &str) -> Result<IpNet, Failure> {
-    let net = text
-        .parse::<IpNet>()
-        .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+/// An address, a prefix, or the name of a node, which stands for its address.
+fn parse(text: &str, plan: &Plan) -> Result<IpNet, Failure> {
+    let node = || {
+        let remote = plan.remotes.iter().find(|node| node.name.as_str() == text);
+        let own = (plan.node.name.as_str() == text).then_some(&plan.node);
+        [true, false].into_iter().find_map(|v4| {
+            let address = |own: &OwnNode| own.address(v4);
+            remote.and_then(|node| node.address(v4)).or(own.and_then(address))
+        })
+    };
+    let net = text.parse::<IpNet>().ok();
+    let net = net.or_else(|| text.parse().ok().or_else(node).map(IpNet::from));
     net.ok_or_else(|| {
-        let message = format!("`{text}` is neither an address nor a prefix");
-        Failure::new(ErrorKind::Invalid, message, "write 10.244.1.7 or 10.244.1.0/24")
+        let message = format!("`{text}` is neither an address, nor a prefix, nor a node of the cluster");
+        Failure::new(
+            ErrorKind::Invalid,
+            message,
+            "write 10.244.1.7, 10.244.1.0/24 or the name of a node",
+        )
     })
 }
 
@@ -74,6 +86,7 @@ impl Question<'_> {
             steps.extend(self.next_hop(decision));
             steps.extend(self.encapsulation(decision));
         }
+        steps.extend(self.ways_to_node());
         let (way, verdict) = self.way(route);
         steps.extend(way);
         steps.extend(self.source());
@@ -222,7 +235,7 @@ impl Question<'_> {
     /// The owner is a node on one of our own links.
     fn is_near(&self, decision: &RouteDecision) -> bool {
         let path = decision.node.as_ref().zip(self.plan.pool_of(&self.target));
-        let path = path.and_then(|(node, pool)| paths::find(&self.decisions.paths, &pool.name, node));
+        let path = path.and_then(|(node, pool)| node_paths::find(&self.decisions.paths, &pool.name, node));
         path.is_some_and(|p| matches!(p.path, tunnel::L2Path::OnLink { .. }))
     }
 
@@ -232,26 +245,14 @@ impl Question<'_> {
         };
         let mut checks = vec![decision.reason.to_string()];
         if let (Some(node), Some(pool)) = (&decision.node, self.plan.pool_of(&self.target))
-            && let Some(path) = paths::find(&self.decisions.paths, &pool.name, node)
+            && let Some(path) = node_paths::find(&self.decisions.paths, &pool.name, node)
         {
-            checks.push(format!(
-                "the kernel's way to {}, our routes left aside: {}",
-                path.endpoint,
-                l2(&path.path)
-            ));
+            checks.extend(self.checks_of(path).into_iter().skip(1));
         }
         Some(step(
             "encapsulation",
             bgp_text::encapsulation(encapsulation),
             checks,
         ))
-    }
-}
-
-fn l2(path: &tunnel::L2Path) -> String {
-    match path {
-        tunnel::L2Path::OnLink { interface } => format!("on-link, {interface}, no gateway"),
-        tunnel::L2Path::Routed { gateway, interface } => format!("via {gateway} dev {interface}"),
-        tunnel::L2Path::NoRoute(why) => format!("none ({why})"),
     }
 }

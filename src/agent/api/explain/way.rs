@@ -6,8 +6,8 @@ use routesync::{RouteKey, Target};
 
 use super::question::{Question, step};
 use crate::agent::api::{bgp_text, routes as routes_text};
-use crate::decide::RouteDecision;
 use crate::decide::routes::KernelRoute;
+use crate::decide::{RouteDecision, paths as node_paths};
 
 impl Question<'_> {
     /// The kernel's route with neighbour and MTU, and the sentence that sums it up.
@@ -59,7 +59,11 @@ impl Question<'_> {
             .iter()
             .filter_map(|h| Some((self.view.link(&h.interface)?.mtu, &h.interface)))
             .min();
-        steps.extend(mtu.map(|(mtu, link)| step("mtu", format!("{mtu} bytes, of {link}"), Vec::new())));
+        // Of a tunnel's device others may have made it what it is.
+        let path = decision.node.as_ref().zip(self.plan.pool_of(&prefix));
+        let path = path.and_then(|(node, pool)| node_paths::find(&self.decisions.paths, &pool.name, node));
+        let why: Vec<String> = path.iter().map(|path| self.mtu_of(path)).collect();
+        steps.extend(mtu.map(|(mtu, link)| step("mtu", format!("{mtu} bytes, of {link}"), why)));
         let way = decision
             .encapsulation
             .map_or_else(|| "delivered on this node", bgp_text::way);

@@ -1,6 +1,7 @@
 //! Scenarios: one folder each. They run the real programs against real peers in network namespaces of
 //! their own, need root, and fail where something that they need is missing.
 
+mod auto;
 mod bad_config;
 mod churn;
 mod cleanup;

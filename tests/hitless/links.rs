@@ -11,6 +11,7 @@ use crate::support::{check, eventually, kernel, view};
 #[test]
 fn traffic_goes_on_by_the_second_uplink_and_its_return_costs_no_packet() {
     let fabric = racks::up("uplinks", 2);
+    racks::last_resort(&fabric, 2);
     for wire in ["w11", "w21"] {
         let both = Both::start(&fabric, pods(&fabric));
         racks::carrier(&fabric, wire, false);
@@ -48,7 +49,8 @@ fn the_only_uplink_loses_its_carrier_and_the_routes_are_there_when_it_is_back() 
 /// The switch keeps its carrier and its session, but its BGP is frozen: only what the agent still knows can bring the route back.
 #[test]
 fn routes_come_back_with_the_carrier_and_do_not_wait_for_bgp() {
-    let fabric = racks::of("frozen", 1, Make::Frr, 90);
+    // Long enough for the frozen switch, and short enough for its End-of-RIB, which FRR may send as late as its first keepalive.
+    let fabric = racks::of("frozen", 1, Make::Frr, 30);
     let peer = || eventually("the peer", || view::established(&fabric, "n1", "198.18.11.1"));
     let before = peer();
     let bgpd = fabric.process("tor1", "bgpd");
@@ -60,10 +62,14 @@ fn routes_come_back_with_the_carrier_and_do_not_wait_for_bgp() {
         kernel::no_route(&fabric, "n1", racks::BLOCKS[1])
     });
     fabric.set_link("w11", "eth1", true).expect("the carrier is back");
+    eventually("the route is back", || {
+        let route = kernel::route(&fabric, "n1", racks::BLOCKS[1]);
+        route.map_err(|e| format!("{e}; {}", fabric.run("n1", "ip route")))
+    });
     both.flow("after the return of the only uplink, without BGP");
+    bgpd.signal(Signal::SIGCONT);
     let lost = both.stop().map(|report| report.lost);
     nothing_is_lost(&fabric, pods(&fabric), |both| both.flow("with the link whole"));
-    bgpd.signal(Signal::SIGCONT);
     assert!(lost[0] > 0, "the cut was seen: {lost:?}");
     assert_eq!(peer().flaps, before.flaps, "the session stood all the time");
 }

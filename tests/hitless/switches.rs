@@ -1,8 +1,7 @@
 //! What the switches run: FRR, BIRD or GoBGP of the distribution, each with graceful restart.
 //!
 //! All switches share an AS, so that paths over them are alike and used side by side. FRR and BIRD put what they learn into their
-//! kernel; GoBGP has no hand there, so its kernel gets fixed routes, and it speaks BGP only. FRR is told to announce a route only when
-//! its kernel has it: else packets come to a switch that has just learned the way, and not installed it yet (8 ms, seen).
+//! kernel; GoBGP has no hand there, so its kernel gets fixed routes, and it speaks BGP only.
 
 use super::racks::BLOCKS;
 
@@ -37,7 +36,7 @@ impl Make {
             lines.push("sysctl -qw net.ipv4.ip_forward=1".to_owned());
         }
         if !self.installs() {
-            let to_node = |(n, block)| format!("ip route add {block} via 198.18.{s}{n}.2");
+            let to_node = |(n, block)| format!("ip route add {block} via 198.18.{s}{n}.2 proto static");
             lines.extend((1..).zip(BLOCKS).map(to_node));
         }
         lines
@@ -58,7 +57,7 @@ fn frr(s: u8, hold: u8) -> String {
         "frr defaults traditional\nlog stdout warnings\n!\n\
          ip route 192.0.2.11/32 198.18.{s}1.2\nip route 192.0.2.12/32 198.18.{s}2.2\n!\n\
          router bgp 65001\n bgp router-id 198.18.{s}1.1\n no bgp ebgp-requires-policy\n bgp graceful-restart\n \
-         bgp graceful-restart preserve-fw-state\n bgp suppress-fib-pending\n timers bgp {} {hold}\n",
+         bgp graceful-restart preserve-fw-state\n timers bgp {} {hold}\n",
         hold / 3
     );
     for n in 1..=2 {

@@ -43,7 +43,7 @@ bench-cni:
 bench-failover:
 	@scripts/install-deps bench
 	$(CARGO) build --release --locked -p bench-failover -p cni -p roadbed
-	target/release/bench-failover $(ARGS)
+	target/release/bench-failover --markdown docs/performance.md $(ARGS)
 
 bench-fib:
 	@scripts/install-deps bench

@@ -6,10 +6,11 @@
 //!
 //! `place` and `fabrics` make the fabrics, `meter` measures one run, `cases` are what is done to them, `raw` is the bare
 //! netlink program that moves of many prefixes are compared with, `report` prints and writes the section of
-//! `docs/performance.md`. Nothing here is a test: no figure makes it fail.
+//! `docs/performance.md`; an interrupted run's `leftovers` are removed. Nothing here is a test: no figure makes it fail.
 
 mod cases;
 mod fabrics;
+mod leftovers;
 mod meter;
 mod outcome;
 mod place;
@@ -52,7 +53,7 @@ pub struct Args {
     /// Further lines of every agent's own file, such as `nexthopObjects: off`.
     #[arg(long)]
     pub agent: Vec<String>,
-    /// Writes the tables into this file between their markers; other sections stay.
+    /// Writes the tables into this file between their markers; other sections stay, and so do cases that were not run.
     #[arg(long)]
     pub markdown: Option<PathBuf>,
 }
@@ -84,6 +85,7 @@ fn main() -> anyhow::Result<()> {
     }
     let wanted: Vec<_> = cases.into_iter().filter(|case| args.wants(case.name)).collect();
     ensure!(!wanted.is_empty(), "no case is called so; --list names them");
+    leftovers::watch()?;
     let mut report = report::Report::new(&args);
     for case in &wanted {
         report.begin(case.title);
@@ -93,5 +95,12 @@ fn main() -> anyhow::Result<()> {
             Err(error) => report.failed(case.title, &error),
         }
     }
-    report.end(args.markdown.as_deref())
+    let order: Vec<&str> = cases::all(&Args {
+        ten_minutes: true,
+        ..args.clone()
+    })
+    .iter()
+    .map(|case| case.title)
+    .collect();
+    report.end(args.markdown.as_deref(), &order)
 }

@@ -15,6 +15,8 @@ use lab::{Lab, Options};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::leftovers;
+
 /// Long enough for sessions to come up on a busy machine.
 pub const SOON: Duration = Duration::from_secs(60);
 
@@ -140,7 +142,10 @@ impl Plan {
 
     /// Makes it. Without agents, no pod is plugged in either.
     pub fn up(self, case: &str, without_agents: bool) -> anyhow::Result<Place> {
-        let dir = tempfile::tempdir().context("cannot make a folder")?;
+        let dir = tempfile::Builder::new()
+            .prefix(&leftovers::folder())
+            .tempdir()
+            .context("cannot make a folder")?;
         let write = |name: &str, text: &str| -> anyhow::Result<()> {
             let path = dir.path().join(name);
             let parent = path.parent().context("a file lies in a folder")?;
@@ -162,7 +167,7 @@ impl Plan {
         write("fabric.clab.yml", &format!("{topology}  links:\n{}", self.links))?;
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let options = Options {
-            name: Some(format!("fo{}-{number}-{case}", std::process::id())),
+            name: Some(leftovers::fabric(number, case)),
             without_agents,
             ..Options::default()
         };

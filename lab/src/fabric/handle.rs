@@ -59,6 +59,15 @@ impl Lab {
         }))
     }
 
+    /// The names of all labs that are up, of whoever made them.
+    pub fn names() -> Vec<String> {
+        let entries = std::fs::read_dir(super::record::ROOT);
+        let names = entries.into_iter().flatten().flatten();
+        names
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
+    }
+
     /// Takes the lab down. Returns what did not go as it should; the lab is gone all the same.
     pub fn down(mut self) -> Result<Vec<String>, Error> {
         self.keep = true;

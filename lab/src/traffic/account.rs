@@ -81,7 +81,9 @@ pub fn report(sent: &Sent, received: &Received, rate: u32) -> Report {
     let total = sent.at.len() as u64;
     let refused = sent.refused.len() as u64;
     // A busy machine may start the sender late: the rate counts from its first packet.
-    let took = sent.took.saturating_sub(sent.at.first().copied().unwrap_or_default());
+    let took = sent
+        .took
+        .saturating_sub(sent.at.first().copied().unwrap_or_default());
     Report {
         sent: total - refused,
         refused,

@@ -48,6 +48,8 @@ pub fn cases() -> Vec<Case> {
 enum Cut {
     /// Both ends lose carrier.
     Carrier,
+    /// The node's end loses carrier, the switch's does not: the session stands, as with a media converter between them.
+    Near,
     /// Both ends keep carrier, and nothing arrives.
     Silent,
 }
@@ -58,10 +60,20 @@ impl Cut {
         let mut times = Vec::new();
         for wire in wires {
             match (self, whole) {
-                (Cut::Carrier, _) => {
-                    place.set_link(wire, "eth1", whole)?;
+                (Cut::Carrier, false) => {
+                    place.set_link(wire, "eth1", false)?;
                     times.push(Instant::now());
-                    place.set_link(wire, "eth2", whole)?;
+                    place.set_link(wire, "eth2", false)?;
+                }
+                // A real cable has carrier at an end only when the other one is there to receive.
+                (Cut::Carrier, true) => {
+                    place.set_link(wire, "eth2", true)?;
+                    times.push(Instant::now());
+                    place.set_link(wire, "eth1", true)?;
+                }
+                (Cut::Near, _) => {
+                    times.push(Instant::now());
+                    place.set_link(wire, "eth1", whole)?;
                 }
                 (Cut::Silent, false) => drop(place.run(wire, "ip link set eth1 nomaster")?),
                 (Cut::Silent, true) => drop(place.run(wire, "ip link set eth1 master lan")?),
@@ -104,7 +116,7 @@ fn once(place: &mut Place, wires: &[&str], cut: Cut) -> anyhow::Result<Run> {
             let known = |number: usize| -> anyhow::Result<Known> {
                 Ok(Known::After(match cut {
                     // The kernel tells it at once; but the commands that cut take their time, one after the other.
-                    Cut::Carrier => times.get(number).map_or(Duration::ZERO, |at| *at - began),
+                    Cut::Carrier | Cut::Near => times.get(number).map_or(Duration::ZERO, |at| *at - began),
                     Cut::Silent => expiry(place, ["n1", "n2"][number], clock)?,
                 }))
             };
@@ -172,9 +184,18 @@ fn time_of_day(line: &str) -> Option<f64> {
 /// is whole again.
 fn flap(args: &Args) -> anyhow::Result<Vec<Table>> {
     let mut rows = Vec::new();
-    for (switches, what) in [
-        (2, "one of two uplinks, away for 1 s: from the cut"),
-        (1, "the only uplink, away for 1 s: from the return"),
+    for (switches, cut, what) in [
+        (2, Cut::Carrier, "one of two uplinks, away for 1 s: from the cut"),
+        (
+            1,
+            Cut::Near,
+            "the only uplink, away for 1 s at the node's end, the session stands: from the return",
+        ),
+        (
+            1,
+            Cut::Carrier,
+            "the only uplink, away for 1 s at both ends, the switch ends its session: from the return",
+        ),
     ] {
         let mut place = fabrics::racks(args, switches, Make::Frr)?;
         let mut runs = Vec::new();
@@ -187,10 +208,9 @@ fn flap(args: &Args) -> anyhow::Result<Vec<Table>> {
                         both.onto(place, UPLINK)?;
                     }
                     let began = Instant::now();
-                    let times = Cut::Carrier.make(place, LINK, false)?;
+                    let times = cut.make(place, LINK, false)?;
                     both.last(Duration::from_secs(1))?;
-                    let whole = Instant::now();
-                    Cut::Carrier.make(place, LINK, true)?;
+                    let back = cut.make(place, LINK, true)?;
                     both.settle()?;
                     fabrics::spread(place, switches)?;
                     let told = times.first().map_or(Duration::ZERO, |at| *at - began);
@@ -199,7 +219,7 @@ fn flap(args: &Args) -> anyhow::Result<Vec<Table>> {
                         let known = [Known::After(told), Known::Elsewhere];
                         Done { cut: began, known }
                     } else {
-                        Done::at(whole)
+                        Done::at(back.first().copied().unwrap_or(began))
                     })
                 },
                 |_| Ok(()),
@@ -207,10 +227,10 @@ fn flap(args: &Args) -> anyhow::Result<Vec<Table>> {
         }
         rows.push(Row {
             what: what.to_owned(),
-            goal: if switches > 1 {
-                Goal::Within(MORE)
-            } else {
-                Goal::None
+            // Where the switch ends its session, its time to come back is not ours.
+            goal: match (switches, cut) {
+                (1, Cut::Carrier) => Goal::None,
+                _ => Goal::Within(MORE),
             },
             runs,
         });

@@ -51,15 +51,8 @@ fn reset(args: &Args, make: Make) -> anyhow::Result<Vec<Table>> {
         });
         anyhow::Ok(())
     };
-    // A BIRD that was not away says on its return that it kept nothing (no F bit), and RFC 4724 section 4.2 then wants its routes
-    // gone until it has sent them anew: shown, and not judged.
-    let (what, goal) = match make {
-        Make::Frr => ("TCP connections of both sessions reset", Goal::NoLoss),
-        Make::Bird => (
-            "TCP connections of both sessions reset; BIRD then says that it kept nothing",
-            Goal::None,
-        ),
-    };
+    // A BIRD that was not away sets neither R nor F: its routes stay all the same.
+    let (what, goal) = ("TCP connections of both sessions reset", Goal::NoLoss);
     row(what, goal, &mut |place, both| {
         let before = flaps(place)?;
         place.run("tor1", "ss -K -t sport = :179 or dport = :179")?;

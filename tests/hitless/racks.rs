@@ -110,6 +110,12 @@ pub fn carrier(fabric: &Fabric, wire: &str, up: bool) {
     let ends = if up { ["eth2", "eth1"] } else { ["eth1", "eth2"] };
     for port in ends {
         fabric.set_link(wire, port, up).expect("set a port of the wire");
+        if up {
+            eventually("the port forwards", || {
+                let text = fabric.run(wire, &format!("ip -d link show {port}"));
+                check(text.contains("state forwarding"), || text.clone())
+            });
+        }
     }
 }
 

@@ -43,6 +43,17 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// Waits until a port of a wire forwards.
+fn forwards(place: &Place, wire: &str, port: &str) -> anyhow::Result<()> {
+    wait("the port forwards", || {
+        let text = place
+            .run(wire, &format!("ip -d link show {port}"))
+            .map_err(|e| e.to_string())?;
+        let forwards = text.contains("state forwarding");
+        if forwards { Ok(()) } else { Err(text) }
+    })
+}
+
 /// How a wire is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
@@ -65,9 +76,10 @@ impl Cut {
                     times.push(Instant::now());
                     place.set_link(wire, "eth2", false)?;
                 }
-                // A real cable has carrier at an end only when the other one is there to receive.
+                // A real cable has carrier at an end only when the other one is there to receive: here, when the bridge forwards.
                 (Cut::Carrier, true) => {
                     place.set_link(wire, "eth2", true)?;
+                    forwards(place, wire, "eth2")?;
                     times.push(Instant::now());
                     place.set_link(wire, "eth1", true)?;
                 }
@@ -219,7 +231,10 @@ fn flap(args: &Args) -> anyhow::Result<Vec<Table>> {
                         let known = [Known::After(told), Known::Elsewhere];
                         Done { cut: began, known }
                     } else {
-                        Done::at(back.first().copied().unwrap_or(began))
+                        // What comes back waits for the switch, which has to find the node again.
+                        let known = [Known::Nothing, Known::Elsewhere];
+                        let cut = back.first().copied().unwrap_or(began);
+                        Done { cut, known }
                     })
                 },
                 |_| Ok(()),

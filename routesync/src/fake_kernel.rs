@@ -1,5 +1,5 @@
 //! A pure model of the kernel's FIB for tests: exclusive creation, replacement that asks nobody who owns the route, deletion by
-//! protocol number, nexthop objects, notifications, dumps, failures on demand, and flushes without a word.
+//! protocol number, nexthop objects, notifications of what others do to routes, dumps, failures on demand, and flushes without a word.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,20 +24,33 @@ pub(crate) struct FakeKernel {
     pub events: VecDeque<Event>,
     /// The next writes fail with these, each once.
     pub failures: VecDeque<i32>,
+    /// What others do at the keys of the next writes, just before them and just after.
+    pub before_writes: VecDeque<Meddling>,
+    pub after_writes: VecDeque<Meddling>,
 }
 
+/// What another program does at a key.
+pub(crate) type Meddling = Box<dyn Fn(&mut FakeKernel, RouteKey)>;
+
 impl FakeKernel {
-    fn notify(&mut self, key: RouteKey, route: KernelRoute, change: RouteChange, own: bool) {
-        self.events.push_back(Event::Route(RouteEvent {
-            key,
-            route,
-            change,
-            own,
-        }));
+    fn notify(&mut self, key: RouteKey, route: KernelRoute, change: RouteChange) {
+        self.events
+            .push_back(Event::Route(RouteEvent { key, route, change }));
     }
 
-    /// Carries out a write as the real one does.
+    /// Carries out a write as the real one does; others may act just before it and just after it.
     pub fn write(&mut self, op: &Op) -> Result<(), Refusal> {
+        if let Some(other) = self.before_writes.pop_front() {
+            other(self, op.key);
+        }
+        let result = self.carry_out(op);
+        if let Some(other) = self.after_writes.pop_front() {
+            other(self, op.key);
+        }
+        result
+    }
+
+    fn carry_out(&mut self, op: &Op) -> Result<(), Refusal> {
         let refuse = |errno| Err(Refusal { errno, message: None });
         if let Some(errno) = self.failures.pop_front() {
             return refuse(errno);
@@ -48,7 +61,6 @@ impl FakeKernel {
             OpKind::Create(_) if self.fib.contains_key(&op.key) => refuse(17),
             OpKind::Create(route) => {
                 self.fib.insert(op.key, vec![route.clone()]);
-                self.notify(op.key, route.clone(), RouteChange::Added, true);
                 Ok(())
             }
             OpKind::Replace(route) => {
@@ -56,15 +68,11 @@ impl FakeKernel {
                     return refuse(2);
                 };
                 *first = route.clone();
-                self.notify(op.key, route.clone(), RouteChange::Replaced, true);
                 Ok(())
             }
             OpKind::Delete(protocol) => match self.remove(op.key, *protocol) {
                 None => refuse(3),
-                Some(route) => {
-                    self.notify(op.key, route, RouteChange::Removed, true);
-                    Ok(())
-                }
+                Some(_) => Ok(()),
             },
         }
     }
@@ -95,7 +103,7 @@ impl FakeKernel {
         let routes = self.fib.entry(key).or_default();
         if !routes.contains(&route) {
             routes.push(route.clone());
-            self.notify(key, route, RouteChange::Added, false);
+            self.notify(key, route, RouteChange::Added);
         }
     }
 
@@ -107,7 +115,7 @@ impl FakeKernel {
         match self.fib.get_mut(&key).and_then(|routes| routes.first_mut()) {
             Some(first) => {
                 *first = route.clone();
-                self.notify(key, route, RouteChange::Replaced, false);
+                self.notify(key, route, RouteChange::Replaced);
             }
             None => self.others_add(key, route),
         }
@@ -116,7 +124,7 @@ impl FakeKernel {
     /// Another program removes a route of that protocol.
     pub fn others_delete(&mut self, key: RouteKey, protocol: Protocol) {
         if let Some(route) = self.remove(key, protocol) {
-            self.notify(key, route, RouteChange::Removed, false);
+            self.notify(key, route, RouteChange::Removed);
         }
     }
 

@@ -141,7 +141,7 @@ pub async fn installed(protocol: Protocol) -> Result<Vec<(RouteKey, Vec<String>)
     let ours = (snapshot.routes.into_iter()).filter(|(_, route)| route.protocol == protocol);
     let objects: Mirror = snapshot.nexthops.unwrap_or_default().into_iter().collect();
     let links = |route: KernelRoute| {
-        let hops = route.nexthop.map_or(route.hops, |id| objects.hops(id));
+        let hops = route.nexthop.map_or(route.hops, |id| objects.hops(id).into());
         let name = |hop: &KernelHop| names.get(&hop.index).cloned();
         hops.iter().filter_map(name).collect()
     };

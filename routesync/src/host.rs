@@ -4,7 +4,12 @@
 //! It also notices the link changes behind which the kernel flushes routes without a word (link down, carrier lost, link gone,
 //! link moved into another VRF): only `RTM_NEWLINK` or `RTM_DELLINK` tells of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use rustc_hash::FxHashMap;
 
 use crate::model::{Address, Link};
 
@@ -39,6 +44,12 @@ impl Host {
             .collect()
     }
 
+    /// The same, to be kept for many questions.
+    pub fn names(&self) -> FxHashMap<Arc<str>, u32> {
+        let links = self.links.values();
+        links.map(|link| (link.name.clone(), link.index)).collect()
+    }
+
     /// Takes in a link as the kernel describes it now.
     pub fn set_link(&mut self, link: Link) -> LinkEffect {
         // A link of the same name and another index has been deleted or renamed; its own notification is on the way.
@@ -66,6 +77,12 @@ impl Host {
             Some(_) => LinkEffect::Gone,
             None => LinkEffect::None,
         }
+    }
+
+    /// Whether the link has an IPv4 address.
+    pub fn speaks_v4(&self, index: u32) -> bool {
+        let mut addresses = self.addresses.iter();
+        addresses.any(|address| address.index == index && address.net.addr().is_ipv4())
     }
 
     /// Takes in an address; `true` if that is news.
@@ -114,6 +131,7 @@ mod tests {
             },
             true,
         );
+        assert!(host.speaks_v4(3) && !host.speaks_v4(4));
         assert_eq!(host.remove_link(3), LinkEffect::Gone);
         assert!(host.addresses.is_empty());
         host.set_link(link(4, "eth0", true));

@@ -19,6 +19,7 @@ mod engine;
 mod error;
 #[cfg(test)]
 mod fake_kernel;
+mod few;
 mod fib;
 mod handle;
 mod host;

@@ -3,7 +3,7 @@
 //! An orphan carries our mark but was never wanted in this run: an earlier run left it, and it may still carry traffic until
 //! the first full feed shows that it is not wanted. What this run itself wanted and then dropped is no orphan; it goes at once.
 
-use std::collections::BTreeSet;
+use rustc_hash::FxHashSet;
 
 use crate::model::RouteKey;
 
@@ -21,7 +21,7 @@ pub(crate) enum Fate {
 /// The memory that tells retired routes from orphans.
 #[derive(Debug, Default)]
 pub(crate) struct Ownership {
-    retired: BTreeSet<RouteKey>,
+    retired: FxHashSet<RouteKey>,
     sweep: bool,
 }
 
@@ -41,9 +41,9 @@ impl Ownership {
         self.retired.insert(key);
     }
 
-    /// The kernel no longer has the route: a later one of this key is somebody else's doing.
-    pub fn gone(&mut self, key: &RouteKey) {
-        self.retired.remove(key);
+    /// The kernel no longer has the route: a later one of this key is somebody else's doing. Whether it was wanted until now.
+    pub fn gone(&mut self, key: &RouteKey) -> bool {
+        self.retired.remove(key)
     }
 
     /// What becomes of a route of ours that is not wanted.
@@ -69,7 +69,7 @@ mod tests {
         ownership.wanted(&key);
         ownership.dropped(key);
         assert_eq!(ownership.fate(&key), Fate::Retire);
-        ownership.gone(&key);
+        assert!(ownership.gone(&key) && !ownership.gone(&key));
         assert_eq!(ownership.fate(&key), Fate::Keep);
         ownership.allow_sweep(true);
         assert_eq!(ownership.fate(&key), Fate::Sweep);

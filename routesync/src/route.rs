@@ -9,7 +9,10 @@ use std::{fmt, net::IpAddr, ops::RangeInclusive};
 
 use ipnet::IpNet;
 
-use crate::model::{DesiredRoute, Hop, NextHop, NexthopKey, Protocol, RouteKey, RouteKind, Target};
+use crate::{
+    few::Few,
+    model::{DesiredRoute, Hop, NextHop, NexthopKey, Protocol, RouteKey, RouteKind, Target},
+};
 
 /// The number of a nexthop object (`NHA_ID`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +61,7 @@ impl KernelHop {
 pub(crate) struct KernelRoute {
     pub protocol: Protocol,
     pub kind: RouteKind,
-    pub hops: Vec<KernelHop>,
+    pub hops: Few<KernelHop>,
     /// The nexthop object that it refers to (`RTA_NH_ID`).
     pub nexthop: Option<NexthopId>,
     pub preferred_source: Option<IpAddr>,
@@ -80,7 +83,7 @@ impl KernelRoute {
         KernelRoute {
             protocol,
             kind: RouteKind::Unicast,
-            hops: vec![hop],
+            hops: Few::One(hop),
             nexthop: None,
             preferred_source: None,
             mtu: None,
@@ -91,7 +94,7 @@ impl KernelRoute {
     /// Brings the route to the normal form of this module.
     pub fn normalized(mut self) -> Self {
         if self.kind != RouteKind::Unicast || self.nexthop.is_some_and(NexthopId::in_our_range) {
-            self.hops.clear();
+            self.hops = Few::default();
         }
         match &mut self.hops[..] {
             [only] => only.weight = 1,
@@ -113,7 +116,7 @@ impl KernelRoute {
             && self
                 .hops
                 .iter()
-                .zip(&other.hops)
+                .zip(other.hops.iter())
                 .all(|(a, b)| identity(a) == identity(b))
     }
 
@@ -163,13 +166,13 @@ pub(crate) fn compile<'a>(
         Target::Via(set) => Some(way(set)?),
     };
     let (kind, hops, nexthop) = match target {
-        None => (RouteKind::Blackhole, Vec::new(), None),
-        Some(Way::Object(id)) => (RouteKind::Unicast, Vec::new(), Some(id)),
+        None => (RouteKind::Blackhole, Few::default(), None),
+        Some(Way::Object(id)) => (RouteKind::Unicast, Few::default(), Some(id)),
         Some(Way::Hops([])) => return Err(Unfit::NoHops),
         Some(Way::Hops(hops)) => {
             let several = hops.len() > 1;
             let hops = hops.iter().map(|hop| compile_hop(key, hop, several, &index_of));
-            (RouteKind::Unicast, hops.collect::<Result<Vec<_>, _>>()?, None)
+            (RouteKind::Unicast, hops.collect::<Result<Few<_>, _>>()?, None)
         }
     };
     let route = KernelRoute {

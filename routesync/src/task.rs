@@ -1,7 +1,7 @@
 //! The one task that owns the sockets: it feeds the engine and carries out what the engine plans.
 //!
-//! One round: take in notifications, dump if due, then plan → write → take in the notifications of that write, until there is
-//! nothing left to write; publish what changed; sleep until a notification, a new wish or the next due time. A new wish that
+//! One round: take in notifications, dump if due, then plan → write → take in what others did meanwhile, until there is nothing
+//! left to write; publish what changed; sleep until a notification, a new wish or the next due time. A new wish that
 //! comes during a round is taken between two batches: the latest state wins.
 
 use std::{
@@ -75,7 +75,8 @@ impl Task {
                 Err(error) => {
                     tracing::warn!(%error, "route synchronisation stumbled; reading everything again");
                     self.error = Some(error.to_string());
-                    self.engine.request_resync(now());
+                    // What was being written may have been done or not.
+                    self.engine.distrust(now());
                 }
             }
             self.publish();
@@ -105,11 +106,15 @@ impl Task {
                 Batch::Routes(ops) if ops.is_empty() => return Ok(()),
                 Batch::Routes(ops) => {
                     let answers = self.writer.write(&ops).await?;
-                    for (op, answer) in ops.iter().zip(answers) {
+                    let now = now();
+                    for (op, answer) in ops.into_iter().zip(answers) {
                         if let Err(refusal) = &answer {
                             tracing::debug!(route = %op.key, %refusal, "write refused");
                         }
-                        self.engine.finished(op, answer, now());
+                        self.engine.finished(op, answer, now);
+                    }
+                    if self.writer.lost_answers() {
+                        self.engine.distrust(now);
                     }
                 }
                 Batch::Nexthops(ops) => {
@@ -122,7 +127,7 @@ impl Task {
                     }
                 }
             }
-            // The notifications of these writes are queued already: the kernel sends them before it answers.
+            // What others did before the last of these writes is queued already: the kernel notifies before it answers.
             self.take_events()?;
         }
     }

@@ -1,28 +1,30 @@
 //! The whole of route synchronisation but for the sockets: wish and events go in, writes come out.
 //!
 //! ```text
-//! set_desired ──┐                          ┌──► plan() ──► writes ──► kernel ──► finished()
-//! load (dump) ──┼─► keys to look at again ─┤                            │
-//! handle (event)┘   (dirty, doomed)        └──► view(), status()        └─ notifications ──► handle()
+//! set_desired ──┐                          ┌──► plan() ──► writes ──► kernel ──► answers ──► finished()
+//! load (dump) ──┼─► keys to look at again ─┤
+//! handle (event)┘   (dirty, doomed)        └──► view(), status()
 //! ```
 //!
 //! `plan.rs` decides what to write, `outcome.rs` takes the answers and reports; here is what goes in.
 //!
-//! Every input marks keys; [`Engine::plan`] compares the marked ones ([`crate::diff`]) and says what to write. A write is taken
-//! as done only when the mirror shows it, so the caller hands in all pending notifications between [`Engine::finished`] and the
-//! next plan. What fails is tried again with back-off, and at once when a link, an address or a foreign route appears that may
+//! Every input marks keys; [`Engine::plan`] compares the marked ones ([`crate::diff`]) and says what to write. A write is done
+//! when the kernel says so. What others did meanwhile is notified before that answer, so the caller hands in all pending
+//! notifications between [`Engine::finished`] and the next plan; where they meet a key that was just written, the order is not
+//! known, and a dump tells. The next dump also shows whether the kernel did as it said. What fails is tried again with back-off, and at once when a link, an address or a foreign route appears that may
 //! have been missing. No clock is read here.
 
 mod outcome;
 mod plan;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use ipnet::IpNet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     clock::Now,
@@ -30,8 +32,8 @@ use crate::{
     host::{Host, LinkEffect},
     inbox::Changes,
     model::{
-        Address, DesiredFib, DesiredNexthops, DesiredRoute, Link, NexthopForm, NexthopMode, RouteKey,
-        Settings, SyncStatus, Target,
+        Address, DesiredFib, DesiredNexthops, DesiredRoute, Link, NexthopForm, NexthopKey, NexthopMode,
+        RouteKey, Settings, SyncStatus, Target,
     },
     nexthop::{
         object::{KernelNexthop, NexthopEvent},
@@ -43,6 +45,8 @@ use crate::{
 };
 
 pub(crate) use plan::Batch;
+
+type Names = FxHashMap<Arc<str>, u32>;
 
 /// Events come in bursts (a link going down is several); a dump waits this long for the rest of the burst.
 const SETTLE: Duration = Duration::from_millis(3);
@@ -90,6 +94,8 @@ pub(crate) struct Engine {
     synced: u64,
     fib: Fib,
     host: Host,
+    /// The interfaces' numbers by name, while `host` stays as it is.
+    names: Option<Arc<Names>>,
     loaded: bool,
     unsure: bool,
     ownership: Ownership,
@@ -98,9 +104,11 @@ pub(crate) struct Engine {
     /// Keys whose route of ours is to go, once nothing is dirty and their twins are in place.
     doomed: BTreeSet<RouteKey>,
     /// Wanted keys that were seen in place with their present wish: a difference there is somebody else's doing.
-    confirmed: HashSet<RouteKey>,
-    /// Keys written successfully and not yet seen so in the mirror.
-    unconfirmed: HashSet<RouteKey>,
+    confirmed: FxHashSet<RouteKey>,
+    /// Keys that the last plan wrote, in order: what others did to them meanwhile came before or after.
+    fresh: Vec<RouteKey>,
+    /// Keys that were written and that the last dump did not show so.
+    unshown: FxHashSet<RouteKey>,
     troubles: BTreeMap<RouteKey, Trouble>,
     drifted: BTreeSet<RouteKey>,
     orphans: BTreeSet<RouteKey>,
@@ -127,13 +135,15 @@ impl Engine {
             synced: 0,
             fib: Fib::new(settings.protocol),
             host: Host::default(),
+            names: None,
             loaded: false,
             unsure: false,
             ownership: Ownership::default(),
             dirty: BTreeSet::new(),
             doomed: BTreeSet::new(),
-            confirmed: HashSet::new(),
-            unconfirmed: HashSet::new(),
+            confirmed: FxHashSet::default(),
+            fresh: Vec::new(),
+            unshown: FxHashSet::default(),
             troubles: BTreeMap::new(),
             drifted: BTreeSet::new(),
             orphans: BTreeSet::new(),
@@ -149,20 +159,32 @@ impl Engine {
     /// Takes a complete wish; keys must be normalized.
     pub fn set_desired(&mut self, desired: DesiredFib) {
         let (old, new) = (std::mem::take(&mut self.wanted), desired.routes);
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
         // What is used anew is noted first: a set that stays in use never seems unused.
+        let mut before = old.iter().peekable();
         for (key, route) in &new {
-            let before = old.get(key);
+            while let Some(dropped) = before.next_if(|(old, _)| *old < key) {
+                gone.push(dropped);
+            }
+            let before = before.next_if(|(old, _)| *old == key).map(|(_, route)| route);
             if before != Some(route) {
                 self.ownership.wanted(key);
                 self.note_use(key, before, Some(route));
-                self.forget(*key);
+                if before.is_some() {
+                    self.confirmed.remove(key);
+                }
+                changed.push(*key);
             }
         }
-        for (key, route) in old.iter().filter(|(key, _)| !new.contains_key(key)) {
+        gone.extend(before);
+        for (key, route) in gone {
             self.ownership.dropped(*key);
             self.note_use(key, Some(route), None);
-            self.forget(*key);
+            self.confirmed.remove(key);
+            changed.push(*key);
         }
+        changed.iter().for_each(|key| self.forget(key));
+        self.mark(changed);
         self.wanted = new;
         self.set_sweep(desired.sweep);
     }
@@ -184,40 +206,58 @@ impl Engine {
                 }
             };
             self.note_use(&key, before.as_ref(), route.as_ref());
-            self.forget(key);
+            self.confirmed.remove(&key);
+            self.forget(&key);
+            self.dirty.insert(key);
         }
         self.set_sweep(sweep);
     }
 
     /// Counts which sets the wanted routes use.
     fn note_use(&mut self, key: &RouteKey, before: Option<&DesiredRoute>, now: Option<&DesiredRoute>) {
+        fn set(route: Option<&DesiredRoute>) -> Option<&NexthopKey> {
+            match &route?.target {
+                Target::Via(set) => Some(set),
+                Target::Forward(_) | Target::Blackhole => None,
+            }
+        }
         let v6 = matches!(key.destination, IpNet::V6(_));
-        let set = |route: Option<&DesiredRoute>| match route.map(|route| &route.target) {
-            Some(Target::Via(set)) => Some(set.clone()),
-            _ => None,
-        };
+        if set(now) == set(before) {
+            return;
+        }
         if let Some(set) = set(now) {
-            self.nexthops.used(&set, v6);
+            self.nexthops.used(set, v6);
         }
         if let Some(set) = set(before) {
-            self.nexthops.unused(&set, v6);
+            self.nexthops.unused(set, v6);
         }
     }
 
-    /// The wish at the key is a new one: what was known about the old one does not matter, and the key is to be looked at.
-    fn forget(&mut self, key: RouteKey) {
-        self.confirmed.remove(&key);
-        self.unconfirmed.remove(&key);
-        self.troubles.remove(&key);
-        self.drifted.remove(&key);
-        self.held_back.remove(&key);
-        self.dirty.insert(key);
+    /// The wish at the key is a new one: what went wrong with the old one does not matter.
+    fn forget(&mut self, key: &RouteKey) {
+        self.unshown.remove(key);
+        self.troubles.remove(key);
+        self.drifted.remove(key);
+        self.held_back.remove(key);
+    }
+
+    /// These keys are to be looked at. Many in one go cost a fraction of as many one by one.
+    fn mark(&mut self, mut keys: Vec<RouteKey>) {
+        const FEW: usize = 64;
+        if keys.len() <= FEW {
+            self.dirty.extend(keys);
+            return;
+        }
+        keys.extend(std::mem::take(&mut self.dirty));
+        // Runs in order, one after another, are what this sort is quick at.
+        keys.sort();
+        self.dirty = keys.into_iter().collect();
     }
 
     fn set_sweep(&mut self, sweep: bool) {
         self.ownership.allow_sweep(sweep);
         if std::mem::replace(&mut self.sweep, sweep) != sweep {
-            self.dirty.extend(self.fib.our_keys());
+            self.mark(self.fib.our_keys().copied().collect());
             self.nexthops.untidy();
         }
     }
@@ -239,7 +279,11 @@ impl Engine {
         };
         let keys = self.wanted.iter().filter(|(_, route)| moved(&route.target));
         let keys: Vec<_> = keys.map(|(key, _)| *key).collect();
-        keys.into_iter().for_each(|key| self.forget(key));
+        for key in &keys {
+            self.confirmed.remove(key);
+            self.forget(key);
+        }
+        self.mark(keys);
     }
 
     /// All that was given until now is of this generation.
@@ -254,20 +298,22 @@ impl Engine {
 
     /// Takes a complete dump in place of all that was believed. `cost` is how long it took: the next one keeps a distance.
     pub fn load(&mut self, snapshot: Snapshot, now: Now, cost: Duration) {
-        let old = std::mem::replace(&mut self.fib, Fib::new(self.settings.protocol));
-        for (key, route) in snapshot.routes {
-            self.fib.insert(key, route);
-        }
+        let fib = Fib::load(self.settings.protocol, snapshot.routes);
+        let old = std::mem::replace(&mut self.fib, fib);
+        self.unshown = old.not_shown_by(&self.fib);
         self.host = snapshot.host;
+        self.names = None;
         self.form = match (self.settings.nexthops, &snapshot.nexthops) {
             (NexthopMode::Plain, _) => NexthopForm::PlainByChoice,
             (_, None) => NexthopForm::PlainByKernel,
             (_, Some(_)) => NexthopForm::Objects,
         };
         self.nexthops.load(snapshot.nexthops.unwrap_or_default(), now);
-        self.dirty.extend(old.our_keys());
-        self.dirty.extend(self.fib.our_keys());
-        self.dirty.extend(self.wanted.keys());
+        self.fresh.clear();
+        let mut all: Vec<_> = self.wanted.keys().copied().collect();
+        all.extend(self.fib.our_keys().filter(|key| !self.wanted.contains_key(key)));
+        all.extend(old.our_keys().filter(|key| !self.wanted.contains_key(key)));
+        self.mark(all);
         for trouble in self.troubles.values_mut() {
             trouble.retry(now.at);
         }
@@ -294,9 +340,8 @@ impl Engine {
                 if self.host.set_address(address, present) {
                     self.view_dirty = true;
                     self.retry_all(now);
-                    if !present && self.fib.prefers(address.net.addr()) {
-                        // Routes that prefer this source address go with it, without a notification on older kernels.
-                        self.request_resync(now);
+                    if !present {
+                        self.address_gone(address, now);
                     }
                 }
             }
@@ -306,7 +351,13 @@ impl Engine {
     }
 
     fn handle_route(&mut self, event: &RouteEvent, now: Now) {
-        match self.fib.apply(event) {
+        let applied = self.fib.apply(event);
+        // Before the write or after it? That ours is gone, and nothing else, can only have come after.
+        let told = event.change == RouteChange::Removed && applied != Applied::Unsure;
+        if !told && self.fresh.binary_search(&event.key).is_ok() {
+            self.distrust(now);
+        }
+        match applied {
             Applied::Nothing => return,
             Applied::Changed => {}
             Applied::Unsure => self.distrust(now),
@@ -322,7 +373,11 @@ impl Engine {
 
     fn handle_nexthop(&mut self, event: &NexthopEvent, now: Now) {
         let gone = self.nexthops.handle(event);
-        self.dirty.extend(self.fib.nexthops_gone(&gone));
+        if !gone.is_empty() && !event.own {
+            self.fib.disbelieve();
+        }
+        let keys = self.fib.nexthops_gone(&gone);
+        self.mark(keys);
         if !event.id.in_our_range() {
             // Routes of others over it lead elsewhere now, and it takes a dump to know where.
             self.view_dirty = true;
@@ -330,14 +385,26 @@ impl Engine {
         }
     }
 
+    fn address_gone(&mut self, address: Address, now: Now) {
+        if self.fib.prefers(address.net.addr()) {
+            // Routes that prefer this source address go with it, without a notification on older kernels.
+            self.fib.disbelieve();
+            self.request_resync(now);
+        }
+        // With its last IPv4 address a link stops to speak IPv4 (`fib_disable_ip`): routes that lead over it go without a word,
+        // as if it fell, but not its nexthop objects.
+        if address.net.addr().is_ipv4() && !self.host.speaks_v4(address.index) {
+            self.fib.disbelieve();
+            self.fell(address.index, now);
+        }
+    }
+
     /// The kernel takes along the nexthop objects over a link that falls, and the routes on them: nobody's doing.
     fn flush_nexthops(&mut self, index: u32) {
         let gone = self.nexthops.flush(index);
-        for key in self.fib.nexthops_gone(&gone) {
-            self.confirmed.remove(&key);
-            self.unconfirmed.remove(&key);
-            self.dirty.insert(key);
-        }
+        let keys = self.fib.nexthops_gone(&gone);
+        keys.iter().for_each(|key| _ = self.confirmed.remove(key));
+        self.mark(keys);
     }
 
     fn handle_link(&mut self, index: u32, effect: LinkEffect, now: Now) {
@@ -345,10 +412,12 @@ impl Engine {
             return;
         }
         self.view_dirty = true;
+        self.names = None;
         if effect != LinkEffect::Noted {
             self.nexthops.review();
         }
         if matches!(effect, LinkEffect::Flushed | LinkEffect::Gone) {
+            self.fib.disbelieve();
             self.flush_nexthops(index);
         }
         match effect {
@@ -357,14 +426,15 @@ impl Engine {
                 self.retry_all(now);
                 let link = self.host.links.get(&index);
                 if link.is_some_and(|link| link.up && link.carrier) {
-                    self.dirty.extend(self.fib.link_alive(index));
+                    let keys = self.fib.link_alive(index);
+                    self.mark(keys);
                 }
             }
             LinkEffect::Flushed => self.fell(index, now),
             LinkEffect::Gone => match self.fib.link_gone(index) {
                 Some(keys) => {
                     self.falls.remove(&index);
-                    self.dirty.extend(keys);
+                    self.mark(keys);
                 }
                 None => self.fell(index, now),
             },
@@ -383,8 +453,9 @@ impl Engine {
     }
 
     /// The mirror is wrong somewhere: nothing is written until the next dump.
-    fn distrust(&mut self, now: Now) {
+    pub fn distrust(&mut self, now: Now) {
         self.unsure = true;
+        self.fib.disbelieve();
         self.request_resync(now);
     }
 

@@ -6,23 +6,22 @@ use crate::{
     diff::{Op, OpKind},
     model::{KernelView, RouteKey, SyncStatus},
     nexthop::object::NexthopOp,
-    ownership::Fate,
     trouble::{Refusal, Trouble},
 };
 
 impl Engine {
-    /// The kernel has what is wanted at the key.
-    pub(super) fn settle(&mut self, key: RouteKey, wanted: bool) {
+    /// The kernel has what is wanted at the key. Whether it had before, with the present wish; where nothing is wanted, whether
+    /// something was.
+    pub(super) fn settle(&mut self, key: RouteKey, wanted: bool) -> bool {
         self.troubles.remove(&key);
-        self.unconfirmed.remove(&key);
+        self.unshown.remove(&key);
         self.drifted.remove(&key);
         self.orphans.remove(&key);
         self.held_back.remove(&key);
         if wanted {
-            self.confirmed.insert(key);
+            !self.confirmed.insert(key)
         } else {
-            self.confirmed.remove(&key);
-            self.ownership.gone(&key);
+            self.ownership.gone(&key)
         }
     }
 
@@ -33,29 +32,47 @@ impl Engine {
         trouble.failed(reason, again.then_some(now.at));
     }
 
-    /// Takes the kernel's answer to a write.
-    pub fn finished(&mut self, op: &Op, result: Result<(), Refusal>, now: Now) {
-        self.dirty.insert(op.key);
-        let wanted = self.wanted.contains_key(&op.key);
-        match result {
-            Ok(()) => {
-                self.unconfirmed.insert(op.key);
-                if wanted && self.confirmed.contains(&op.key) {
-                    self.counters.repaired += 1;
-                } else if !wanted && self.ownership.fate(&op.key) == Fate::Sweep {
-                    self.counters.swept += 1;
-                }
+    /// Takes the kernel's answer to a write of the last plan; all of them in their order.
+    pub fn finished(&mut self, op: Op, result: Result<(), Refusal>, now: Now) {
+        let Op { key, kind } = op;
+        self.fresh.push(key);
+        match (kind, result) {
+            (OpKind::Create(route) | OpKind::Replace(route), Ok(())) => {
+                self.fib.wrote(key, route);
+                let before = self.settle(key, true);
+                self.counters.repaired += u64::from(before);
             }
+            (OpKind::Delete(_), Ok(())) => self.removed(key, now),
             // Already gone: its notification is on the way, or the mirror was wrong and the next plan finds out.
-            Err(refusal) if matches!(op.kind, OpKind::Delete(_)) && refusal.is_absence() => {
-                self.unconfirmed.insert(op.key);
+            (OpKind::Delete(_), Err(refusal)) if refusal.is_absence() => {
+                self.dirty.insert(key);
+                self.unshown.insert(key);
             }
-            Err(refusal) => {
-                self.trouble(op.key, refusal.to_string(), now, true);
-                if refusal.contradicts_mirror() || matches!(op.kind, OpKind::Replace(_)) {
+            (kind, Err(refusal)) => {
+                self.dirty.insert(key);
+                self.trouble(key, refusal.to_string(), now, true);
+                if refusal.contradicts_mirror() || matches!(kind, OpKind::Replace(_)) {
                     self.distrust(now);
                 }
             }
+        }
+    }
+
+    fn removed(&mut self, key: RouteKey, now: Now) {
+        let wanted = self.wanted.contains_key(&key);
+        if wanted && self.confirmed.contains(&key) {
+            self.counters.repaired += 1;
+        }
+        let last = self.fib.removed(&key);
+        if wanted || !last {
+            self.dirty.insert(key);
+        } else {
+            let dropped = self.settle(key, false);
+            self.counters.swept += u64::from(!dropped);
+        }
+        if !last {
+            // Which of them went is for the kernel to say.
+            self.distrust(now);
         }
     }
 

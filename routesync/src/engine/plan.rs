@@ -1,10 +1,13 @@
 //! What to write next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ipnet::IpNet;
 
-use super::Engine;
+use super::{Engine, Names};
 use crate::{
     clock::Now,
     diff::{self, Op, OpKind, Step},
@@ -24,6 +27,7 @@ pub(crate) enum Batch {
 impl Engine {
     /// The next writes, at most `limit` routes. Empty: nothing to do for now.
     pub fn plan(&mut self, now: Now, limit: usize) -> Batch {
+        self.fresh.clear();
         if !self.loaded || self.unsure {
             return Batch::Routes(Vec::new());
         }
@@ -38,13 +42,15 @@ impl Engine {
         self.dirty.extend(due.map(|(key, _)| *key));
         self.readmit();
         let mut ops = Vec::new();
-        let (host, desired) = (std::mem::take(&mut self.host), std::mem::take(&mut self.wanted));
-        let indexes = host.indexes();
+        let desired = std::mem::take(&mut self.wanted);
+        let host = &self.host;
+        let names = self.names.get_or_insert_with(|| Arc::new(host.names())).clone();
+        let sets = self.sets.clone();
         let mut room = self.room();
         while ops.len() < limit
             && let Some(key) = self.dirty.pop_first()
         {
-            let Some(kind) = self.examine(key, desired.get(&key), &indexes, now) else {
+            let Some(kind) = self.examine(key, desired.get(&key), &names, &sets, now) else {
                 continue;
             };
             if matches!(kind, OpKind::Create(_)) {
@@ -56,8 +62,7 @@ impl Engine {
             }
             ops.push(Op { key, kind });
         }
-        drop(indexes);
-        (self.host, self.wanted) = (host, desired);
+        self.wanted = desired;
         if ops.is_empty() {
             self.plan_removals(&mut ops, limit, now);
         }
@@ -68,6 +73,7 @@ impl Engine {
                 return Batch::Nexthops(leftovers);
             }
             self.synced = self.generation;
+            self.unshown.clear();
         }
         Batch::Routes(ops)
     }
@@ -89,14 +95,16 @@ impl Engine {
             }
             votes
         };
-        let news = self.nexthops.plan(&self.host, &self.sets.sets, votes, now);
+        let news = self
+            .nexthops
+            .plan(&self.host, &self.sets.sets, votes, |ids| fib.refers(ids), now);
         if news.arrived {
             self.dirty.extend(self.troubles.keys());
         }
         if !news.moved.is_empty() {
             let moved = |target: &Target| matches!(target, Target::Via(set) if news.moved.contains(set));
             let keys = self.wanted.iter().filter(|(_, route)| moved(&route.target));
-            self.dirty.extend(keys.map(|(key, _)| *key));
+            self.mark(keys.map(|(key, _)| *key).collect());
         }
         news.ops
     }
@@ -152,12 +160,12 @@ impl Engine {
         &mut self,
         key: RouteKey,
         wanted: Option<&DesiredRoute>,
-        indexes: &BTreeMap<&str, u32>,
+        names: &Names,
+        sets: &DesiredNexthops,
         now: Now,
     ) -> Option<OpKind> {
-        let sets = self.sets.clone();
-        let way = |name: &'_ NexthopKey| self.way(&key, name, &sets);
-        let index_of = |name: &str| indexes.get(name).copied();
+        let way = |name: &'_ NexthopKey| self.way(&key, name, sets);
+        let index_of = |name: &str| names.get(name).copied();
         let compiled =
             wanted.map(|wanted| route::compile(&key, wanted, self.settings.protocol, index_of, way));
         let compiled = match compiled.transpose() {
@@ -170,7 +178,7 @@ impl Engine {
         let (ours, foreign) = (self.fib.ours(&key), self.fib.foreign(&key));
         match diff::step(self.settings.protocol, compiled.as_ref(), ours, foreign) {
             Step::Done => {
-                self.settle(key, wanted.is_some());
+                _ = self.settle(key, wanted.is_some());
                 None
             }
             Step::Conflict(owner) => {
@@ -184,7 +192,7 @@ impl Engine {
             Step::Write(_) if wanted.is_none() => {
                 match self.ownership.fate(&key) {
                     Fate::Keep => {
-                        self.settle(key, false);
+                        _ = self.settle(key, false);
                         self.orphans.insert(key);
                     }
                     Fate::Retire | Fate::Sweep => {
@@ -216,7 +224,7 @@ impl Engine {
         {
             return false;
         }
-        if self.unconfirmed.remove(&key) {
+        if self.unshown.remove(&key) {
             self.trouble(
                 key,
                 "the kernel accepted it but does not show it".into(),

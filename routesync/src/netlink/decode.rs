@@ -9,6 +9,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::{
+    few::Few,
     model::{Address, Link, Metric, Protocol, RouteKey, RouteKind, Table},
     route::{KernelHop, KernelRoute, NexthopId},
 };
@@ -98,7 +99,7 @@ pub(super) fn route(payload: &[u8]) -> Option<(RouteKey, KernelRoute)> {
         gateway: None,
         weight: 1,
     };
-    let mut hops = Vec::new();
+    let mut hops = Few::default();
     for (attribute, value) in Attributes::new(payload.get(12..)?) {
         match attribute {
             RTA_DST => destination = address(value)?,
@@ -118,7 +119,7 @@ pub(super) fn route(payload: &[u8]) -> Option<(RouteKey, KernelRoute)> {
                 }
             }
             RTA_NH_ID => nexthop = u32_at(value, 0).map(NexthopId),
-            RTA_MULTIPATH => hops = multipath(value),
+            RTA_MULTIPATH => hops = multipath(value).into(),
             RTA_TABLE => table = u32_at(value, 0)?,
             _ => {}
         }
@@ -127,7 +128,7 @@ pub(super) fn route(payload: &[u8]) -> Option<(RouteKey, KernelRoute)> {
         return None;
     }
     if hops.is_empty() && single.index != 0 {
-        hops = vec![KernelHop::from(single)];
+        hops = Few::One(KernelHop::from(single));
     }
     let destination = IpNet::new(destination, prefix_len).ok()?.trunc();
     let route = KernelRoute {

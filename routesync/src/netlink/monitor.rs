@@ -1,8 +1,14 @@
 //! Notifications of links, addresses, routes and nexthop objects (`RTNLGRP_*`), in the kernel's order.
+//!
+//! Those of routes that our own writes cause are left out, by the kernel itself ([`deaf_to`]): they say what the answers to the
+//! writes have said, at the price of a system call each; and replacing one nexthop object under very many routes makes a
+//! notification for each of these (`net.ipv4.nexthop_compat_mode`), which no receive buffer holds. They carry the netlink port of
+//! the socket that asked for the write, in the header as in the kernel: nobody else's can have it.
 
 use std::io;
 
 use netlink_packet_core::NLM_F_REPLACE;
+use socket2::{SockFilter, SockRef};
 
 use super::{
     decode,
@@ -48,6 +54,10 @@ impl Monitor {
 
     pub(super) fn open_with(own_port: u32, receive_buffer: usize) -> Result<Self, Error> {
         let channel = Channel::open(receive_buffer)?;
+        // Before the first subscription, so that none slips through.
+        SockRef::from(channel.socket())
+            .attach_filter(&deaf_to(own_port))
+            .map_err(Error::Open)?;
         let groups = [
             RTNLGRP_LINK,
             RTNLGRP_IPV4_IFADDR,
@@ -83,6 +93,27 @@ impl Monitor {
     }
 }
 
+/// A socket filter (`SO_ATTACH_FILTER`) that drops the route notifications with that port in `struct nlmsghdr`. It reads numbers
+/// as the network has them, the header has them as the host does.
+fn deaf_to(port: u32) -> [SockFilter; 7] {
+    const LOAD_HALF: u16 = 0x28;
+    const LOAD_WORD: u16 = 0x20;
+    const IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const KIND_AT: u32 = 4;
+    const PORT_AT: u32 = 12;
+    let kind = |kind: u16| u32::from(kind.to_be());
+    [
+        SockFilter::new(LOAD_WORD, 0, 0, PORT_AT),
+        SockFilter::new(IF_EQUAL, 0, 4, port.to_be()),
+        SockFilter::new(LOAD_HALF, 0, 0, KIND_AT),
+        SockFilter::new(IF_EQUAL, 1, 0, kind(RTM_NEWROUTE)),
+        SockFilter::new(IF_EQUAL, 0, 1, kind(RTM_DELROUTE)),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
+}
+
 fn netlink(source: io::Error) -> Error {
     Error::Netlink {
         what: "following notifications",
@@ -100,12 +131,7 @@ fn event(message: &Message<'_>, own_port: u32) -> Option<Event> {
                 _ if message.flags & NLM_F_REPLACE != 0 => RouteChange::Replaced,
                 _ => RouteChange::Added,
             };
-            Event::Route(RouteEvent {
-                key,
-                route,
-                change,
-                own: message.port == own_port,
-            })
+            Event::Route(RouteEvent { key, route, change })
         }
         RTM_NEWLINK => Event::Link(decode::link(payload)?),
         RTM_DELLINK => Event::LinkGone(decode::link_index(payload)?),

@@ -67,6 +67,11 @@ impl Channel {
         self.fd.get_ref().add_membership(group).map_err(Error::Open)
     }
 
+    /// The socket itself, for options.
+    pub fn socket(&self) -> &Socket {
+        self.fd.get_ref()
+    }
+
     /// The socket's netlink port: notifications that our writes cause carry it.
     pub fn port(&self) -> u32 {
         self.port

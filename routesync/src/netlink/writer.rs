@@ -3,7 +3,8 @@
 //! The kernel works through a datagram in order and answers every refusal, asked or not; so once the answer to the last request
 //! is here, whatever was not refused has been done. Refusals carry the sequence number of their request, and that leads back to
 //! the route. Refusals that say nothing about the route (`EINTR`, `EAGAIN`, `EBUSY`, `ENOBUFS`) are met by asking again. Where
-//! answers are lost (`ENOBUFS` on reading), what was not refused counts as done: the notifications will tell.
+//! answers are lost (`ENOBUFS` on reading), what was not refused counts as done, and [`Writer::lost_answers`] says that it need not
+//! be so.
 
 use std::{io, time::Duration};
 
@@ -13,8 +14,8 @@ use super::{
 };
 use crate::{diff::Op, error::Error, nexthop::object::NexthopOp, trouble::Refusal};
 
-/// Well under the default send buffer of 208 KiB.
-const BATCH_BYTES: usize = 96 * 1024;
+/// The most that the kernel takes from its quick store of memory (`NLMSG_GOODSIZE`, less the last message and what the kernel adds).
+const BATCH_BYTES: usize = 7 * 1024;
 /// Refusals of a whole batch must fit.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// The kernel answers before `send` returns; this bounds a lost answer.
@@ -33,6 +34,7 @@ pub(crate) struct Writer {
     channel: Channel,
     /// Kept for its room.
     datagram: Vec<u8>,
+    lost: bool,
     /// Refusals of the first write of each of the next calls.
     #[cfg(test)]
     refuse: std::collections::VecDeque<i32>,
@@ -75,6 +77,7 @@ impl Writer {
         Ok(Writer {
             channel: Channel::open(receive_buffer)?,
             datagram: Vec::new(),
+            lost: false,
             #[cfg(test)]
             refuse: Default::default(),
         })
@@ -83,6 +86,11 @@ impl Writer {
     /// The netlink port in notifications of what is written here.
     pub fn port(&self) -> u32 {
         self.channel.port()
+    }
+
+    /// Whether answers were lost since the last call: of what was written, some may not have been done.
+    pub fn lost_answers(&mut self) -> bool {
+        std::mem::take(&mut self.lost)
     }
 
     /// Carries out the writes and says of each whether the kernel took it.
@@ -170,6 +178,7 @@ impl Writer {
                 Err(error) if error.raw_os_error() == Some(ENOBUFS) => {
                     tracing::debug!("answers to writes were lost");
                     lost = true;
+                    self.lost = true;
                 }
                 Err(error) => return Err(error),
             }

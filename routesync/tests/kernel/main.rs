@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod basics;
+mod gaps;
 mod links;
+mod moves;
 mod nexthops;
 mod repair;
 mod scale;
 mod space;
+mod zebra;

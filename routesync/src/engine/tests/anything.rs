@@ -23,7 +23,57 @@ enum Act {
     LinkUp(u8),
     Lose,
     Fail(i32),
+    Meddle(bool, Meddle),
     Round,
+}
+
+/// What others do to the key of a write of ours at the same moment.
+#[derive(Debug, Clone, Copy)]
+enum Meddle {
+    Nothing,
+    Delete,
+    DeleteTheirs,
+    Add,
+    AddOurs,
+    ReplaceByOurs,
+    Renew,
+}
+
+impl Meddle {
+    fn perform(self, kernel: &mut FakeKernel, key: RouteKey) {
+        match self {
+            Meddle::Nothing => {}
+            Meddle::Delete => kernel.others_delete(key, OURS),
+            Meddle::DeleteTheirs => kernel.others_delete(key, BIRD),
+            Meddle::Add => kernel.others_add(key, kernel_dev(BIRD, 1)),
+            Meddle::AddOurs => kernel.others_add(key, kernel_dev(OURS, 2)),
+            Meddle::ReplaceByOurs => {
+                let first = kernel.fib.get(&key).and_then(|routes| routes.first());
+                if first.is_some_and(|route| route.protocol == OURS) {
+                    kernel.others_replace(key, kernel_dev(OURS, 3));
+                }
+            }
+            Meddle::Renew => {
+                let held = kernel.fib.get(&key).and_then(|routes| routes.first()).cloned();
+                if let Some(route) = held.filter(|route| route.protocol == OURS) {
+                    kernel.others_delete(key, OURS);
+                    kernel.others_add(key, route);
+                }
+            }
+        }
+    }
+}
+
+fn meddle() -> impl Strategy<Value = Meddle> {
+    prop_oneof![
+        Just(Meddle::Nothing),
+        Just(Meddle::Delete),
+        Just(Meddle::DeleteTheirs),
+        Just(Meddle::Add),
+        Just(Meddle::AddOurs),
+        Just(Meddle::ReplaceByOurs),
+        Just(Meddle::Renew),
+    ]
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -42,6 +92,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => (0u8..3).prop_map(Act::LinkUp),
         1 => Just(Act::Lose),
         2 => prop_oneof![Just(17), Just(2), Just(3), Just(100), Just(22)].prop_map(Act::Fail),
+        3 => (any::<bool>(), meddle()).prop_map(|(before, what)| Act::Meddle(before, what)),
         4 => Just(Act::Round),
     ];
     proptest::collection::vec(act, 0..40)
@@ -103,6 +154,15 @@ fn perform(bench: &mut Bench, wish: &mut BTreeMap<RouteKey, DesiredRoute>, act: 
             .link_up(u32::from(index) + 1, NAMES[usize::from(index)]),
         Act::Lose => bench.kernel.lose_events(),
         Act::Fail(errno) => bench.kernel.failures.push_back(errno),
+        Act::Meddle(before, what) => {
+            let kernel = &mut bench.kernel;
+            let queue = if before {
+                &mut kernel.before_writes
+            } else {
+                &mut kernel.after_writes
+            };
+            queue.push_back(Box::new(move |kernel, key| what.perform(kernel, key)));
+        }
         Act::Round => bench.round(),
     }
 }
@@ -165,7 +225,9 @@ proptest! {
             // Only others' acts and falling links change others' routes.
             let before = foreign_of(&bench.kernel);
             let object = others_object(&bench.kernel);
-            let ours_alone = matches!(act, Act::Round | Act::Want(..) | Act::Sets(..));
+            let kernel = &bench.kernel;
+            let alone = kernel.before_writes.is_empty() && kernel.after_writes.is_empty();
+            let ours_alone = alone && matches!(act, Act::Round | Act::Want(..) | Act::Sets(..));
             perform(&mut bench, &mut wish, act);
             if ours_alone {
                 prop_assert_eq!(&before, &foreign_of(&bench.kernel));
@@ -173,6 +235,8 @@ proptest! {
             }
         }
         let sets = published(&sets, objects);
+        bench.kernel.before_writes.clear();
+        bench.kernel.after_writes.clear();
         bench.publish_sets(sets.clone());
         (1..).zip(NAMES).for_each(|(index, name)| bench.kernel.link_up(index, name));
         let before = foreign_of(&bench.kernel);

@@ -91,7 +91,7 @@ impl Bench {
                 Batch::Routes(ops) => {
                     for op in ops {
                         let result = self.kernel.write(&op);
-                        self.engine.finished(&op, result, self.now);
+                        self.engine.finished(op.clone(), result, self.now);
                         self.writes.push(op);
                     }
                 }
@@ -304,29 +304,34 @@ fn a_kernel_that_says_yes_and_does_nothing_is_not_asked_forever() {
     let route = key("10.0.0.0/24", 9);
     bench.want(&[(route, dev("a"))], true);
     bench.engine.load(bench.kernel.dump(), bench.now, Duration::ZERO);
+    let mut said = false;
     for _ in 0..50 {
         let Batch::Routes(ops) = bench.engine.plan(bench.now, 9) else {
             panic!("no objects are wanted");
         };
         for op in ops {
-            bench.engine.finished(&op, Ok(()), bench.now);
+            bench.engine.finished(op.clone(), Ok(()), bench.now);
             bench.writes.push(op);
         }
-        if bench.engine.resync_due(bench.now) {
-            bench.engine.load(
-                Snapshot {
-                    host: bench.kernel.host.clone(),
-                    nexthops: Some(Vec::new()),
-                    routes: Vec::new(),
-                },
-                bench.now,
-                Duration::ZERO,
-            );
-        }
+        // The audit shows it.
+        bench.engine.load(
+            Snapshot {
+                host: bench.kernel.host.clone(),
+                nexthops: Some(Vec::new()),
+                routes: Vec::new(),
+            },
+            bench.now,
+            Duration::ZERO,
+        );
+        let failed = bench.engine.status().failed;
+        said |= failed
+            .iter()
+            .any(|(_, reason, _)| reason.contains("does not show it"));
         bench.now.at += Duration::from_millis(1);
     }
-    assert!(bench.writes.len() < 20, "{}", bench.writes.len());
-    assert!(bench.engine.status().failed[0].1.contains("does not show it"));
+    // Every other look at most is followed by another try.
+    assert!((2..=25).contains(&bench.writes.len()), "{}", bench.writes.len());
+    assert!(said);
 }
 
 fn small_key(destination: u8, metric: u8) -> RouteKey {

@@ -95,6 +95,79 @@ fn a_set_moves_with_one_replacement() {
     assert_eq!(status.nexthop_form, NexthopForm::Objects);
 }
 
+/// What is written to objects when the set `n1` is published as these hops, beside what else is there.
+fn written(bench: &mut Bench, sets: &[(&str, Vec<Hop>)]) -> Vec<NexthopOpKind> {
+    bench.forget_writes();
+    bench.sets(sets);
+    bench.rest();
+    assert_eq!(bench.writes, []);
+    bench.objects.iter().map(|op| op.kind.clone()).collect()
+}
+
+#[test]
+fn a_hop_that_dies_leaves_its_groups_by_its_own_end() {
+    let mut bench = Bench::new(true);
+    let both = || vec![hop(1, "a"), hop(2, "b")];
+    bench.sets(&[("n1", both()), ("n2", both())]);
+    let routes = [many("n1", 0, 5), many("n2", 5, 5)].concat();
+    bench.want(&routes, true);
+    bench.rest();
+    // Of one group only: the hop is needed, and the group is written.
+    let kinds = written(&mut bench, &[("n1", vec![hop(2, "b")]), ("n2", both())]);
+    assert!(matches!(kinds[..], [NexthopOpKind::Replace(_)]), "{kinds:?}");
+    assert_eq!(
+        (bench.leads_to(&routes[0].0), bench.leads_to(&routes[9].0)),
+        (vec![2], vec![1, 2])
+    );
+    bench.sets(&[("n1", both()), ("n2", both())]);
+    bench.rest();
+    // Of all: it is removed, and that is all.
+    let kinds = written(
+        &mut bench,
+        &[("n1", vec![hop(2, "b")]), ("n2", vec![hop(2, "b")])],
+    );
+    assert_eq!(kinds, [NexthopOpKind::Delete]);
+    assert_eq!(
+        (bench.leads_to(&routes[0].0), bench.leads_to(&routes[9].0)),
+        (vec![2], vec![2])
+    );
+    let status = bench.engine.status();
+    assert_eq!(
+        (status.nexthop_objects, status.installed, status.repaired),
+        (3, 10, 0)
+    );
+    // Back again, and another weight at the same time as the end of one: the group is written.
+    bench.sets(&[("n1", both()), ("n2", both())]);
+    bench.rest();
+    let heavy = vec![Hop {
+        weight: 3,
+        ..hop(2, "b")
+    }];
+    let kinds = written(&mut bench, &[("n1", heavy.clone()), ("n2", heavy)]);
+    assert!(
+        matches!(
+            kinds[..],
+            [
+                NexthopOpKind::Replace(_),
+                NexthopOpKind::Replace(_),
+                NexthopOpKind::Delete
+            ]
+        ),
+        "{kinds:?}"
+    );
+    // A refused end is no end.
+    bench.sets(&[("n1", both()), ("n2", both())]);
+    bench.rest();
+    bench.kernel.failures.push_back(16);
+    bench.sets(&[("n1", vec![hop(1, "a")]), ("n2", vec![hop(1, "a")])]);
+    bench.rest();
+    assert_eq!(
+        (bench.leads_to(&routes[0].0), bench.leads_to(&routes[9].0)),
+        (vec![1], vec![1])
+    );
+    assert_eq!(bench.engine.status().nexthop_objects, 3);
+}
+
 #[test]
 fn a_restart_writes_nothing_though_sets_are_alike() {
     let mut bench = Bench::new(true);

@@ -188,7 +188,7 @@ fn a_route() -> impl Strategy<Value = KernelRoute> {
             } else {
                 RouteKind::Unicast
             },
-            hops,
+            hops: hops.into(),
             nexthop: nexthop.map(NexthopId),
             preferred_source,
             mtu,

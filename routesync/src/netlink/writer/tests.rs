@@ -129,6 +129,7 @@ fn lost_answers_end_no_batch_and_meet_no_later_one() {
         assert!(began.elapsed() < PATIENCE, "it was waited for what cannot come");
         assert!(answers.iter().any(Result::is_err), "some answers fit");
         assert!(answers.iter().any(Result::is_ok), "not all of them fit");
+        assert!(writer.lost_answers() && !writer.lost_answers());
         // The socket is as before.
         let answers = writer.write(&ops(1, create)).await.unwrap();
         assert_eq!(answers, [Ok(())]);
@@ -160,24 +161,49 @@ fn a_dump_that_was_given_up_is_in_no_ones_way() {
     });
 }
 
+fn drained(monitor: &mut Monitor) -> (u32, u32) {
+    let (mut lost, mut seen) = (0, 0);
+    let drained = monitor.drain(|event| match event {
+        Event::Lost => lost += 1,
+        Event::Route(_) => seen += 1,
+        _ => {}
+    });
+    drained.unwrap();
+    (lost, seen)
+}
+
+#[test]
+fn what_we_write_ourselves_is_not_notified() {
+    in_namespace(|| async {
+        let (mut ours, mut other) = (Writer::open().unwrap(), Writer::open().unwrap());
+        let mut monitor = Monitor::open_with(ours.port(), 64 * 1024).unwrap();
+        let replace = || OpKind::Replace(KernelRoute::on_link(Protocol(82), LOOPBACK));
+        for kind in [&create as &dyn Fn() -> OpKind, &replace, &delete] {
+            let answers = ours.write(&ops(MANY, kind)).await.unwrap();
+            assert!(answers.iter().all(Result::is_ok));
+            assert_eq!(drained(&mut monitor), (0, 0));
+        }
+        assert_eq!(ours.write(&ops(3, create)).await.unwrap(), vec![Ok(()); 3]);
+        assert_eq!(other.write(&ops(2, delete)).await.unwrap(), vec![Ok(()); 2]);
+        assert_eq!(drained(&mut monitor), (0, 2));
+        // Of everything else our own doing is told as well.
+        let links = Command::new("ip")
+            .args(["link", "set", "lo", "mtu", "2000"])
+            .status();
+        assert!(links.unwrap().success());
+        let mut told = 0;
+        monitor
+            .drain(|event| told += u32::from(matches!(event, Event::Link(_))))
+            .unwrap();
+        assert!(told > 0);
+    });
+}
+
 #[test]
 fn notifications_that_do_not_fit_are_known_to_be_lost() {
     in_namespace(|| async {
-        let mut writer = Writer::open().unwrap();
-        let mut monitor = Monitor::open_with(writer.port(), 64 * 1024).unwrap();
-        let drained = |monitor: &mut Monitor| {
-            let (mut lost, mut seen) = (0, 0);
-            let drained = monitor.drain(|event| match event {
-                Event::Lost => lost += 1,
-                Event::Route(event) => {
-                    assert!(event.own);
-                    seen += 1;
-                }
-                _ => {}
-            });
-            drained.unwrap();
-            (lost, seen)
-        };
+        let (ours, mut writer) = (Writer::open().unwrap(), Writer::open().unwrap());
+        let mut monitor = Monitor::open_with(ours.port(), 64 * 1024).unwrap();
         assert!(
             writer
                 .write(&ops(MANY, create))

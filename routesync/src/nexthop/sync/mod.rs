@@ -1,10 +1,11 @@
 //! The wish for nexthop objects against the mirror of them: what to write, in which order, and what came of it.
 //!
 //! Single objects come first, then groups of those that the kernel has taken, then (by the engine) the routes; what nothing
-//! refers to any more goes in the reverse order. A hop that the kernel refuses is left out of its group and tried again.
+//! refers to any more goes in the reverse order; only a hop that its groups are to lose goes first (`shrink.rs`). A hop that the kernel refuses is left out of its group and tried again.
 //! Objects that an earlier run left are removed only when told to sweep, and never while a route refers to them.
 
 mod outcome;
+mod shrink;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,12 +173,14 @@ impl Sync {
         })
     }
 
-    /// What to write before routes are. `votes` says how the kernel's routes use the groups with these numbers.
+    /// What to write before routes are. `votes` says how the kernel's routes use the groups with these numbers, `in_use` which of
+    /// the objects a route refers to.
     pub fn plan(
         &mut self,
         host: &Host,
         sets: &Sets,
         votes: impl FnOnce(&BTreeSet<NexthopId>) -> BTreeMap<NexthopId, Votes>,
+        in_use: impl FnOnce(&BTreeSet<NexthopId>) -> BTreeSet<NexthopId>,
         now: Now,
     ) -> News {
         for trouble in self.refused.values_mut() {
@@ -190,7 +193,7 @@ impl Sync {
         let compiled = self.compile(host, sets, votes, now);
         let mut ops = self.singles(&compiled, now);
         if ops.is_empty() {
-            ops = self.groups(&compiled, now);
+            ops = self.groups(&compiled, in_use, now);
         }
         self.given.extend(ops.iter().map(|op| op.id));
         self.untidy = true;
@@ -313,36 +316,57 @@ impl Sync {
         ops
     }
 
-    fn groups(&mut self, compiled: &BTreeMap<NexthopKey, Compiled>, now: Now) -> Vec<NexthopOp> {
-        let mut ops = Vec::new();
-        for (key, set) in compiled {
-            let mut wrong = set.left_out.clone();
-            let mut members = Vec::new();
-            for (single, weight) in &set.hops {
-                let Some(id) = self.ids.singles.get(single).copied() else {
-                    continue;
-                };
-                match self.mirror.get(id) {
-                    Some(held) if held.object == Object::Single(*single) => {
-                        members.push(Member { id, weight: *weight });
-                    }
-                    _ => wrong.extend(self.refused.get(&id).map(|trouble| trouble.reason.clone())),
+    /// The members of a set's group that the kernel has, and why it has not the others.
+    fn members(&self, set: &Compiled) -> (Vec<Member>, Vec<String>) {
+        let (mut members, mut wrong) = (Vec::new(), set.left_out.clone());
+        for (single, weight) in &set.hops {
+            let Some(id) = self.ids.singles.get(single).copied() else {
+                continue;
+            };
+            match self.mirror.get(id) {
+                Some(held) if held.object == Object::Single(*single) => {
+                    members.push(Member { id, weight: *weight });
                 }
+                _ => wrong.extend(self.refused.get(&id).map(|trouble| trouble.reason.clone())),
             }
-            if let Some(assigned) = self.ids.groups.get(key).copied()
+        }
+        members.sort_unstable();
+        (members, wrong)
+    }
+
+    fn groups(
+        &mut self,
+        compiled: &BTreeMap<NexthopKey, Compiled>,
+        in_use: impl FnOnce(&BTreeSet<NexthopId>) -> BTreeSet<NexthopId>,
+        now: Now,
+    ) -> Vec<NexthopOp> {
+        let mut wanted = BTreeMap::new();
+        for (key, set) in compiled {
+            let (members, _) = self.members(set);
+            if let Some(assigned) = self.ids.groups.get(key)
                 && !members.is_empty()
             {
-                members.sort_unstable();
-                let group = Group {
-                    members,
-                    resilient: set.resilient,
-                };
-                ops.extend(self.write(assigned.id, Object::Group(group), now));
-                wrong.extend(
-                    self.refused
-                        .get(&assigned.id)
-                        .map(|trouble| trouble.reason.clone()),
-                );
+                let resilient = set.resilient;
+                wanted.insert(assigned.id, Group { members, resilient });
+            }
+        }
+        let going = self.departures(&wanted, in_use);
+        let depart = |id: &NexthopId| NexthopOp {
+            id: *id,
+            protocol: self.protocol,
+            kind: NexthopOpKind::Delete,
+        };
+        let mut ops: Vec<_> = going.iter().map(depart).collect();
+        for (key, set) in compiled {
+            let (_, mut wrong) = self.members(set);
+            let id = self.ids.groups.get(key).map(|assigned| assigned.id);
+            if let Some(id) = id
+                && let Some(group) = wanted.remove(&id)
+            {
+                if !self.shrinks(id, &group, &going) {
+                    ops.extend(self.write(id, Object::Group(group), now));
+                }
+                wrong.extend(self.refused.get(&id).map(|trouble| trouble.reason.clone()));
             }
             if wrong.is_empty() {
                 self.troubles.remove(key);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use routesync::{DesiredFib, DesiredRoute, Handle, Hop, Metric, RouteKey, Settings};
+use routesync::{
+    DesiredFib, DesiredNexthops, DesiredRoute, Handle, Hop, Metric, NexthopSet, RouteKey, Settings,
+};
 
 use crate::bgp::Family;
 use crate::figures::Sample;
@@ -24,8 +26,8 @@ pub struct Round {
     pub empty: Sample,
 }
 
-/// Takes the routes in, looks at them again from nothing, and takes them out.
-pub fn round(place: &Place, family: Family, count: u32) -> anyhow::Result<Round> {
+/// Takes the routes in, looks at them again from nothing, and takes them out; each with its hop in it, or over a set of hops.
+pub fn round(place: &Place, family: Family, count: u32, sets: bool) -> anyhow::Result<Round> {
     place.at_router(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -38,7 +40,17 @@ pub fn round(place: &Place, family: Family, count: u32) -> anyhow::Result<Round>
             onlink: false,
             weight: 1,
         };
-        let route = DesiredRoute::forward(vec![hop]);
+        let route = if sets {
+            DesiredRoute::via("feeder".into())
+        } else {
+            DesiredRoute::forward(vec![hop.clone()])
+        };
+        let begin = || -> anyhow::Result<Handle> {
+            let handle = start()?;
+            let all = [("feeder".into(), NexthopSet::of(vec![hop.clone()]))];
+            handle.publish_nexthops(DesiredNexthops { sets: all.into() });
+            Ok(handle)
+        };
         let routes: BTreeMap<RouteKey, DesiredRoute> = (0..count)
             .map(|n| (RouteKey::main(family.prefix(n), Metric(50)), route.clone()))
             .collect();
@@ -63,11 +75,13 @@ pub fn round(place: &Place, family: Family, count: u32) -> anyhow::Result<Round>
     })
 }
 
-fn begin() -> anyhow::Result<Handle> {
+/// Starts route synchronisation.
+pub fn start() -> anyhow::Result<Handle> {
     routesync::start(Settings::default()).context("cannot start routesync")
 }
 
-async fn timed<T>(work: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Sample)> {
+/// How long it takes, and the processor time of this thread.
+pub async fn timed<T>(work: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Sample)> {
     let (began, before) = (Instant::now(), usage::of_this_thread()?);
     let value = work().await?;
     let sample = Sample {
@@ -87,7 +101,7 @@ async fn ready(handle: &Handle) -> anyhow::Result<()> {
 }
 
 /// Publishes and waits until the kernel has it.
-async fn carried_out(handle: &Handle, wish: DesiredFib) -> anyhow::Result<()> {
+pub async fn carried_out(handle: &Handle, wish: DesiredFib) -> anyhow::Result<()> {
     let wanted = wish.routes.len();
     let generation = handle.publish(wish);
     let mut status = handle.status();

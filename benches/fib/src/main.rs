@@ -14,6 +14,7 @@ mod feeder;
 mod figures;
 mod markdown;
 mod message;
+mod moves;
 mod place;
 mod raw;
 mod report;
@@ -39,9 +40,15 @@ struct Args {
     /// Rounds of the bulk measurements.
     #[arg(long)]
     rounds: Option<usize>,
-    /// Routers to measure.
-    #[arg(long, value_delimiter = ',', default_value = "roadbed,bird,frr")]
+    /// Routers to measure; roadbed-plain is the agent without nexthop objects.
+    #[arg(long, value_delimiter = ',', default_value = "roadbed,roadbed-plain,bird,frr")]
     routers: Vec<String>,
+    /// A line for the agent's file, as `nexthopCompat: off`; may be given more than once.
+    #[arg(long, value_name = "LINE")]
+    agent: Vec<String>,
+    /// Only moves of very many routes from one next hop to another, so many rounds.
+    #[arg(long, value_name = "ROUNDS")]
+    moves: Option<usize>,
     /// Only route synchronisation alone, so many rounds: for a profiler.
     #[arg(long, value_name = "ROUNDS")]
     alone: Option<usize>,
@@ -56,9 +63,10 @@ struct Args {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     place::sweep()?;
-    let figures = match args.alone {
-        Some(rounds) => rounds::alone_only(rounds)?,
-        None => rounds::run(&args)?,
+    let figures = match (args.alone, args.moves) {
+        (Some(rounds), _) => rounds::alone_only(rounds)?,
+        (None, Some(rounds)) => rounds::moves_only(rounds)?,
+        (None, None) => rounds::run(&args)?,
     };
     report::print(&figures);
     if let Some(path) = &args.markdown {

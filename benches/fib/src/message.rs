@@ -13,6 +13,7 @@ const RTM_DELNEXTHOP: u16 = 105;
 const REQUEST: u16 = 0x1;
 /// Asks for an answer (`NLM_F_ACK`).
 pub const ACK: u16 = 0x4;
+const REPLACE: u16 = 0x100;
 const CREATE_EXCLUSIVE: u16 = 0x600;
 const DUMP: u16 = 0x300;
 
@@ -22,6 +23,7 @@ const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_NH_ID: u16 = 30;
 const NHA_ID: u16 = 1;
+const NHA_GROUP: u16 = 2;
 const NHA_OIF: u16 = 5;
 const NHA_GATEWAY: u16 = 6;
 
@@ -134,10 +136,51 @@ pub fn dump(out: &mut Vec<u8>, like: &IpNet, sequence: u32) {
     Message::begin(out, RTM_GETROUTE, DUMP, sequence, &head).end();
 }
 
+/// Leads a route that is there elsewhere.
+pub fn replace(out: &mut Vec<u8>, prefix: &IpNet, gateway: IpAddr, link: u32, flags: u16, sequence: u32) {
+    const UNICAST: u8 = 1;
+    Message::begin(
+        out,
+        RTM_NEWROUTE,
+        REPLACE | flags,
+        sequence,
+        &route_head(prefix, 0, UNICAST),
+    )
+    .attribute(RTA_DST, &octets(&prefix.addr()))
+    .attribute(RTA_PRIORITY, &METRIC.to_ne_bytes())
+    .attribute(RTA_OIF, &link.to_ne_bytes())
+    .attribute(RTA_GATEWAY, &octets(&gateway))
+    .end();
+}
+
 /// Makes a nexthop object.
 pub fn add_object(out: &mut Vec<u8>, id: u32, gateway: IpAddr, link: u32, sequence: u32) {
+    object(out, id, gateway, link, CREATE_EXCLUSIVE | ACK, sequence);
+}
+
+/// Makes another one of the nexthop object that is there.
+pub fn replace_object(out: &mut Vec<u8>, id: u32, gateway: IpAddr, link: u32, sequence: u32) {
+    object(out, id, gateway, link, REPLACE | ACK, sequence);
+}
+
+/// Makes a group of objects, or another one of the group that is there.
+pub fn group(out: &mut Vec<u8>, id: u32, members: &[u32], replace: bool, sequence: u32) {
+    let flags = if replace { REPLACE } else { CREATE_EXCLUSIVE };
+    let head = [0, 0, PROTOCOL, 0, 0, 0, 0, 0];
+    let entry = |id: &u32| {
+        let [a, b, c, d] = id.to_ne_bytes();
+        [a, b, c, d, 0, 0, 0, 0]
+    };
+    let members: Vec<u8> = members.iter().flat_map(entry).collect();
+    Message::begin(out, RTM_NEWNEXTHOP, flags | ACK, sequence, &head)
+        .attribute(NHA_ID, &id.to_ne_bytes())
+        .attribute(NHA_GROUP, &members)
+        .end();
+}
+
+fn object(out: &mut Vec<u8>, id: u32, gateway: IpAddr, link: u32, flags: u16, sequence: u32) {
     let head = [family(&gateway), 0, PROTOCOL, 0, 0, 0, 0, 0];
-    Message::begin(out, RTM_NEWNEXTHOP, CREATE_EXCLUSIVE | ACK, sequence, &head)
+    Message::begin(out, RTM_NEWNEXTHOP, flags, sequence, &head)
         .attribute(NHA_ID, &id.to_ne_bytes())
         .attribute(NHA_OIF, &link.to_ne_bytes())
         .attribute(NHA_GATEWAY, &octets(&gateway))

@@ -80,6 +80,14 @@ impl Place {
         Ok(place)
     }
 
+    /// What the kernel tells readers of routes over nexthop objects: with their hops (as by default), or only the object's number.
+    pub fn set_compat(&self, on: bool) -> anyhow::Result<()> {
+        self.at_router(move || {
+            let value = if on { "1" } else { "0" };
+            std::fs::write("/proc/sys/net/ipv4/nexthop_compat_mode", value).context("no nexthop_compat_mode")
+        })
+    }
+
     /// Runs something in the router's namespace, on a thread made for it.
     pub fn at_router<T: Send>(&self, work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
         inside(&self.router, work)

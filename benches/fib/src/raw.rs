@@ -137,7 +137,8 @@ pub fn delete_all(place: &Place, family: Family, count: u32, protocol: u8) -> an
     })
 }
 
-fn send_all(
+/// Writes something for each of the prefixes, in batches.
+pub fn send_all(
     socket: &Socket,
     prefixes: impl Iterator<Item = IpNet>,
     append: impl Fn(&mut Vec<u8>, &IpNet, u16, u32),
@@ -159,7 +160,7 @@ fn send_all(
 }
 
 /// Sends a datagram and waits for the answer to its last message.
-fn exchange(socket: &Socket, out: &[u8], last: u32) -> anyhow::Result<()> {
+pub fn exchange(socket: &Socket, out: &[u8], last: u32) -> anyhow::Result<()> {
     socket
         .send_to(out, &SocketAddr::new(0, 0), 0)
         .context("cannot write")?;

@@ -11,7 +11,7 @@ use crate::place::Place;
 use crate::raw::{self, Raw};
 use crate::routers::Router;
 use crate::watch::Change;
-use crate::{alone, single};
+use crate::{alone, moves, single};
 
 const SMALL: u32 = 10_000;
 const LARGE: u32 = 100_000;
@@ -19,6 +19,8 @@ const LARGE: u32 = 100_000;
 const RAW_OBJECT: &str = "raw netlink, by nexthop id";
 /// Ours without BGP and without the agent.
 const ALONE: &str = "routesync alone";
+/// The same, over a set of hops.
+const ALONE_SETS: &str = "routesync alone, by nexthop set";
 /// The protocol number of the agent's routes.
 const OURS: u8 = 82;
 
@@ -42,7 +44,7 @@ pub fn run(args: &Args) -> anyhow::Result<Figures> {
     };
     for name in &args.routers {
         eprintln!("starting {name}");
-        contenders.routers.push(Router::start(name, &agent)?);
+        contenders.routers.push(Router::start(name, &agent, &args.agent)?);
     }
     let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 7 });
     let samples = if args.quick { 50 } else { 400 };
@@ -71,28 +73,46 @@ pub fn run(args: &Args) -> anyhow::Result<Figures> {
             }
         }
     }
+    drop(contenders);
+    for round in 1..=rounds.min(5) {
+        eprintln!("moves, round {round}");
+        moves::round(&mut figures, LARGE)?;
+    }
     Ok(figures)
 }
 
 /// Measures route synchronisation without BGP and without the agent, and nothing else.
 pub fn alone_only(rounds: usize) -> anyhow::Result<Figures> {
-    let place = Place::new("alone")?;
+    let (place, mut raw) = (Place::new("alone")?, Raw::new()?);
     let mut figures = Figures::default();
     figures.setting = format!("{rounds} rounds of route synchronisation alone");
     for _ in 0..rounds {
+        limits(&mut figures, &mut raw, Family::V4, LARGE)?;
         synchronised(&mut figures, &place, Family::V4, LARGE)?;
+    }
+    Ok(figures)
+}
+
+/// Measures moves of very many routes, and nothing else.
+pub fn moves_only(rounds: usize) -> anyhow::Result<Figures> {
+    let mut figures = Figures::default();
+    figures.setting = format!("{rounds} rounds of moves");
+    for _ in 0..rounds {
+        moves::round(&mut figures, LARGE)?;
     }
     Ok(figures)
 }
 
 fn synchronised(figures: &mut Figures, place: &Place, family: Family, count: u32) -> anyhow::Result<()> {
     let [into, out, resync, _] = words(family, count);
-    let round = alone::round(place, family, count)?;
-    figures.series(&into, Kind::Bulk, ALONE).add(round.fill);
-    if count == LARGE {
-        figures.series(&resync, Kind::Bulk, ALONE).add(round.resync);
+    for (name, sets) in [(ALONE, false), (ALONE_SETS, true)] {
+        let round = alone::round(place, family, count, sets)?;
+        figures.series(&into, Kind::Bulk, name).add(round.fill);
+        if count == LARGE {
+            figures.series(&resync, Kind::Bulk, name).add(round.resync);
+        }
+        figures.series(&out, Kind::Bulk, name).add(round.empty);
     }
-    figures.series(&out, Kind::Bulk, ALONE).add(round.empty);
     Ok(())
 }
 
@@ -122,25 +142,14 @@ fn bulk(
     last: bool,
     samples: usize,
 ) -> anyhow::Result<()> {
-    let [into, out, resync, repair] = words(family, count);
+    let [into, out, _, repair] = words(family, count);
     let Contenders { raw, alone, routers } = contenders;
-    for (name, object) in [(RAW, false), (RAW_OBJECT, true)] {
-        let sample = raw.fill(family, count, object)?;
-        figures.series(&into, Kind::Bulk, name).add(sample);
-        if count == LARGE && !object {
-            let sample = raw.dump(family)?;
-            figures
-                .series(&resync, Kind::Bulk, "raw netlink, dump only")
-                .add(sample);
-        }
-        let sample = raw.empty(family, count, object)?;
-        figures.series(&out, Kind::Bulk, name).add(sample);
-    }
+    limits(figures, raw, family, count)?;
     synchronised(figures, alone, family, count)?;
     for router in &mut *routers {
         let sample = router.bulk(family, Change::Added, count)?;
         figures.series(&into, Kind::Bulk, &router.name).add(sample);
-        if count == LARGE && router.name == "roadbed" {
+        if count == LARGE && router.name.starts_with("roadbed") {
             let sample =
                 router.repaired(family, count, |place| raw::delete_all(place, family, count, OURS))?;
             figures.series(&repair, Kind::Bulk, &router.name).add(sample);
@@ -153,6 +162,24 @@ fn bulk(
     for router in routers {
         let sample = router.bulk(family, Change::Removed, count)?;
         figures.series(&out, Kind::Bulk, &router.name).add(sample);
+    }
+    Ok(())
+}
+
+/// What a loop of ready-made messages needs.
+fn limits(figures: &mut Figures, raw: &mut Raw, family: Family, count: u32) -> anyhow::Result<()> {
+    let [into, out, resync, _] = words(family, count);
+    for (name, object) in [(RAW, false), (RAW_OBJECT, true)] {
+        let sample = raw.fill(family, count, object)?;
+        figures.series(&into, Kind::Bulk, name).add(sample);
+        if count == LARGE && !object {
+            let sample = raw.dump(family)?;
+            figures
+                .series(&resync, Kind::Bulk, "raw netlink, dump only")
+                .add(sample);
+        }
+        let sample = raw.empty(family, count, object)?;
+        figures.series(&out, Kind::Bulk, name).add(sample);
     }
     Ok(())
 }

@@ -34,17 +34,21 @@ pub struct Router {
 }
 
 impl Router {
-    /// Starts one of `roadbed`, `bird` and `frr`, and waits until a route from the feeder is in its kernel.
-    pub fn start(name: &str, agent: &Path) -> anyhow::Result<Router> {
+    /// Starts one of `roadbed`, `roadbed-plain`, `bird` and `frr`, and waits until a route from the feeder is in its kernel.
+    pub fn start(name: &str, agent: &Path, settings: &[String]) -> anyhow::Result<Router> {
         let place = Place::new(name)?;
         let folder = tempfile::tempdir().context("cannot make a folder")?;
         let waiting = Waiting::open(&place)?;
         let watch = Watch::open(&place)?;
         let programs = match name {
-            "roadbed" => configs::roadbed(&place, folder.path(), agent)?,
+            "roadbed" => configs::roadbed(&place, folder.path(), agent, settings)?,
+            "roadbed-plain" => {
+                let settings = [settings, &["nexthopObjects: off".to_owned()]].concat();
+                configs::roadbed(&place, folder.path(), agent, &settings)?
+            }
             "bird" => configs::bird(&place, folder.path())?,
             "frr" => configs::frr(&place, folder.path())?,
-            other => bail!("there is no router {other}: roadbed, bird, frr"),
+            other => bail!("there is no router {other}: roadbed, roadbed-plain, bird, frr"),
         };
         let feeder = waiting.establish().with_context(|| logs(name, folder.path()))?;
         let mut router = Router {

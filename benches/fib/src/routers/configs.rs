@@ -16,8 +16,13 @@ fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<String> {
     Ok(path.display().to_string())
 }
 
-/// The agent, with the file datastore and one peer.
-pub fn roadbed(place: &Place, folder: &Path, agent: &Path) -> anyhow::Result<Vec<Program>> {
+/// The agent, with the file datastore and one peer, and these lines in its file.
+pub fn roadbed(
+    place: &Place,
+    folder: &Path,
+    agent: &Path,
+    settings: &[String],
+) -> anyhow::Result<Vec<Program>> {
     ensure!(
         agent.exists(),
         "{} is missing: build it in the same profile, or say --roadbed",
@@ -41,7 +46,8 @@ pub fn roadbed(place: &Place, folder: &Path, agent: &Path) -> anyhow::Result<Vec
         folder,
         "agent.yaml",
         &format!(
-            "nodeName: n1\ndatastore: {{ kind: file, path: {resources} }}\nstateDir: {here}/state\nsocket: {here}/agent.sock\n"
+            "nodeName: n1\ndatastore: {{ kind: file, path: {resources} }}\nstateDir: {here}/state\nsocket: {here}/agent.sock\n{}\n",
+            settings.join("\n")
         ),
     )?;
     std::fs::create_dir_all(folder.join("state")).context("cannot make the agent's folder")?;

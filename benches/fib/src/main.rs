@@ -62,6 +62,7 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    place::sweep_when_told_to_end()?;
     place::sweep()?;
     let figures = match (args.alone, args.moves) {
         (Some(rounds), _) => rounds::alone_only(rounds)?,

@@ -39,7 +39,13 @@ fn section(figures: &Figures) -> String {
         "## Routes into the FIB\n\n`make bench-fib`, {}, {}. Every router has one eBGP session and a network namespace of its own; time \
          runs from the first byte of the announcement to the notification of the last route, processor time is that of all \
          processes of the router (in ticks of 10 ms) until they rest. `raw netlink` is a loop of ready-made messages without BGP, \
-         `routesync alone` a complete wish without BGP and without the agent.\n\n",
+         `routesync alone` a complete wish without BGP and without the agent, with the hop in each route or by one nexthop set. \
+         `roadbed-plain` is the agent with `nexthopObjects: off`.\n\n\
+         Routes off a dead next hop: all of them refer to one group of nexthop objects. Putting another group or another object in \
+         its place is one message, but costs the kernel a look at every route: IPv6 routes get new serial numbers, and as by default \
+         (`net.ipv4.nexthop_compat_mode=1`) a notification is made for each route. Removing an object that is one of several in the \
+         group costs neither, whatever the family and the mode; so a hop that dies leaves its groups by its own end wherever nothing \
+         else needs it, and only where there is no other hop left is the group replaced.\n\n",
         figures.setting,
         machine()
     );

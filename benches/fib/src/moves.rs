@@ -62,6 +62,9 @@ fn sample(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Sample> {
     })
 }
 
+/// Appends one message.
+type Write<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 /// The ways that the kernel offers.
 fn kernel(
     family: Family,
@@ -73,7 +76,7 @@ fn kernel(
     place.set_compat(compat)?;
     let (mut watch, link) = (Watch::open(&place)?, place.link_index()?);
     let socket = place.at_router(watch::open)?;
-    let one = |append: &dyn Fn(&mut Vec<u8>)| {
+    let one = |append: Write<'_>| {
         let mut out = Vec::new();
         append(&mut out);
         exchange(&socket, &out, 1)
@@ -84,7 +87,7 @@ fn kernel(
     one(&|out| message::group(out, GROUP, &[FIRST], false, 1))?;
     fill(&socket, family, count, Target::Object(GROUP))?;
     watch.skip()?;
-    let ways: [(&str, &dyn Fn(&mut Vec<u8>)); 4] = [
+    let ways: [(&str, Write<'_>); 4] = [
         ("raw: another group in place of it", &|out| {
             message::group(out, GROUP, &[SECOND], true, 1);
         }),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, anyhow, ensure};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 /// The router's address on the wire; `fd00:b::11` is its IPv6 one.
@@ -18,19 +18,47 @@ pub const LINK: &str = "eth1";
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Ends what a benchmark that was killed has left behind: its namespaces carry its process number.
+/// Whose name begins so is of a benchmark; its process number follows.
+const MARK: &str = "benchfib-";
+
+/// Ends what a benchmark that was killed has left behind: its namespaces and folders carry its process number.
 pub fn sweep() -> anyhow::Result<()> {
+    sweep_of(|owner| !std::path::Path::new(&format!("/proc/{owner}")).exists())
+}
+
+/// Cleans up on SIGINT and SIGTERM, on which nothing is dropped. Call it before there are other threads.
+pub fn sweep_when_told_to_end() -> anyhow::Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    signals.thread_block().context("cannot block signals")?;
+    std::thread::spawn(move || {
+        let told = signals.wait();
+        let swept = sweep_of(|owner| owner == std::process::id());
+        eprintln!("told to end: {told:?}, {swept:?}");
+        std::process::exit(1);
+    });
+    Ok(())
+}
+
+/// A folder that a later run removes where this one cannot.
+pub fn folder() -> anyhow::Result<tempfile::TempDir> {
+    let prefix = format!("{MARK}{}-", std::process::id());
+    let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
+    folder.context("cannot make a folder")
+}
+
+/// The process number in the name of something of a benchmark.
+fn owner(name: &str) -> Option<u32> {
+    name.strip_prefix(MARK)?.split('-').next()?.parse().ok()
+}
+
+fn sweep_of(whose: impl Fn(u32) -> bool) -> anyhow::Result<()> {
     for line in ip("netns list")?.lines() {
         let Some(name) = line.split_whitespace().next() else {
             continue;
         };
-        let owner = name
-            .strip_prefix("benchfib-")
-            .and_then(|rest| rest.split('-').next());
-        let Some(owner) = owner.and_then(|owner| owner.parse::<u32>().ok()) else {
-            continue;
-        };
-        if std::path::Path::new(&format!("/proc/{owner}")).exists() {
+        if !owner(name).is_some_and(&whose) {
             continue;
         }
         eprintln!("removing {name}, left by a benchmark that was killed");
@@ -41,6 +69,16 @@ pub fn sweep() -> anyhow::Result<()> {
             }
         }
         ip(&format!("netns del {name}"))?;
+    }
+    for entry in std::fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if entry.file_name().to_str().and_then(owner).is_some_and(&whose) {
+            // Its programs may still write there; then the next run removes it.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
     Ok(())
 }
@@ -56,7 +94,7 @@ impl Place {
     /// Makes the namespaces, with addresses of both families.
     pub fn new(what: &str) -> anyhow::Result<Place> {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let base = format!("benchfib-{}-{number}-{what}", std::process::id());
+        let base = format!("{MARK}{}-{number}-{what}", std::process::id());
         let place = Place {
             router: format!("{base}-r"),
             feeder: format!("{base}-f"),

@@ -89,7 +89,7 @@ fn ratios(
 pub fn print(figures: &Figures) {
     println!("\n{}", figures.setting);
     println!(
-        "  {:<28}{:>10}{:>10}{:>11}{:>20}{:>24}",
+        "  {:<46}{:>10}{:>10}{:>11}{:>20}{:>24}",
         "", HEADS[0], HEADS[1], HEADS[2], HEADS[3], HEADS[4]
     );
     for row in rows(figures) {
@@ -100,7 +100,7 @@ pub fn print(figures: &Figures) {
             continue;
         };
         println!(
-            "  {:<28}{median:>10}{p99:>10}{cpu:>11}{time:>20}{processor:>24}",
+            "  {:<46}{median:>10}{p99:>10}{cpu:>11}{time:>20}{processor:>24}",
             row.contender
         );
     }

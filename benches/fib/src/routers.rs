@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::bgp::{self, Family};
 use crate::feeder::{Feeder, Waiting};
 use crate::figures::Sample;
-use crate::place::{Place, Program};
+use crate::place::{self, Place, Program};
 use crate::usage;
 use crate::watch::{Change, Watch};
 
@@ -36,8 +36,8 @@ pub struct Router {
 impl Router {
     /// Starts one of `roadbed`, `roadbed-plain`, `bird` and `frr`, and waits until a route from the feeder is in its kernel.
     pub fn start(name: &str, agent: &Path, settings: &[String]) -> anyhow::Result<Router> {
+        let folder = place::folder()?;
         let place = Place::new(name)?;
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
         let waiting = Waiting::open(&place)?;
         let watch = Watch::open(&place)?;
         let programs = match name {

@@ -183,6 +183,7 @@ impl Engine {
             self.confirmed.remove(key);
             changed.push(*key);
         }
+        self.confirmed.reserve(changed.len());
         changed.iter().for_each(|key| self.forget(key));
         self.mark(changed);
         self.wanted = new;

@@ -251,6 +251,29 @@ fn repairs_and_counts_or_leaves_and_counts() {
     }
 }
 
+/// The kernel replaces without a look at whose the route is now: that somebody came a moment before shows only in the order, which
+/// is not known.
+#[test]
+fn a_route_that_others_replaced_just_before_we_did_is_known_to_be_ours() {
+    let mut bench = Bench::new(true);
+    let route = key("10.0.0.0/24", 9);
+    bench.want(&[(route, dev("a"))], true);
+    bench.rest();
+    let meddle = |kernel: &mut FakeKernel, key| kernel.others_replace(key, kernel_dev(BIRD, 3));
+    bench.kernel.before_writes.push_back(Box::new(meddle));
+    bench.want(&[(route, dev("b"))], true);
+    bench.rest();
+    assert_eq!(bench.kernel.fib[&route], [kernel_dev(OURS, 2)]);
+    let status = bench.engine.status();
+    assert_eq!((status.installed, status.failed), (1, vec![]));
+    // Just after: it is theirs, and told.
+    bench.kernel.after_writes.push_back(Box::new(meddle));
+    bench.want(&[(route, dev("a"))], true);
+    bench.rest();
+    assert_eq!(bench.kernel.fib[&route], [kernel_dev(BIRD, 3)]);
+    assert!(bench.engine.status().failed[0].1.contains("protocol bird"));
+}
+
 #[test]
 fn waits_for_an_interface_and_goes_at_once_when_it_comes() {
     let mut bench = Bench::new(true);

@@ -121,3 +121,46 @@ fn what_others_remove_during_moves_comes_back() {
         assert!(times[2] < Duration::from_millis(100), "{times:?}");
     });
 }
+
+#[test]
+fn a_hop_that_dies_leaves_without_a_word_about_its_routes() {
+    in_namespace(|| async {
+        assert_eq!(compat_mode().trim(), "1", "as it is by default");
+        let both =
+            |ways: [(&str, &'static str); 2]| ways.map(|(gateway, link)| hop(Some(gateway), link)).to_vec();
+        let wish = |v4: Vec<_>, v6: Vec<_>| sets([("v4", v4), ("v6", v6)]);
+        let handle = start();
+        handle.publish_nexthops(wish(both(SETS), both(SETS6)));
+        let routes = many(1000).take(2000);
+        let before = install(&handle, fib(routes, true)).await;
+        let mut watch = Watch::start().await;
+        let alone = |ways: [(&str, &'static str); 2]| both(ways)[1..].to_vec();
+        let generation = handle.publish_nexthops(wish(alone(SETS), alone(SETS6)));
+        status_where(&handle, |status| status.in_sync_with >= generation).await;
+        let seen = watch.seen().await;
+        // Two objects are gone, of two groups one member is left.
+        assert!(
+            seen.iter()
+                .all(|line| line.contains("id ") && !line.contains("fd01:")),
+            "{seen:?}"
+        );
+        assert_eq!(
+            seen.iter().filter(|line| line.contains("Deleted")).count(),
+            2,
+            "{seen:?}"
+        );
+        for i in 0..8 {
+            assert!(ip(&format!("route get 10.0.20.{i}")).contains("via 198.51.100.9 dev eth1"));
+            assert!(ip(&format!("route get fd01:0:7::{i}")).contains("dev eth1"));
+        }
+        // It comes back, and the groups are written.
+        let generation = handle.publish_nexthops(wish(both(SETS), both(SETS6)));
+        let after = status_where(&handle, |status| status.in_sync_with >= generation).await;
+        assert!(shown("10.0.20.0/30").contains("eth0") && shown("10.0.20.0/30").contains("eth1"));
+        assert_eq!(
+            (after.installed, after.repaired, after.resyncs),
+            (2000, 0, before.resyncs)
+        );
+        assert_eq!((ours(), objects().len()), (2000, 6));
+    });
+}

@@ -154,7 +154,8 @@ impl Machine {
     /// While nothing answers, every second loss makes another destination's turn; what is on its way to the last one is
     /// not waited for any more.
     fn turn(&mut self) {
-        let searching = self.state != State::Carries && self.small.lost > 0 && self.small.lost % 2 == 0;
+        let searching =
+            self.state != State::Carries && self.small.lost > 0 && self.small.lost.is_multiple_of(2);
         let Some(used) = self
             .way()
             .filter(|_| searching && !self.declared.others.is_empty())

@@ -110,6 +110,10 @@ pub(crate) struct Engine {
     /// Keys that were written and that the last dump did not show so.
     unshown: FxHashSet<RouteKey>,
     troubles: BTreeMap<RouteKey, Trouble>,
+    /// No trouble is due earlier.
+    next_due: Option<Instant>,
+    /// Something has changed that may let succeed what failed.
+    retry: bool,
     drifted: BTreeSet<RouteKey>,
     orphans: BTreeSet<RouteKey>,
     /// Wanted keys for which there is no room ([`Settings::max_routes`]).
@@ -145,6 +149,8 @@ impl Engine {
             fresh: Vec::new(),
             unshown: FxHashSet::default(),
             troubles: BTreeMap::new(),
+            next_due: None,
+            retry: false,
             drifted: BTreeSet::new(),
             orphans: BTreeSet::new(),
             held_back: BTreeSet::new(),
@@ -315,9 +321,7 @@ impl Engine {
         all.extend(self.fib.our_keys().filter(|key| !self.wanted.contains_key(key)));
         all.extend(old.our_keys().filter(|key| !self.wanted.contains_key(key)));
         self.mark(all);
-        for trouble in self.troubles.values_mut() {
-            trouble.retry(now.at);
-        }
+        self.retry = true;
         (self.loaded, self.unsure, self.view_dirty) = (true, false, true);
         self.not_before = Some(now.at + (cost * 4).max(SETTLE));
         self.resync_at = (!self.settings.audit.is_zero()).then(|| now.at + self.settings.audit);
@@ -463,10 +467,7 @@ impl Engine {
     /// What failed may succeed now.
     fn retry_all(&mut self, now: Now) {
         self.nexthops.retry(now);
-        for (key, trouble) in &mut self.troubles {
-            trouble.retry(now.at);
-            self.dirty.insert(*key);
-        }
+        self.retry = true;
     }
 
     /// Whether a dump is due.
@@ -484,13 +485,15 @@ impl Engine {
     pub fn next_wake(&self) -> Option<Instant> {
         // While nothing may be written there is nothing to retry.
         let writable = self.loaded && !self.unsure;
-        let retries = self
-            .troubles
-            .values()
-            .filter_map(|trouble| trouble.due.filter(|_| writable));
+        let retries = self.next_due.filter(|_| writable);
         let looks = self.falls.values().flatten().flatten().copied();
         let objects = self.nexthops.next_wake().filter(|_| writable);
-        retries.chain(objects).chain(self.resync_at).chain(looks).min()
+        retries
+            .into_iter()
+            .chain(objects)
+            .chain(self.resync_at)
+            .chain(looks)
+            .min()
     }
 }
 

@@ -30,6 +30,7 @@ impl Engine {
         self.counters.last_error = Some(format!("{key}: {reason}"));
         let trouble = self.troubles.entry(key).or_insert_with(|| Trouble::new(now.wall));
         trouble.failed(reason, again.then_some(now.at));
+        self.next_due = [self.next_due, trouble.due].into_iter().flatten().min();
     }
 
     /// Takes the kernel's answer to a write of the last plan; all of them in their order.

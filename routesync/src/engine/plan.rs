@@ -35,11 +35,7 @@ impl Engine {
         if !objects.is_empty() {
             return Batch::Nexthops(objects);
         }
-        let due = self
-            .troubles
-            .iter()
-            .filter(|(_, trouble)| trouble.due.is_some_and(|at| at <= now.at));
-        self.dirty.extend(due.map(|(key, _)| *key));
+        self.take_due(now);
         self.readmit();
         let mut ops = Vec::new();
         let desired = std::mem::take(&mut self.wanted);
@@ -76,6 +72,24 @@ impl Engine {
             self.unshown.clear();
         }
         Batch::Routes(ops)
+    }
+
+    /// Looks again at what failed, where its time has come or something has changed. There may be very many of them, and this is
+    /// asked with every batch: so the earliest time is known.
+    fn take_due(&mut self, now: Now) {
+        let all = std::mem::take(&mut self.retry);
+        if !all && self.next_due.is_none_or(|at| at > now.at) {
+            return;
+        }
+        let mut due = Vec::new();
+        self.next_due = None;
+        for (key, trouble) in &mut self.troubles {
+            if trouble.due.take_if(|at| all || *at <= now.at).is_some() || all {
+                due.push(*key);
+            }
+            self.next_due = [self.next_due, trouble.due].into_iter().flatten().min();
+        }
+        self.mark(due);
     }
 
     /// Nexthop objects that have to be written before any route is.

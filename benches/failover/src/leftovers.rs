@@ -69,11 +69,12 @@ fn owner(name: &str, prefix: &str) -> Option<u32> {
     name.strip_prefix(prefix)?.split_once('-')?.0.parse().ok()
 }
 
-/// Whether a process is there, and one of this program.
+/// Whether a process is there, and one of this program. One that has ended, and that nobody has waited for, has no program any more.
 fn runs(process: u32) -> bool {
-    let name = |process: &str| std::fs::read_to_string(Path::new("/proc").join(process).join("comm")).ok();
-    let there = name(&process.to_string());
-    there.is_some() && there == name("self")
+    let dir = |process: &str| Path::new("/proc").join(process);
+    let name = |process: &str| std::fs::read_to_string(dir(process).join("comm")).ok();
+    let process = process.to_string();
+    dir(&process).join("exe").read_link().is_ok() && name(&process) == name("self")
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! moment from what has changed since (law: a slow peer costs memory by prefixes, not by events).
 //!
 //! RFCs: 4271 (BGP-4), 4760 (multiprotocol), 6793 (4-octet AS), 2918 (route refresh), 8654 (extended messages),
-//! 4724 (End-of-RIB only), 7606 (error handling), 9003 (shutdown communication), 9687 (send hold timer).
+//! 4724 (both roles; see `graceful`), 7606 (error handling), 9003 (shutdown communication), 9687 (send hold timer).
 
 mod action;
 mod config;

@@ -1,6 +1,6 @@
 //! Two nodes with an uplink to each of two switches: a link is cut, a switch dies, a link flaps. Once with loss of carrier, which the
-//! kernel tells at once (but up to a second late where other links of the machine have changed within the last second: it
-//! looks at changes of carrier once a second, namespaces or not), and once silently, where only the hold timer (3 s here, the shortest that BGP has) tells.
+//! kernel tells at once (but up to a second late where another link of the machine has changed within the last second, in whatever
+//! namespace), and once silently, where only the hold timer (3 s here, the shortest that BGP has) tells.
 //!
 //! The streams of a run are chosen so that both use the link that is cut. What goes `there` recovers as soon as the agent of `n1`
 //! has moved; what comes `back` is moved by the switch (it withdraws from `n2`), unless the switch itself is dead.

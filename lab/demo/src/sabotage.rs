@@ -90,13 +90,17 @@ impl Sabotage {
             Sabotage::FilterLifted => lift_filters(context),
             Sabotage::RoutesFlushed => {
                 without_repair(context)?;
-                context
-                    .run(VICTIM, &["ip", "route", "flush", "proto", "82"])
-                    .map(drop)
+                context.run(VICTIM, &["sh", "-c", FLUSH]).map(drop)
             }
         }
     }
 }
+
+/// Removes the IPv4 routes of ours one by one: `ip route flush` sends each back as it was shown, with its nexthop object
+/// and what is in that, which the kernel refuses.
+const FLUSH: &str = "ip -o route show proto 82 | while read -r kind to rest; do \
+    if [ \"$kind\" = blackhole ]; then ip route del blackhole \"$to\" proto 82; \
+    else ip route del \"$kind\" proto 82; fi || exit 1; done";
 
 /// Starts the victim's agent anew with repair off, and waits until all is well again.
 fn without_repair(context: &Context<'_>) -> Result<(), String> {

@@ -28,7 +28,6 @@ mod reconcile;
 mod report;
 mod running;
 mod services;
-mod settling;
 mod snapshot;
 mod upkeep;
 

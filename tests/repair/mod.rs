@@ -100,7 +100,9 @@ fn a_changed_route_is_put_right() {
     let fabric = fabric();
     put_right(
         &fabric,
-        &[format!("ip route replace {OTHER} via 192.0.2.99 dev eth1 proto 82 metric 1082")],
+        &[format!(
+            "ip route replace {OTHER} via 192.0.2.99 dev eth1 proto 82 metric 1082"
+        )],
     );
     put_right(
         &fabric,

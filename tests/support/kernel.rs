@@ -70,7 +70,9 @@ pub fn json(fabric: &Fabric, node: &str, words: &[&str]) -> Vec<Value> {
 /// A field as text; empty where it is absent. Of a route's only next hop, where `ip` shows it as one of a group.
 pub fn text(value: &Value, field: &str) -> String {
     let only = value.get("nexthops").and_then(Value::as_array);
-    let only = only.filter(|hops| hops.len() == 1).and_then(|hops| hops[0].get(field));
+    let only = only
+        .filter(|hops| hops.len() == 1)
+        .and_then(|hops| hops[0].get(field));
     match value.get(field).or(only) {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),

@@ -6,7 +6,7 @@
 //! handle (event)┘   (dirty, doomed)        └──► view(), status()
 //! ```
 //!
-//! `plan.rs` decides what to write, `outcome.rs` takes the answers and reports; here is what goes in.
+//! `events.rs` takes what the kernel tells, `plan.rs` decides what to write, `outcome.rs` takes the answers and reports; here is what goes in.
 //!
 //! Every input marks keys; [`Engine::plan`] compares the marked ones ([`crate::diff`]) and says what to write. A write is done
 //! when the kernel says so. What others did meanwhile is notified before that answer, so the caller hands in all pending
@@ -14,6 +14,7 @@
 //! known, and a dump tells. The next dump also shows whether the kernel did as it said. What fails is tried again with back-off, and at once when a link, an address or a foreign route appears that may
 //! have been missing. No clock is read here.
 
+mod events;
 mod outcome;
 mod plan;
 
@@ -28,8 +29,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     clock::Now,
-    fib::{Applied, Fib, RouteChange, RouteEvent},
-    host::{Host, LinkEffect},
+    fib::{Fib, RouteEvent},
+    host::Host,
     inbox::Changes,
     model::{
         Address, DesiredFib, DesiredNexthops, DesiredRoute, Link, NexthopForm, NexthopKey, NexthopMode,
@@ -326,129 +327,6 @@ impl Engine {
         self.not_before = Some(now.at + (cost * 4).max(SETTLE));
         self.resync_at = (!self.settings.audit.is_zero()).then(|| now.at + self.settings.audit);
         self.counters.resyncs += 1;
-    }
-
-    /// Takes one notification.
-    pub fn handle(&mut self, event: Event, now: Now) {
-        match event {
-            Event::Route(event) => self.handle_route(&event, now),
-            Event::Link(link) => {
-                let index = link.index;
-                let effect = self.host.set_link(link);
-                self.handle_link(index, effect, now);
-            }
-            Event::LinkGone(index) => {
-                let effect = self.host.remove_link(index);
-                self.handle_link(index, effect, now);
-            }
-            Event::Address { address, present } => {
-                if self.host.set_address(address, present) {
-                    self.view_dirty = true;
-                    self.retry_all(now);
-                    if !present {
-                        self.address_gone(address, now);
-                    }
-                }
-            }
-            Event::Nexthop(event) => self.handle_nexthop(&event, now),
-            Event::Lost => self.distrust(now),
-        }
-    }
-
-    fn handle_route(&mut self, event: &RouteEvent, now: Now) {
-        let applied = self.fib.apply(event);
-        // Before the write or after it? That ours is gone, and nothing else, can only have come after.
-        let told = event.change == RouteChange::Removed && applied != Applied::Unsure;
-        if !told && self.fresh.binary_search(&event.key).is_ok() {
-            self.distrust(now);
-        }
-        match applied {
-            Applied::Nothing => return,
-            Applied::Changed => {}
-            Applied::Unsure => self.distrust(now),
-        }
-        self.dirty.insert(event.key);
-        if event.route.protocol != self.settings.protocol {
-            self.view_dirty = true;
-            if event.change != RouteChange::Removed {
-                self.retry_all(now);
-            }
-        }
-    }
-
-    fn handle_nexthop(&mut self, event: &NexthopEvent, now: Now) {
-        let gone = self.nexthops.handle(event);
-        if !gone.is_empty() && !event.own {
-            self.fib.disbelieve();
-        }
-        let keys = self.fib.nexthops_gone(&gone);
-        self.mark(keys);
-        if !event.id.in_our_range() {
-            // Routes of others over it lead elsewhere now, and it takes a dump to know where.
-            self.view_dirty = true;
-            self.request_resync(now);
-        }
-    }
-
-    fn address_gone(&mut self, address: Address, now: Now) {
-        if self.fib.prefers(address.net.addr()) {
-            // Routes that prefer this source address go with it, without a notification on older kernels.
-            self.fib.disbelieve();
-            self.request_resync(now);
-        }
-        // With its last IPv4 address a link stops to speak IPv4 (`fib_disable_ip`): routes that lead over it go without a word,
-        // as if it fell, but not its nexthop objects.
-        if address.net.addr().is_ipv4() && !self.host.speaks_v4(address.index) {
-            self.fib.disbelieve();
-            self.fell(address.index, now);
-        }
-    }
-
-    /// The kernel takes along the nexthop objects over a link that falls, and the routes on them: nobody's doing.
-    fn flush_nexthops(&mut self, index: u32) {
-        let gone = self.nexthops.flush(index);
-        let keys = self.fib.nexthops_gone(&gone);
-        keys.iter().for_each(|key| _ = self.confirmed.remove(key));
-        self.mark(keys);
-    }
-
-    fn handle_link(&mut self, index: u32, effect: LinkEffect, now: Now) {
-        if effect == LinkEffect::None {
-            return;
-        }
-        self.view_dirty = true;
-        self.names = None;
-        if effect != LinkEffect::Noted {
-            self.nexthops.review();
-        }
-        if matches!(effect, LinkEffect::Flushed | LinkEffect::Gone) {
-            self.fib.disbelieve();
-            self.flush_nexthops(index);
-        }
-        match effect {
-            LinkEffect::None | LinkEffect::Noted => {}
-            LinkEffect::Usable => {
-                self.retry_all(now);
-                let link = self.host.links.get(&index);
-                if link.is_some_and(|link| link.up && link.carrier) {
-                    let keys = self.fib.link_alive(index);
-                    self.mark(keys);
-                }
-            }
-            LinkEffect::Flushed => self.fell(index, now),
-            LinkEffect::Gone => match self.fib.link_gone(index) {
-                Some(keys) => {
-                    self.falls.remove(&index);
-                    self.mark(keys);
-                }
-                None => self.fell(index, now),
-            },
-        }
-    }
-
-    fn fell(&mut self, index: u32, now: Now) {
-        let looks = [FALL, SECOND_LOOK].map(|pause| Some(now.at + pause));
-        self.falls.insert(index, looks);
     }
 
     /// Asks for a dump soon.

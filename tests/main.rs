@@ -19,6 +19,7 @@ mod nat;
 mod on_kubernetes;
 mod repair;
 mod restart;
+mod routes;
 mod runtimes;
 mod start_order;
 mod support;

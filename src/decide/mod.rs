@@ -251,7 +251,8 @@ impl<'a> Begun<'a> {
         hold(&tunnels::devices(plan), &mut paths);
         let next_hops = next_hops::table(plan, view, &learned.outside, &inputs.rib.tracked);
         let ways = Ways::of(inputs, &learned.outside, &paths, learned.ways());
-        let moved = learned.renew(&ways, view).then(|| learned.sets.desired());
+        let moved = learned.renew(&ways, view);
+        let moved = moved.then(|| learned.sets.desired(inputs.place.resilient()));
         let uplinks = uplinks::find(inputs, &learned.outside, &paths);
         drop(learned);
         let tunnels = tunnels::desired(inputs, &paths, uplinks.mtu(view));
@@ -273,7 +274,7 @@ impl<'a> Begun<'a> {
         let inputs = self.inputs;
         let mut learned = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let changed = learned.decide(inputs, self.ways, self.changed);
-        let nexthops = learned.sets.desired();
+        let nexthops = learned.sets.desired(inputs.place.resilient());
         drop(learned);
         let decisions = Decisions {
             originated: originated(inputs.plan, inputs.pods, inputs.services),

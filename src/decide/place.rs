@@ -1,8 +1,8 @@
-//! Where our routes stand in the kernel: table and metric.
+//! Where our routes stand in the kernel, and in which form: table, metric, the kind of groups.
 
 use config::agent_file::RouteSettings;
 use ipnet::IpNet;
-use routesync::{Metric, RouteKey, Table};
+use routesync::{Metric, Resilient, RouteKey, Table};
 
 use crate::plan::Plan;
 
@@ -11,12 +11,14 @@ use crate::plan::Plan;
 /// systemd-networkd gives those from DHCP: at the same metric theirs would keep ours out of the kernel.
 pub const METRIC: Metric = Metric(1082);
 
-/// Table and metrics of our routes.
+/// Table, metrics and groups of our routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     table: Table,
     learned_v4: Metric,
     learned_v6: Metric,
+    /// For sets with several next hops.
+    resilient: Option<Resilient>,
 }
 
 impl Default for Place {
@@ -26,6 +28,7 @@ impl Default for Place {
             table: Table::MAIN,
             learned_v4: METRIC,
             learned_v6: METRIC,
+            resilient: None,
         }
     }
 }
@@ -38,6 +41,10 @@ impl Place {
             table: Table(settings.route_table),
             learned_v4: metric(plan.route_metric_v4),
             learned_v6: metric(plan.route_metric_v6),
+            resilient: settings.resilient_buckets.map(|buckets| Resilient {
+                buckets,
+                ..Resilient::default()
+            }),
         }
     }
 
@@ -53,6 +60,11 @@ impl Place {
             IpNet::V6(_) => self.learned_v6,
         };
         self.key(destination, metric)
+    }
+
+    /// The kind of groups for sets with several next hops; `None`: ordinary ones.
+    pub fn resilient(&self) -> Option<Resilient> {
+        self.resilient
     }
 
     fn key(&self, destination: IpNet, metric: Metric) -> RouteKey {

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use routesync::{DesiredNexthops, Hop, NexthopKey, NexthopSet};
+use routesync::{DesiredNexthops, Hop, NexthopKey, NexthopSet, Resilient};
 
 /// What the routes of a set have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -127,12 +127,20 @@ impl Sets {
         self.known.is_empty()
     }
 
-    /// For `routesync`.
-    pub fn desired(&mut self) -> Arc<DesiredNexthops> {
+    /// For `routesync`; `resilient`, which stays as it is as long as the agent runs, is for sets that have several next hops, even
+    /// while only one of them is alive: the kernel does not change the kind of a group.
+    pub fn desired(&mut self, resilient: Option<Resilient>) -> Arc<DesiredNexthops> {
         if let Some(desired) = &self.desired {
             return desired.clone();
         }
-        let set = |(key, set): (&NexthopKey, &Set)| (key.clone(), NexthopSet::of(set.hops.clone()));
+        let set = |(key, set): (&NexthopKey, &Set)| {
+            let several = set.spec.next_hops.len() > 1;
+            let wanted = NexthopSet {
+                hops: set.hops.clone(),
+                resilient: resilient.filter(|_| several),
+            };
+            (key.clone(), wanted)
+        };
         let desired = Arc::new(DesiredNexthops {
             sets: self.known.iter().map(set).collect(),
         });
@@ -185,7 +193,7 @@ mod tests {
             _ => Vec::new(),
         });
         assert!(moved);
-        let desired = sets.desired();
+        let desired = sets.desired(None);
         let hops = |key: &str| desired.sets[&NexthopKey::from(key)].hops.clone();
         assert_eq!(hops("192.0.2.1"), [hop("192.0.2.9")]);
         assert_eq!(hops("192.0.2.2"), [hop("192.0.2.2")]);
@@ -200,9 +208,24 @@ mod tests {
             sets.next_generation();
             sets.put(stays.key(), stays.clone(), vec![hop("192.0.2.1")]);
             sets.keep();
-            sets.desired().sets.contains_key(&goes.key())
+            sets.desired(None).sets.contains_key(&goes.key())
         };
         assert!(round());
         assert!(!round());
+    }
+
+    #[test]
+    fn only_sets_of_several_next_hops_are_resilient() {
+        let mut sets = Sets::default();
+        let (one, two) = (
+            spec(&["192.0.2.1"], Some("192.0.2.2"), None),
+            spec(&["192.0.2.1", "192.0.2.2"], None, None),
+        );
+        for spec in [&one, &two] {
+            sets.put(spec.key(), spec.clone(), vec![hop("192.0.2.1")]);
+        }
+        let desired = sets.desired(Some(Resilient::default()));
+        assert_eq!(desired.sets[&one.key()].resilient, None);
+        assert_eq!(desired.sets[&two.key()].resilient, Some(Resilient::default()));
     }
 }

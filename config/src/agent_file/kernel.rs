@@ -63,6 +63,8 @@ pub struct RouteSettings {
     pub route_table: u32,
     /// The most learned routes that go into the kernel; `None`: no limit.
     pub max_routes: Option<u32>,
+    /// Buckets of each resilient group of next hops; `None`: ordinary groups.
+    pub resilient_buckets: Option<u16>,
 }
 
 impl Default for RouteSettings {
@@ -73,6 +75,7 @@ impl Default for RouteSettings {
             route_metric: None,
             route_table: MAIN_TABLE,
             max_routes: None,
+            resilient_buckets: None,
         }
     }
 }
@@ -95,12 +98,19 @@ impl Settings {
             "off" => Ok(None),
             _ => bounded(text, 1, u32::MAX, "a number from 1, or off").map(Some),
         });
+        let resilient_buckets = self.parsed("resilientBuckets", None, |text| match text {
+            "off" => Ok(None),
+            _ => bounded(text, 2, u32::from(u16::MAX), "a number from 2 to 65535, or off")
+                // Bounded by the line above.
+                .map(|buckets| u16::try_from(buckets).ok()),
+        });
         Some(RouteSettings {
             nexthop_objects: nexthop_objects?,
             nexthop_compat: nexthop_compat?,
             route_metric: route_metric?,
             route_table: route_table?,
             max_routes: max_routes?,
+            resilient_buckets: resilient_buckets?,
         })
     }
 

@@ -79,6 +79,10 @@ pub const KEYS: &[(&str, &str)] = &[
         "`keep` (default) leaves the sysctl `net.ipv4.nexthop_compat_mode` as it is. `off` sets it to 0: a next hop that moves costs one write however many routes refer to it, and other programs see these routes with the id of the object alone.",
     ),
     (
+        "resilientBuckets",
+        "Buckets of the groups of next hops where a route has several (2 to 65535, many times their number, such as 128): when one comes or goes, only flows that must move do. Needs nexthop objects. Default `off`: ordinary groups.",
+    ),
+    (
         "routeMetric",
         "Metric of learned routes on this node, 1 to 2147483646. Default: `ipv4NormalRoutePriority` and `ipv6NormalRoutePriority` of the BGPConfiguration, else 1082.",
     ),

@@ -297,14 +297,14 @@ fn a_node_belongs_to_a_kubernetes_or_not() {
 fn routes_go_into_the_kernel_as_written() {
     let routes = |text: &str, env: &[(&str, &str)]| read(text, env).expect("valid").routes;
     assert_eq!(routes("", &[]), RouteSettings::default());
-    let written =
-        "nexthopObjects: on\nnexthopCompat: off\nrouteMetric: 1024\nrouteTable: 100\nmaxRoutes: 5000\n";
+    let written = "nexthopObjects: on\nnexthopCompat: off\nrouteMetric: 1024\nrouteTable: 100\nmaxRoutes: 5000\nresilientBuckets: 128\n";
     let expected = RouteSettings {
         nexthop_objects: NexthopObjects::On,
         nexthop_compat: NexthopCompat::Off,
         route_metric: Some(1024),
         route_table: 100,
         max_routes: Some(5000),
+        resilient_buckets: Some(128),
     };
     assert_eq!(routes(written, &[]), expected);
     let env = [
@@ -316,17 +316,19 @@ fn routes_go_into_the_kernel_as_written() {
         nexthop_objects: NexthopObjects::Off,
         route_table: MAIN_TABLE,
         max_routes: None,
+        resilient_buckets: None,
         ..expected
     };
     assert_eq!(routes(written, &env), changed);
 
-    let wrong = "nexthopObjects: onn\nnexthopCompat: on\nrouteMetric: 0\nrouteTable: 255\nmaxRoutes: none\n";
+    let wrong = "nexthopObjects: onn\nnexthopCompat: on\nrouteMetric: 0\nrouteTable: 255\nmaxRoutes: none\nresilientBuckets: 1\n";
     let expected = [
         "agent.yaml:1:17: nexthopObjects: `onn` is none of auto, on, off; did you mean on?",
         "agent.yaml:2:16: nexthopCompat: `on` is none of keep, off",
         "agent.yaml:3:14: routeMetric: `0` is not a number from 1 to 2147483646",
         "agent.yaml:4:13: routeTable: table 255 (local) belongs to the kernel: write main, or another number",
         "agent.yaml:5:12: maxRoutes: `none` is not a number from 1, or off",
+        "agent.yaml:6:19: resilientBuckets: `1` is not a number from 2 to 65535, or off",
     ];
     assert_eq!(read(wrong, &[]).expect_err("mistakes"), expected);
 }

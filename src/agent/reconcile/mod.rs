@@ -135,13 +135,16 @@ impl Reconciler {
             let again = self.round().await;
             self.snapshots.send_replace(self.snapshot.clone());
             let rest = rest_after(started.elapsed());
-            tokio::time::sleep(rest.min(LINKS_REST)).await;
-            tokio::select! {
-                () = tokio::time::sleep(rest.saturating_sub(LINKS_REST)) => {}
-                changed = view.changed() => {
-                    changed?;
-                    // Still to be seen by what waits below.
-                    view.mark_changed();
+            // Sleeping for no time takes up to a millisecond.
+            if !rest.is_zero() {
+                tokio::time::sleep(rest.min(LINKS_REST)).await;
+                tokio::select! {
+                    () = tokio::time::sleep(rest.saturating_sub(LINKS_REST)) => {}
+                    changed = view.changed() => {
+                        changed?;
+                        // Still to be seen by what waits below.
+                        view.mark_changed();
+                    }
                 }
             }
             tokio::select! {

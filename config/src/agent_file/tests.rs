@@ -311,6 +311,7 @@ fn routes_go_into_the_kernel_as_written() {
         ("ROADBED_NEXTHOP_OBJECTS", "off"),
         ("ROADBED_ROUTE_TABLE", "main"),
         ("ROADBED_MAX_ROUTES", "off"),
+        ("ROADBED_RESILIENT_BUCKETS", "off"),
     ];
     let changed = RouteSettings {
         nexthop_objects: NexthopObjects::Off,

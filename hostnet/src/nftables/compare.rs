@@ -12,9 +12,9 @@ use netlink_packet_netfilter::nftables::{
     RuleMessage, SetAttribute, SetMessage, TableAttribute, TableFlags, TableMessage,
 };
 
+use super::attributes::{base_attributes, comment_data};
 use super::elements::{Update, set_attributes};
 use super::expressions::{COUNTER, counted, expressions};
-use super::messages::{base_attributes, comment_data};
 use super::model::{Chain, Part, Rule, Ruleset, Set, TABLE};
 use super::ranges::Ranges;
 

@@ -8,8 +8,8 @@ use netlink_packet_netfilter::nftables::{
     SetElementList, SetElementMessage, SetFlags, SetMessage,
 };
 
+use super::attributes::{Change, NLM_F_CREATE};
 use super::error::Step;
-use super::messages::{Change, NLM_F_CREATE};
 use super::model::{Set, TABLE};
 use super::ranges::{Element, Family, Ranges};
 use crate::nfnetlink::{attribute, attributes};

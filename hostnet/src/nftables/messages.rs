@@ -3,27 +3,19 @@
 //! A batch is one transaction (`linux/netfilter/nfnetlink.h`): all of it becomes true at one moment, or nothing does.
 
 use netlink_packet_netfilter::nftables::{
-    ChainAttribute, ChainMessage, Hook as HookAttribute, InetHookNumber, ListAttribute, NfTablesMessage,
-    RuleAttribute, RuleMessage, TableAttribute, TableMessage,
+    ChainAttribute, ChainMessage, ListAttribute, NfTablesMessage, RuleAttribute, RuleMessage, TableAttribute,
+    TableMessage,
 };
 
+use super::attributes::{Change, NLM_F_CREATE, base_attributes, comment_data};
 use super::compare::Parts;
 use super::elements::{self, Update};
 use super::error::Step;
 use super::expressions::expressions;
-use super::model::{Base, Chain, Hook, Rule, Ruleset, TABLE};
+use super::model::{Chain, Rule, Ruleset, TABLE};
 
-/// Flags of netlink beside the request itself (netlink(7)).
-pub(super) const NLM_F_CREATE: u16 = 0x400;
+/// To what is in the chain already (netlink(7)).
 const NLM_F_APPEND: u16 = 0x800;
-
-/// One message of a batch, and what it does for the text of an error.
-#[derive(Debug)]
-pub(super) struct Change {
-    pub(super) step: Step,
-    pub(super) flags: u16,
-    pub(super) message: NfTablesMessage,
-}
 
 /// Makes the table anew, whatever it was: it is made if it is not there, removed with all that it holds, and made as it is to be.
 pub(super) fn replace(wanted: &Ruleset) -> Vec<Change> {
@@ -137,13 +129,6 @@ fn commented(comment: &str) -> TableMessage {
     table
 }
 
-/// A comment as `nft` keeps it in what the kernel keeps for it: type 0, length, text with a NUL (libnftnl's `udata.h`).
-pub(super) fn comment_data(comment: &str) -> Vec<u8> {
-    let length = u8::try_from(comment.len() + 1).unwrap_or(u8::MAX);
-    let text = comment.bytes().take(usize::from(length) - 1);
-    [0, length].into_iter().chain(text).chain([0]).collect()
-}
-
 fn new_chain(chain: &Chain) -> ChainMessage {
     let mut attributes = vec![
         ChainAttribute::Table(TABLE.to_owned()),
@@ -151,23 +136,6 @@ fn new_chain(chain: &Chain) -> ChainMessage {
     ];
     attributes.extend(chain.base.iter().flat_map(base_attributes));
     ChainMessage { attributes }
-}
-
-/// What the kernel says of a base chain, too.
-pub(super) fn base_attributes(base: &Base) -> [ChainAttribute; 3] {
-    const NF_ACCEPT: u32 = 1;
-    let hook = match base.hook {
-        Hook::Prerouting => InetHookNumber::PreRouting,
-        Hook::Postrouting => InetHookNumber::PostRouting,
-    };
-    [
-        ChainAttribute::Type(base.kind.to_owned()),
-        ChainAttribute::Policy(NF_ACCEPT),
-        ChainAttribute::Hook(vec![
-            HookAttribute::Number(hook.into()),
-            HookAttribute::Priority(base.priority.cast_unsigned()),
-        ]),
-    ]
 }
 
 fn new_rule(chain: &Chain, rule: &Rule) -> RuleMessage {

@@ -8,6 +8,7 @@
 //! The table outlives the agent. Whatever others write into it is undone by the next [`ensure`], and [`watch`] says when that is
 //! due. Other tables are never looked at.
 
+mod attributes;
 mod compare;
 mod elements;
 mod error;

@@ -7,8 +7,8 @@ use netlink_packet_netfilter::nftables::NfTablesMessage;
 use netlink_packet_netfilter::none::ControlMessage;
 use netlink_packet_netfilter::{NetfilterMessageInner, NetfilterProtoFamily, NetfilterSubsystem};
 
+use super::attributes::Change;
 use super::error::{Step, TableError};
-use super::messages::Change;
 use crate::nfnetlink::{Nfnetlink, Packet};
 
 const DUMP_TRIES: usize = 5;

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 
 use ipnet::IpNet;
 
-use super::hub::Rib;
 use super::view::BestRoute;
 
 /// Prefixes whose selected paths have changed since the last question. Their hash is seeded at random, for peers choose them.
@@ -20,6 +19,13 @@ impl ChangeLog {
             prefixes.insert(prefix);
         }
     }
+
+    /// The prefixes since the last call, sorted; `None` at the first, from which on there is a log.
+    pub fn take(&mut self) -> Option<Vec<IpNet>> {
+        let mut prefixes: Vec<IpNet> = self.0.replace(HashSet::new())?.into_iter().collect();
+        prefixes.sort_unstable();
+        Some(prefixes)
+    }
 }
 
 /// What has changed since the last question.
@@ -29,32 +35,4 @@ pub struct LocRibChanges {
     pub whole: bool,
     /// Each prefix with its route as it is now, `None` where it has none any more; in the order of prefixes, IPv4 first.
     pub routes: Vec<(IpNet, Option<BestRoute>)>,
-}
-
-impl Rib {
-    /// The reader has lost its copy: the next answer is everything, and until then nothing is logged.
-    pub fn forget_loc_rib_changes(&mut self) {
-        self.log = ChangeLog::default();
-    }
-
-    /// What of the Loc-RIB has changed since the last call; all of it at the first.
-    pub fn take_loc_rib_changes(&mut self) -> LocRibChanges {
-        match self.log.0.replace(HashSet::new()) {
-            None => LocRibChanges {
-                whole: true,
-                routes: self.loc_rib().map(|route| (route.prefix, Some(route))).collect(),
-            },
-            Some(prefixes) => {
-                let mut prefixes: Vec<IpNet> = prefixes.into_iter().collect();
-                prefixes.sort_unstable();
-                LocRibChanges {
-                    whole: false,
-                    routes: prefixes
-                        .into_iter()
-                        .map(|prefix| (prefix, self.get(&prefix)))
-                        .collect(),
-                }
-            }
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! The looking glass: the RIB as plain values.
 
+use super::changes::{ChangeLog, LocRibChanges};
 use super::entry::{Entry, Route};
 use super::hub::Rib;
 use super::select;
@@ -112,6 +113,27 @@ impl Rib {
     /// Every NEXT_HOP in any Adj-RIB-In, refused routes included.
     pub fn tracked_next_hops(&self) -> BTreeSet<IpAddr> {
         self.tracked.keys().copied().collect()
+    }
+
+    /// The reader has lost its copy: the next answer is everything, and until then nothing is logged.
+    pub fn forget_loc_rib_changes(&mut self) {
+        self.log = ChangeLog::default();
+    }
+
+    /// What of the Loc-RIB has changed since the last call; all of it at the first.
+    pub fn take_loc_rib_changes(&mut self) -> LocRibChanges {
+        match self.log.take() {
+            None => LocRibChanges {
+                whole: true,
+                routes: self.loc_rib().map(|route| (route.prefix, Some(route))).collect(),
+            },
+            Some(prefixes) => LocRibChanges {
+                whole: false,
+                routes: (prefixes.into_iter())
+                    .map(|prefix| (prefix, self.get(&prefix)))
+                    .collect(),
+            },
+        }
     }
 
     fn best_route(&self, prefix: IpNet, entry: &Entry) -> Option<BestRoute> {

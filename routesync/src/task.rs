@@ -17,7 +17,7 @@ use crate::{
     error::Error,
     inbox::Inbox,
     model::{KernelView, Settings, SyncStatus},
-    netlink::{dump::Dumper, monitor::Monitor, writer::Writer},
+    netlink::{dump::Dumper, monitor::Monitor, neighbour::NeighbourOp, writer::Writer},
 };
 
 /// Writes between two looks at the notifications and the newest wish.
@@ -100,6 +100,7 @@ impl Task {
         if self.engine.resync_due(now()) {
             self.resync().await?;
         }
+        self.ask_again().await;
         loop {
             self.take_wish();
             match self.engine.plan(now(), BATCH) {
@@ -129,6 +130,35 @@ impl Task {
             }
             // What others did before the last of these writes is queued already: the kernel notifies before it answers.
             self.take_events()?;
+        }
+    }
+
+    /// Over links that have come back: what was asked for while nobody could answer is asked for again, before the kernel would.
+    async fn ask_again(&mut self) {
+        for (index, gateways) in self.engine.gateways_back() {
+            let ops: Vec<_> = match self.dumper.waiting_neighbours(index).await {
+                Ok(waiting) => waiting
+                    .into_iter()
+                    .filter(|neighbour| gateways.contains(&neighbour.address))
+                    .flat_map(|neighbour| [NeighbourOp::Forget(neighbour), NeighbourOp::Ask(neighbour)])
+                    .collect(),
+                Err(error) => {
+                    tracing::debug!(index, %error, "gateways are found when the kernel asks for them");
+                    continue;
+                }
+            };
+            if ops.is_empty() {
+                continue;
+            }
+            tracing::debug!(
+                index,
+                gateways = ops.len() / 2,
+                "the link is back: gateways are asked for at once"
+            );
+            // An entry that was answered or forgotten meanwhile is none to worry about.
+            if let Err(error) = self.writer.write(&ops).await {
+                tracing::debug!(index, %error, "gateways are found when the kernel asks for them");
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the kernel tells by itself: routes, nexthop objects, links and addresses.
 
+use std::{collections::BTreeSet, net::IpAddr};
+
 use super::{Engine, Event, FALL, SECOND_LOOK};
 use crate::{
     clock::Now,
@@ -115,6 +117,7 @@ impl Engine {
                 if link.is_some_and(|link| link.up && link.carrier) {
                     let keys = self.fib.link_alive(index);
                     self.mark(keys);
+                    self.back.insert(index);
                 }
             }
             LinkEffect::Flushed => self.fell(index, now),
@@ -126,6 +129,20 @@ impl Engine {
                 None => self.fell(index, now),
             },
         }
+    }
+
+    /// Links that have come back since the last call, with the gateways on them that are wanted.
+    pub fn gateways_back(&mut self) -> Vec<(u32, BTreeSet<IpAddr>)> {
+        let back = std::mem::take(&mut self.back);
+        let links = back.into_iter().filter_map(|index| self.host.links.get(&index));
+        let wanted = links.map(|link| {
+            let hops = self.sets.sets.values().flat_map(|set| &set.hops);
+            let here = hops.filter(|hop| hop.interface == link.name);
+            (link.index, here.filter_map(|hop| hop.gateway).collect())
+        });
+        wanted
+            .filter(|(_, gateways): &(_, BTreeSet<_>)| !gateways.is_empty())
+            .collect()
     }
 
     fn fell(&mut self, index: u32, now: Now) {

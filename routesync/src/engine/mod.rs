@@ -122,6 +122,8 @@ pub(crate) struct Engine {
     resync_at: Option<Instant>,
     /// When to look at what became of the routes over links that fell: soon, and once more.
     falls: BTreeMap<u32, [Option<Instant>; 2]>,
+    /// Links that have come back.
+    back: BTreeSet<u32>,
     not_before: Option<Instant>,
     view_dirty: bool,
     counters: SyncStatus,
@@ -157,6 +159,7 @@ impl Engine {
             held_back: BTreeSet::new(),
             resync_at: None,
             falls: BTreeMap::new(),
+            back: BTreeSet::new(),
             not_before: None,
             view_dirty: false,
             counters: SyncStatus::default(),

@@ -5,16 +5,19 @@
 
 use std::io;
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, Parseable};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::AddressMessage,
     link::{LinkAttribute, LinkExtentMask, LinkMessage},
+    neighbour::NeighbourMessage,
     route::RouteMessage,
 };
 
 use super::{
-    decode, encode, nexthop,
+    decode, encode,
+    neighbour::{self, Neighbour},
+    nexthop,
     socket::{Channel, Message, NLMSG_DONE, NLMSG_ERROR},
 };
 use crate::{engine::Snapshot, error::Error, nexthop::object::KernelNexthop};
@@ -121,6 +124,19 @@ impl Dumper {
         Ok(Some(objects))
     }
 
+    /// The neighbours on a link that are asked for and have not answered. What an interrupted dump misses is missed.
+    pub async fn waiting_neighbours(&mut self, index: u32) -> Result<Vec<Neighbour>, Error> {
+        let mut found = Vec::new();
+        let take = |message: &Message<'_>| {
+            let parsed = NeighbourMessage::parse(&message.payload);
+            let waiting = parsed.ok().and_then(|message| neighbour::waiting(&message));
+            found.extend(waiting.filter(|neighbour| neighbour.index == index));
+        };
+        let (request, answer) = (neighbour::list(index), neighbour::RTM_NEWNEIGH);
+        self.once("list neighbours", request, answer, take).await?;
+        Ok(found)
+    }
+
     async fn dump(
         &mut self,
         what: &'static str,
@@ -130,7 +146,8 @@ impl Dumper {
     ) -> Result<(), Error> {
         for attempt in 1..=TRIES {
             let mark = into.routes.len();
-            let interrupted = self.once(what, request.clone(), answer, into).await?;
+            let take = |message: &Message<'_>| take(message, into);
+            let interrupted = self.once(what, request.clone(), answer, take).await?;
             if !interrupted || attempt == TRIES {
                 break;
             }
@@ -146,7 +163,7 @@ impl Dumper {
         what: &'static str,
         request: RouteNetlinkMessage,
         answer: u16,
-        into: &mut Snapshot,
+        mut take: impl FnMut(&Message<'_>),
     ) -> Result<bool, Error> {
         let netlink = |source: io::Error| Error::Netlink {
             what: "reading the kernel's state",
@@ -177,7 +194,7 @@ impl Dumper {
                                 reason: refusal.to_string(),
                             });
                     }
-                    kind if kind == answer => take(&message, into),
+                    kind if kind == answer => take(&message),
                     _ => {}
                 }
             }

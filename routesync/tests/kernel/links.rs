@@ -1,5 +1,7 @@
 //! Links that fall, rise, vanish and come back under the same name: the kernel flushes routes silently, and numbers change.
 
+use std::time::{Duration, Instant};
+
 use routesync::DesiredRoute;
 
 use crate::space::*;
@@ -130,5 +132,52 @@ fn lost_carrier_makes_foreign_hops_unusable() {
             .await
             .unwrap()
             .unwrap();
+    });
+}
+
+#[test]
+fn gateways_are_asked_for_again_when_the_carrier_is_back() {
+    in_namespace(|| async {
+        let set = |name: &str, value: &str| {
+            let path = format!("/proc/sys/net/{name}");
+            std::fs::write(&path, value).unwrap_or_else(|error| panic!("{path}: {error}"));
+        };
+        // Nothing but questions for neighbours goes over the wire, and the kernel repeats none.
+        for interface in ["eth0", "peer0"] {
+            set(&format!("ipv6/conf/{interface}/disable_ipv6"), "1");
+        }
+        set("ipv4/neigh/eth0/retrans_time_ms", "3600000");
+        let handle = start();
+        handle.publish_nexthops(sets([("node", vec![hop(Some("192.0.2.9"), "eth0")])]));
+        let (key, route) = (key("10.1.0.0/24", 50), over("node"));
+        install(&handle, fib([(key, route)], true)).await;
+
+        ip("link set peer0 down");
+        status_where(&handle, |status| !status.failed_nexthops.is_empty()).await;
+        // One is a gateway of ours, the other is somebody else's business.
+        let socket = std::net::UdpSocket::bind("192.0.2.1:0").unwrap();
+        for neighbour in ["192.0.2.9:9", "192.0.2.8:9"] {
+            socket.send_to(b"?", neighbour).unwrap();
+        }
+        let waiting = || {
+            let shown = ip("neigh show dev eth0");
+            shown.lines().filter(|line| line.contains("INCOMPLETE")).count()
+        };
+        assert_eq!(waiting(), 2);
+        let questions = || {
+            let counters = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+            let line = counters.lines().find(|line| line.trim().starts_with("peer0:"));
+            let field = line.and_then(|line| line.split_whitespace().nth(2).map(str::to_owned));
+            field.unwrap().parse::<u64>().unwrap()
+        };
+        let before = questions();
+        ip("link set peer0 up");
+        let deadline = Instant::now() + PATIENCE;
+        while questions() == before {
+            assert!(Instant::now() < deadline, "nobody asks: {}", ip("neigh show"));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        status_where(&handle, |status| status.failed_nexthops.is_empty()).await;
+        assert_eq!((questions() - before, waiting()), (1, 2));
     });
 }

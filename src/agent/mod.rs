@@ -34,6 +34,8 @@ mod upkeep;
 use anyhow::Context;
 use config::agent_file::AgentConfig;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use api::State;
 use parts::Parts;
@@ -59,16 +61,41 @@ pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
     let api = State::new(&config, parts, snapshots);
     tracing::info!(node = %config.node_name, socket = %config.socket.display(), "roadbed agent started");
 
+    // Each is a task of its own, so that one that wakes does not have all the others look whether they have to do something.
+    let mut tasks = JoinSet::new();
+    let (stop, stopped) = oneshot::channel::<()>();
+    tasks.spawn(async move {
+        let outcome = tokio::select! {
+            outcome = reconciler.run() => outcome,
+            _ = stopped => Ok(()),
+        };
+        reconciler.leave().await;
+        outcome
+    });
+    let mut others = JoinSet::new();
+    others.spawn(async move {
+        pods.attend_queue().await;
+        Ok(())
+    });
+    others.spawn(api::serve(socket, api.clone()));
+    others.spawn(api::serve_metrics(config.metrics, api.clone()));
+    others.spawn(async move {
+        report::run(api).await;
+        Ok(())
+    });
     let outcome = tokio::select! {
-        outcome = reconciler.run() => outcome,
-        () = pods.attend_queue() => Ok(()),
-        outcome = api::serve(socket, api.clone()) => outcome,
-        outcome = api::serve_metrics(config.metrics, api.clone()) => outcome,
-        () = report::run(api) => Ok(()),
+        Some(ended) = tasks.join_next() => ended.context("the reconciler failed").flatten(),
+        Some(ended) = others.join_next() => ended.context("a task of the agent failed").flatten(),
         _ = term.recv() => Ok(()),
         _ = int.recv() => Ok(()),
     };
-    reconciler.leave().await;
+    // Nobody is answered any more; then the sessions are closed.
+    others.shutdown().await;
+    drop(stop);
+    let outcome = match tasks.join_next().await {
+        Some(left) => outcome.and(left.context("the reconciler failed").flatten()),
+        None => outcome,
+    };
     // A socket file without a listener makes a client wait for nothing.
     let _ = std::fs::remove_file(&config.socket);
     tracing::info!("roadbed agent ends; routes and devices stay in place");

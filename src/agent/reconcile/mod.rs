@@ -215,6 +215,8 @@ impl Reconciler {
         let (decisions, changed) = begun.finish();
         let decisions = Arc::new(decisions);
         self.hand_on(&decisions, &changed).await;
+        // The kernel gets it now; what follows can wait.
+        tokio::task::yield_now().await;
         self.parts
             .flows
             .follow(&plan, &pods, &decisions, &changed, settled);

@@ -60,6 +60,8 @@ impl Family {
 
 /// Where the prefixes of the measurements of one prefix begin.
 pub const SINGLE: u32 = 150_000;
+/// IPv4 prefixes outside [`Family::space`] that stay: a peer has others than the one that comes and goes.
+pub const STANDING: std::ops::Range<u32> = 0x40000..0x4000a;
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut out = vec![0xff; 16];

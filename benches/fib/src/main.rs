@@ -52,6 +52,9 @@ struct Args {
     /// Only route synchronisation alone, so many rounds: for a profiler.
     #[arg(long, value_name = "ROUNDS")]
     alone: Option<usize>,
+    /// Only single prefixes on a small table, so many: for a profiler.
+    #[arg(long, value_name = "PREFIXES")]
+    single: Option<usize>,
     /// The agent; by default the one beside this program.
     #[arg(long)]
     roadbed: Option<PathBuf>,
@@ -64,10 +67,11 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     place::sweep_when_told_to_end()?;
     place::sweep()?;
-    let figures = match (args.alone, args.moves) {
-        (Some(rounds), _) => rounds::alone_only(rounds)?,
-        (None, Some(rounds)) => rounds::moves_only(rounds)?,
-        (None, None) => rounds::run(&args)?,
+    let figures = match (args.alone, args.moves, args.single) {
+        (Some(rounds), _, _) => rounds::alone_only(rounds)?,
+        (None, Some(rounds), _) => rounds::moves_only(rounds)?,
+        (None, None, Some(prefixes)) => rounds::single_only(&args, prefixes)?,
+        (None, None, None) => rounds::run(&args)?,
     };
     report::print(&figures);
     if let Some(path) = &args.markdown {

@@ -33,19 +33,11 @@ struct Contenders {
 
 /// Measures everything.
 pub fn run(args: &Args) -> anyhow::Result<Figures> {
-    let agent = match &args.roadbed {
-        Some(path) => path.clone(),
-        None => beside()?,
-    };
     let mut contenders = Contenders {
         raw: Raw::new()?,
         alone: Place::new("alone")?,
-        routers: Vec::new(),
+        routers: start(args)?,
     };
-    for name in &args.routers {
-        eprintln!("starting {name}");
-        contenders.routers.push(Router::start(name, &agent, &args.agent)?);
-    }
     let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 7 });
     let samples = if args.quick { 50 } else { 400 };
     let mut figures = Figures::default();
@@ -78,6 +70,28 @@ pub fn run(args: &Args) -> anyhow::Result<Figures> {
         eprintln!("moves, round {round}");
         moves::round(&mut figures, LARGE)?;
     }
+    Ok(figures)
+}
+
+fn start(args: &Args) -> anyhow::Result<Vec<Router>> {
+    let agent = match &args.roadbed {
+        Some(path) => path.clone(),
+        None => beside()?,
+    };
+    let mut routers = Vec::new();
+    for name in &args.routers {
+        eprintln!("starting {name}");
+        routers.push(Router::start(name, &agent, &args.agent)?);
+    }
+    Ok(routers)
+}
+
+/// Measures single prefixes, and nothing else.
+pub fn single_only(args: &Args, prefixes: usize) -> anyhow::Result<Figures> {
+    let mut routers = start(args)?;
+    let mut figures = Figures::default();
+    figures.setting = format!("{prefixes} single prefixes");
+    single::run(&mut figures, None, &mut routers, "small table", prefixes)?;
     Ok(figures)
 }
 

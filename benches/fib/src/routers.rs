@@ -64,6 +64,7 @@ impl Router {
                 .one(family, bgp::SINGLE)
                 .with_context(|| logs(name, router.folder.path()))?;
         }
+        router.feeder.send(&bgp::announce(Family::V4, bgp::STANDING))?;
         Ok(router)
     }
 

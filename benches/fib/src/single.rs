@@ -35,6 +35,10 @@ pub fn run(
         }
     }
     let mut slow = vec![false; routers.len()];
+    for router in &*routers {
+        // What stands comes first.
+        router.settled()?;
+    }
     for turn in 0..samples.div_ceil(TURN) {
         for (router, slow) in routers.iter_mut().zip(&mut slow) {
             router.watch.skip()?;

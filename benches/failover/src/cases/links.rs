@@ -193,21 +193,28 @@ fn time_of_day(line: &str) -> Option<f64> {
     Some(hours * 3600.0 + minutes * 60.0 + seconds)
 }
 
-/// Carrier goes for a second and comes back: with a second uplink, and with none. In the latter the time counts from when the link
+/// How long the link is away: other than the second after which the kernel asks for a neighbour again.
+const AWAY: Duration = Duration::from_millis(1400);
+
+/// Carrier goes for a while and comes back: with a second uplink, and with none. In the latter the time counts from when the link
 /// is whole again.
 fn flap(args: &Args) -> anyhow::Result<Vec<Table>> {
     let mut rows = Vec::new();
     for (switches, cut, what) in [
-        (2, Cut::Carrier, "one of two uplinks, away for 1 s: from the cut"),
+        (
+            2,
+            Cut::Carrier,
+            "one of two uplinks, away for 1.4 s: from the cut",
+        ),
         (
             1,
             Cut::Near,
-            "the only uplink, away for 1 s at the node's end, the session stands: from the return",
+            "the only uplink, away for 1.4 s at the node's end, the session stands: from the return",
         ),
         (
             1,
             Cut::Carrier,
-            "the only uplink, away for 1 s at both ends, the switch ends its session: from the return",
+            "the only uplink, away for 1.4 s at both ends, the switch ends its session: from the return",
         ),
     ] {
         let mut place = fabrics::racks(args, switches, Make::Frr)?;
@@ -222,7 +229,7 @@ fn flap(args: &Args) -> anyhow::Result<Vec<Table>> {
                     }
                     let began = Instant::now();
                     let times = cut.make(place, LINK, false)?;
-                    both.last(Duration::from_secs(1))?;
+                    both.last(AWAY)?;
                     let back = cut.make(place, LINK, true)?;
                     both.settle()?;
                     fabrics::spread(place, switches)?;

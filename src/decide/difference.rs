@@ -142,7 +142,7 @@ fn changed(was: &PeerConfig, is: &PeerConfig) -> String {
 }
 
 fn announced(decisions: &Decisions) -> BTreeMap<String, String> {
-    let announced = decisions.originated.keys();
+    let announced = decisions.outline.originated.keys();
     announced
         .map(|prefix| (prefix.to_string(), "originated here".to_owned()))
         .collect()
@@ -156,7 +156,7 @@ fn routes(decisions: &Decisions) -> BTreeMap<String, String> {
 }
 
 fn paths(decisions: &Decisions) -> BTreeMap<String, String> {
-    let paths = decisions.paths.iter();
+    let paths = decisions.outline.paths.iter();
     paths
         .map(|path| {
             let subject = format!("{}/{}", path.node, path.pool);
@@ -169,7 +169,7 @@ fn paths(decisions: &Decisions) -> BTreeMap<String, String> {
 }
 
 fn devices(decisions: &Decisions) -> BTreeMap<String, String> {
-    let tunnels = &decisions.tunnels.desired;
+    let tunnels = &decisions.outline.tunnels.desired;
     let vxlan = |name: &str, device: &Option<tunnel::VxlanDevice>| {
         device.as_ref().map(|d| {
             let text = format!("VNI {}, port {}, local {}, MTU {}", d.vni, d.port, d.local, d.mtu);

@@ -20,6 +20,7 @@ pub mod host;
 pub mod learned;
 pub mod nat;
 pub mod next_hops;
+pub mod outline;
 pub mod owners;
 pub mod paths;
 pub mod place;
@@ -45,12 +46,12 @@ use tunnel::probe::Verdicts;
 
 use crate::plan::Plan;
 
+pub use outline::Outline;
 pub use paths::NodePath;
 pub use place::Place;
 pub use routes::{Decided, RouteDecision};
 pub use table::{Extent, Table};
 pub use tunnels::Tunnels;
-use uplinks::Uplinks;
 use ways::Ways;
 
 /// What BGP knows, as one consistent picture.
@@ -117,26 +118,12 @@ pub struct Inputs<'a> {
 /// Everything that is decided, complete.
 #[derive(Debug, Clone)]
 pub struct Decisions {
-    /// For `bgpd`: what this node announces of its own.
-    pub originated: BTreeMap<IpNet, Originated>,
-    /// For `tunnel`, with the MTU for pods.
-    pub tunnels: Tunnels,
-    /// For `bgpd`.
-    pub next_hops: NextHopTable,
-    /// How each node is reached, for each pool.
-    pub paths: Vec<NodePath>,
-    /// The way of each pod, block and Service of this node, with its reason.
-    pub own: Decided,
-    /// The same for what is learned. The next round writes into it, and all who hold these decisions see that.
+    /// All but the way of each learned route.
+    pub outline: Arc<Outline>,
+    /// What is decided about learned routes. The next round writes into it, and all who hold these decisions see that.
     pub table: Arc<RwLock<Table>>,
     /// The sets of hops that routes refer to.
     pub nexthops: Arc<DesiredNexthops>,
-    /// Where our routes stand in the kernel.
-    pub place: Place,
-    /// For `hostnet`.
-    pub host: hostnet::Wanted,
-    /// For `hostnet`: table `inet roadbed`.
-    pub ruleset: hostnet::ruleset::Wanted,
 }
 
 impl Decisions {
@@ -150,7 +137,8 @@ impl Decisions {
     pub fn routes(&self) -> Decided {
         let mut all = self.table().routes.clone();
         all.extend(
-            self.own
+            self.outline
+                .own
                 .iter()
                 .map(|(prefix, decision)| (*prefix, decision.clone())),
         );
@@ -165,7 +153,7 @@ impl Decisions {
             let mut found = prefixes.filter_map(|prefix| decided.get_key_value(&prefix.trunc()));
             found.next().map(|(prefix, decision)| (*prefix, decision.clone()))
         };
-        let (own, learned) = (longest(&self.own), longest(&self.table().routes));
+        let (own, learned) = (longest(&self.outline.own), longest(&self.table().routes));
         [learned, own]
             .into_iter()
             .flatten()
@@ -174,15 +162,17 @@ impl Decisions {
 
     /// The key of the kernel's route to a prefix.
     pub fn key(&self, prefix: IpNet) -> RouteKey {
-        match self.own.contains_key(&prefix) {
-            true => self.place.own(prefix),
-            false => self.place.learned(prefix),
+        let Outline { own, place, .. } = &*self.outline;
+        match own.contains_key(&prefix) {
+            true => place.own(prefix),
+            false => place.learned(prefix),
         }
     }
 
     /// The whole desired FIB.
     pub fn fib(&self, fully_fed: bool) -> DesiredFib {
-        routes::fib(&self.place, &self.own, &self.table().routes, fully_fed)
+        let Outline { own, place, .. } = &*self.outline;
+        routes::fib(place, own, &self.table().routes, fully_fed)
     }
 }
 
@@ -226,12 +216,10 @@ pub struct Begun<'a> {
     inputs: Inputs<'a>,
     table: &'a Arc<RwLock<Table>>,
     changed: Extent,
-    paths: Vec<NodePath>,
-    ways: Ways,
-    uplinks: Uplinks,
-    next_hops: NextHopTable,
-    /// For `tunnel`, with what follows for pods.
-    pub tunnels: Tunnels,
+    /// `None`: all is as it was.
+    ways: Option<Ways>,
+    /// What is decided about the node as a whole.
+    pub outline: Arc<Outline>,
     /// The sets of hops, where any has moved.
     pub moved: Option<Arc<DesiredNexthops>>,
 }
@@ -255,18 +243,51 @@ impl<'a> Begun<'a> {
         let moved = moved.then(|| learned.sets.desired(inputs.place.resilient()));
         let uplinks = uplinks::find(inputs, &learned.outside, &paths);
         drop(learned);
-        let tunnels = tunnels::desired(inputs, &paths, uplinks.mtu(view));
+        let outline = Outline {
+            originated: originated(plan, inputs.pods, inputs.services),
+            host: host::wanted(inputs, &uplinks),
+            ruleset: nat::wanted(plan, view, &uplinks),
+            tunnels: tunnels::desired(inputs, &paths, uplinks.mtu(view)),
+            next_hops,
+            paths,
+            own: routes::own(inputs),
+            place: inputs.place,
+        };
         Begun {
             inputs,
             table,
             changed,
-            paths,
-            ways,
-            uplinks,
-            next_hops,
-            tunnels,
+            ways: Some(ways),
+            outline: Arc::new(outline),
             moved,
         }
+    }
+
+    /// Begins a round whose inputs are those of the `last` one but for the `changed` prefixes of the Loc-RIB; none where
+    /// these change more than themselves.
+    pub fn again(
+        inputs: Inputs<'a>,
+        table: &'a Arc<RwLock<Table>>,
+        changed: &Extent,
+        last: &Decisions,
+    ) -> Option<Self> {
+        let Extent::Only(prefixes) = changed else {
+            return None;
+        };
+        let mut learned = table.write().unwrap_or_else(PoisonError::into_inner);
+        let elsewhere = |prefix: &IpNet| !last.outline.depends_on(prefix);
+        if !prefixes.iter().all(elsewhere) {
+            return None;
+        }
+        learned.take(inputs, changed);
+        Some(Begun {
+            inputs,
+            table,
+            changed: changed.clone(),
+            ways: None,
+            outline: last.outline.clone(),
+            moved: None,
+        })
     }
 
     /// Decides the rest.
@@ -277,14 +298,7 @@ impl<'a> Begun<'a> {
         let nexthops = learned.sets.desired(inputs.place.resilient());
         drop(learned);
         let decisions = Decisions {
-            originated: originated(inputs.plan, inputs.pods, inputs.services),
-            host: host::wanted(inputs, &self.uplinks),
-            ruleset: nat::wanted(inputs.plan, inputs.view, &self.uplinks),
-            tunnels: self.tunnels,
-            next_hops: self.next_hops,
-            paths: self.paths,
-            own: routes::own(inputs),
-            place: inputs.place,
+            outline: self.outline,
             nexthops,
             table: self.table.clone(),
         };

@@ -140,8 +140,11 @@ pub fn fib_changes(
         let before = was.get(prefix).map(|decision| &decision.kernel);
         (before != Some(&decision.kernel)).then_some(*prefix)
     };
-    let mut prefixes: BTreeSet<IpNet> = own.iter().filter_map(moved).collect();
-    prefixes.extend(was.keys().filter(|prefix| !own.contains_key(prefix)));
+    let mut prefixes = BTreeSet::new();
+    if !std::ptr::eq(was, own) {
+        prefixes.extend(own.iter().filter_map(moved));
+        prefixes.extend(was.keys().filter(|prefix| !own.contains_key(prefix)));
+    }
     prefixes.extend(changed);
     let mut changes = Vec::with_capacity(prefixes.len());
     for prefix in prefixes {

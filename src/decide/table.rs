@@ -86,9 +86,18 @@ impl Table {
         self.sets.renew(|spec| decider.hops(spec))
     }
 
-    /// Decides what has changed, and says which decisions may be others now.
-    pub fn decide(&mut self, inputs: Inputs<'_>, ways: Ways, changed: Extent) -> Extent {
-        let changed = match self.ways.as_ref() == Some(&ways) && !self.sets.is_overgrown() {
+    /// Decides what has changed, and says which decisions may be others now. `ways`: none where they are as they were.
+    pub fn decide(&mut self, inputs: Inputs<'_>, ways: Option<Ways>, changed: Extent) -> Extent {
+        let (ways, same) = match (ways, self.ways.take()) {
+            (Some(ways), before) => {
+                let same = before.as_ref() == Some(&ways);
+                (ways, same)
+            }
+            (None, Some(before)) => (before, true),
+            // Nobody can say that of a table that was never decided.
+            (None, None) => return Extent::default(),
+        };
+        let changed = match same && !self.sets.is_overgrown() {
             true => changed,
             false => Extent::All,
         };

@@ -188,7 +188,7 @@ fn nodes(snapshot: &Snapshot, verdicts: &Verdicts) -> Vec<NodePath> {
     snapshot
         .decisions
         .iter()
-        .flat_map(|d| d.paths.iter().map(path))
+        .flat_map(|d| d.outline.paths.iter().map(path))
         .collect()
 }
 

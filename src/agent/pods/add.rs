@@ -153,7 +153,7 @@ async fn wait_for_routes(lease: &Lease, around: &mut Around) -> Result<(), ApiEr
     let decided = |s: &Snapshot| {
         s.decisions.as_ref().is_some_and(|d| {
             prefixes.iter().all(|prefix| {
-                let own = d.own.get(prefix).and_then(|own| own.kernel.as_ref());
+                let own = d.outline.own.get(prefix).and_then(|own| own.kernel.as_ref());
                 own.is_some_and(|r| leads_to(&r.route, &lease.host_ifname))
             })
         })

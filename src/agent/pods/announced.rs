@@ -43,7 +43,7 @@ pub(super) async fn wait(addresses: &[IpAddr], around: &mut Around) -> Result<()
 async fn missing(addresses: &[IpAddr], around: &Around) -> Option<String> {
     let candidates: Vec<(IpAddr, Vec<IpNet>)> = {
         let snapshot = around.snapshots.borrow();
-        let originated = snapshot.decisions.as_ref().map(|d| d.originated.keys());
+        let originated = snapshot.decisions.as_ref().map(|d| d.outline.originated.keys());
         let containing = |a: &IpAddr| {
             originated
                 .clone()

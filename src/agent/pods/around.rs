@@ -23,7 +23,7 @@ impl Around {
     pub fn place(&self) -> Place {
         let snapshot = self.snapshots.borrow();
         let decisions = snapshot.decisions.as_ref();
-        decisions.map(|d| d.place).unwrap_or_default()
+        decisions.map(|d| d.outline.place).unwrap_or_default()
     }
 
     /// MTU of the narrowest way that pods have, in bytes; `None` where there is no plan to take it from.
@@ -32,6 +32,6 @@ impl Around {
             .borrow()
             .decisions
             .as_ref()
-            .map(|d| d.tunnels.pod_mtu)
+            .map(|d| d.outline.tunnels.pod_mtu)
     }
 }

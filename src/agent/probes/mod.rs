@@ -130,7 +130,7 @@ impl Prober {
     /// Has the checksum offload of the tunnel devices tested that are in use by these decisions.
     pub fn test_offload(&mut self, inputs: Inputs<'_>, decisions: &Decisions) {
         let own = inputs.own_pod_addresses;
-        let tests = decided::offload_tests(inputs.plan, inputs.view, own, &decisions.paths);
+        let tests = decided::offload_tests(inputs.plan, inputs.view, own, &decisions.outline.paths);
         if self.tests != tests {
             self.probes.offload.publish(tests.clone());
             self.tests = tests;

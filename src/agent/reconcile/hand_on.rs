@@ -9,8 +9,10 @@ impl Reconciler {
     /// Gives the tunnels and the sets of hops their desired state: what leads into a tunnel comes after it, and a set that
     /// has moved does not wait until each of its routes was looked at.
     pub(super) async fn hand_on_first(&mut self, begun: &Begun<'_>) {
-        let tunnels = &begun.tunnels.desired;
-        if (self.decisions.as_ref()).is_none_or(|old| old.tunnels.desired != *tunnels) {
+        let tunnels = &begun.outline.tunnels.desired;
+        let old = self.decisions.as_ref().map(|old| &old.outline);
+        let same = old.is_some_and(|old| Arc::ptr_eq(old, &begun.outline) || old.tunnels.desired == *tunnels);
+        if !same {
             let generation = self.parts.tunnels.publish(tunnels.clone());
             let mut status = self.parts.tunnels.status();
             let tried = status.wait_for(|status| status.tried >= generation);
@@ -30,14 +32,13 @@ impl Reconciler {
         if !old.is_some_and(same) {
             self.snapshot.fib_generation = self.parts.fib.publish_nexthops((*new.nexthops).clone());
         }
-        self.parts.guard.want(&new.ruleset);
         match (changed, old) {
             (Extent::Only(prefixes), Some(old))
-                if self.handed == Some(self.settled) && old.place == new.place =>
+                if self.handed == Some(self.settled) && old.outline.place == new.outline.place =>
             {
                 let learned = &new.table().routes;
-                let own = (&old.own, &new.own);
-                let changes = decide::routes::fib_changes(&new.place, own, learned, prefixes);
+                let own = (&old.outline.own, &new.outline.own);
+                let changes = decide::routes::fib_changes(&new.outline.place, own, learned, prefixes);
                 if !changes.is_empty() {
                     self.snapshot.fib_generation = self.parts.fib.update(changes, self.settled);
                 }
@@ -47,6 +48,11 @@ impl Reconciler {
                 self.handed = Some(self.settled);
             }
         }
+        let (old, new) = (old.map(|old| &old.outline), &new.outline);
+        if old.is_some_and(|old| Arc::ptr_eq(old, new)) {
+            return;
+        }
+        self.parts.guard.want(&new.ruleset);
         let Some(bgp) = self.parts.speaker() else { return };
         if old.is_none_or(|old| old.originated != new.originated) {
             bgp.originate(new.originated.clone()).await;

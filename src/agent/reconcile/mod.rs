@@ -4,6 +4,7 @@
 //! compares what it is given with what is, so publishing the same again costs nothing.
 
 mod hand_on;
+mod premises;
 mod settling;
 mod take_up;
 mod wake;
@@ -25,6 +26,7 @@ use super::snapshot::Snapshot;
 use super::{ownership, services};
 use crate::decide::{self, Begun, Decisions, Extent, Inputs, Place, RibSnapshot, Table};
 use crate::plan::{Ownership, Plan};
+use premises::{Given, Premises};
 use settling::Settling;
 use wake::Wake;
 
@@ -65,6 +67,8 @@ pub struct Reconciler {
     routes: RouteSettings,
     settling: Settling,
     decisions: Option<Arc<Decisions>>,
+    /// Those of these decisions; none where they do not stand by themselves.
+    premises: Option<Premises>,
     /// A copy of what BGP knows, and what of it has changed since the last decisions.
     rib: RibSnapshot,
     changed: Extent,
@@ -99,6 +103,7 @@ impl Reconciler {
             routes: config.routes,
             settling: Settling::default(),
             decisions: None,
+            premises: None,
             rib: RibSnapshot::default(),
             changed: Extent::default(),
             table: Arc::default(),
@@ -206,11 +211,27 @@ impl Reconciler {
             verdicts: &verdicts,
         };
         let changed = std::mem::take(&mut self.changed);
+        let given = Given {
+            plan: &plan,
+            view: &view,
+            pods: &pods,
+        };
         let mut unsettled = None;
         let table = self.table.clone();
-        let begun = Begun::new(inputs, &table, changed, |devices, paths| {
-            unsettled = self.settling.hold(devices, paths);
+        let last = self.decisions.as_deref();
+        let known = (self.premises.as_ref()).is_some_and(|premises| premises.are(&given, &inputs));
+        let again = last
+            .filter(|_| known)
+            .and_then(|last| Begun::again(inputs, &table, &changed, last));
+        let same_outline = again.is_some();
+        let begun = again.unwrap_or_else(|| {
+            Begun::new(inputs, &table, changed, |devices, paths| {
+                unsettled = self.settling.hold(devices, paths);
+            })
         });
+        if !same_outline {
+            self.premises = (unsettled.is_none()).then(|| Premises::of(&given, &inputs));
+        }
         self.hand_on_first(&begun).await;
         let (decisions, changed) = begun.finish();
         let decisions = Arc::new(decisions);
@@ -220,15 +241,10 @@ impl Reconciler {
         self.parts
             .flows
             .follow(&plan, &pods, &decisions, &changed, settled);
-        self.prober.test_offload(inputs, &decisions);
-        let (now, known) = (Instant::now(), std::mem::take(&mut self.snapshot.findings));
-        let since = |finding| (known.get(&finding).copied().unwrap_or(now), finding);
-        let found = decide::findings::of(inputs).into_iter();
-        let found = found
-            .chain(decide::findings::of_sizes(&decisions.tunnels))
-            .map(since);
-        self.snapshot.findings = found.map(|(since, finding)| (finding, since)).collect();
-        let host_waits = self.host.apply(&decisions.host);
+        if !same_outline {
+            self.look_around(inputs, &decisions);
+        }
+        let host_waits = self.host.apply(&decisions.outline.host);
         self.snapshot.host_problems = self.host.problems();
         self.snapshot.host_advice = self.host.advice();
         self.snapshot.fully_fed = settled;
@@ -246,12 +262,24 @@ impl Reconciler {
         retry.into_iter().chain(unsettled).min()
     }
 
+    /// Looks at what depends on the outline alone: the test of checksum offload, and what does not fit together.
+    fn look_around(&mut self, inputs: Inputs<'_>, decisions: &Decisions) {
+        self.prober.test_offload(inputs, decisions);
+        let (now, known) = (Instant::now(), std::mem::take(&mut self.snapshot.findings));
+        let since = |finding| (known.get(&finding).copied().unwrap_or(now), finding);
+        let found = decide::findings::of(inputs).into_iter();
+        let found = found
+            .chain(decide::findings::of_sizes(&decisions.outline.tunnels))
+            .map(since);
+        self.snapshot.findings = found.map(|(since, finding)| (finding, since)).collect();
+    }
+
     /// The Loc-RIB was chosen with the same next hops that it asks for now. Before that, a route that was just
     /// learned is missing for want of its next hop, and a sweep would take its forerunner out of the kernel.
     fn is_settled(&self, plan: &Plan, rib: &RibSnapshot, view: &KernelView) -> bool {
         let next_hops = decide::next_hops_of(plan, rib, view, self.parts.kubernetes.is_some());
         match &self.decisions {
-            Some(last) => last.next_hops == next_hops,
+            Some(last) => last.outline.next_hops == next_hops,
             None => next_hops.is_empty(),
         }
     }

@@ -229,7 +229,7 @@ fn a_verdict_makes_another_choice_and_its_counts_alone_make_none() {
         };
         let (decisions, changed) = decide_again(inputs, &table, Extent::default());
         let way = |node: &str| {
-            let path = paths::find(&decisions.paths, "pods", &node.parse().unwrap());
+            let path = paths::find(&decisions.outline.paths, "pods", &node.parse().unwrap());
             path.unwrap().choice.encapsulation
         };
         let ways = ["near", "far"].map(way);

@@ -5,10 +5,16 @@ use super::*;
 #[test]
 fn pods_get_the_mtu_of_the_narrowest_way() {
     assert_eq!(
-        decided(&plan("CrossSubnet"), &rib(&[]), &[]).tunnels.pod_mtu,
+        decided(&plan("CrossSubnet"), &rib(&[]), &[])
+            .outline
+            .tunnels
+            .pod_mtu,
         1450
     );
-    assert_eq!(decided(&plan("Never"), &rib(&[]), &[]).tunnels.pod_mtu, 1500);
+    assert_eq!(
+        decided(&plan("Never"), &rib(&[]), &[]).outline.tunnels.pod_mtu,
+        1500
+    );
 }
 
 #[test]
@@ -32,8 +38,8 @@ fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sit
             place: Place::default(),
             verdicts: &Verdicts::default(),
         });
-        let uplinks: Vec<String> = decisions.host.uplinks.into_iter().collect();
-        (decisions.tunnels.pod_mtu, uplinks)
+        let uplinks: Vec<String> = decisions.outline.host.uplinks.iter().cloned().collect();
+        (decisions.outline.tunnels.pod_mtu, uplinks)
     };
     let learned = rib(&[("198.51.100.0/24", &[(EBGP, "192.0.2.1")])]);
     assert_eq!(mtu_with(learned), (1450, vec!["eth0".to_owned()]));
@@ -49,7 +55,7 @@ fn the_underlay_is_found_from_where_it_leads_not_from_where_the_node_address_sit
         place: Place::default(),
         verdicts: &Verdicts::default(),
     });
-    assert_eq!(decisions.tunnels.pod_mtu, 1450);
+    assert_eq!(decisions.outline.tunnels.pod_mtu, 1450);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn nothing_of_ours_is_swept_before_the_first_full_feed() {
     let mut rib = rib(&[]);
     rib.fully_fed = false;
     let decisions = decided(&plan("CrossSubnet"), &rib, &[]);
-    assert!(!decisions.fib(rib.fully_fed).sweep && !decisions.tunnels.desired.sweep);
+    assert!(!decisions.fib(rib.fully_fed).sweep && !decisions.outline.tunnels.desired.sweep);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_pod_outside_the_blocks_is_announced_by_itself() {
     };
     let pods = [pod("10.244.1.7"), pod("10.244.9.9")];
     let decisions = decided(&plan("CrossSubnet"), &rib(&[]), &pods);
-    let announced: Vec<IpNet> = decisions.originated.keys().copied().collect();
+    let announced: Vec<IpNet> = decisions.outline.originated.keys().copied().collect();
     assert_eq!(announced, [net("10.244.1.0/24"), net("10.244.9.9/32")]);
 }
 
@@ -72,7 +72,7 @@ fn services_are_announced_and_never_installed_where_they_are_served() {
         })
     };
     let inside = with(Some(&services));
-    assert!(inside.originated.contains_key(&net("10.96.0.0/12")));
+    assert!(inside.outline.originated.contains_key(&net("10.96.0.0/12")));
     for prefix in ["10.96.0.0/12", "203.0.113.7/32"] {
         let decision = &inside.routes()[&net(prefix)];
         assert_eq!(
@@ -99,7 +99,7 @@ fn services_are_announced_and_never_installed_where_they_are_served() {
             .filter(|r| r.best.is_some())
             .all(|r| r.kernel.is_some())
     );
-    assert!(!outside.originated.contains_key(&net("10.96.0.0/12")));
+    assert!(!outside.outline.originated.contains_key(&net("10.96.0.0/12")));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_pool_that_is_not_announced_has_neither_announcement_nor_blackhole() {
         interface: "rbpod".into(),
     };
     let decisions = decided(&plan, &rib(&[]), &[stray]);
-    assert!(decisions.originated.is_empty());
+    assert!(decisions.outline.originated.is_empty());
     assert_eq!(decisions.routes()[&net("10.244.1.0/24")].kernel, None);
     assert!(decisions.routes()[&net("10.244.9.9/32")].kernel.is_some());
 }

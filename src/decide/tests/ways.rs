@@ -22,6 +22,7 @@ fn a_near_node_is_direct_and_a_far_one_goes_through_the_tunnel() {
     );
     assert_eq!(far.preferred_source, Some(ip("10.244.1.0")));
     let ends: Vec<&str> = decisions
+        .outline
         .tunnels
         .desired
         .remotes
@@ -66,9 +67,9 @@ fn always_and_never_mean_what_they_say() {
         Target::Forward(vec![hop("192.0.2.1", "eth0", false)]),
         "the gateway is installed"
     );
-    assert_eq!(never.tunnels.desired.vxlan, None);
+    assert_eq!(never.outline.tunnels.desired.vxlan, None);
     assert_eq!(
-        never.tunnels.desired.loopback,
+        never.outline.tunnels.desired.loopback,
         [net("10.244.1.0/32")],
         "without a tunnel the pod address sits on loopback"
     );
@@ -130,7 +131,7 @@ fn next_hops_are_reachable_with_their_distance() {
         ("203.0.113.0/24", &[(EBGP, "192.0.2.1")]),
         ("10.244.3.0/24", &[(IBGP, "198.51.100.11")]),
     ]);
-    let table = decided(&plan("CrossSubnet"), &rib, &[]).next_hops;
+    let table = decided(&plan("CrossSubnet"), &rib, &[]).outline.next_hops.clone();
     let near = NextHopState::Reachable { metric: 0 };
     let far = NextHopState::Reachable { metric: 1 };
     // The near node teaches nothing yet: it is resolved ahead of need.

@@ -131,6 +131,7 @@ impl Question<'_> {
         let checks: Vec<String> = verdicts.iter().map(ToString::to_string).collect();
         let announced = self
             .decisions
+            .outline
             .originated
             .keys()
             .any(|prefix| prefix.contains(&self.target));
@@ -235,7 +236,8 @@ impl Question<'_> {
     /// The owner is a node on one of our own links.
     fn is_near(&self, decision: &RouteDecision) -> bool {
         let path = decision.node.as_ref().zip(self.plan.pool_of(&self.target));
-        let path = path.and_then(|(node, pool)| node_paths::find(&self.decisions.paths, &pool.name, node));
+        let path =
+            path.and_then(|(node, pool)| node_paths::find(&self.decisions.outline.paths, &pool.name, node));
         path.is_some_and(|p| matches!(p.path, tunnel::L2Path::OnLink { .. }))
     }
 
@@ -245,7 +247,7 @@ impl Question<'_> {
         };
         let mut checks = vec![decision.reason.to_string()];
         if let (Some(node), Some(pool)) = (&decision.node, self.plan.pool_of(&self.target))
-            && let Some(path) = node_paths::find(&self.decisions.paths, &pool.name, node)
+            && let Some(path) = node_paths::find(&self.decisions.outline.paths, &pool.name, node)
         {
             checks.extend(self.checks_of(path).into_iter().skip(1));
         }

@@ -16,7 +16,12 @@ impl Question<'_> {
         let Some(node) = self.plan.remote_at(self.target.addr()).filter(|_| single) else {
             return Vec::new();
         };
-        let paths = self.decisions.paths.iter().filter(|path| path.node == node.name);
+        let paths = self
+            .decisions
+            .outline
+            .paths
+            .iter()
+            .filter(|path| path.node == node.name);
         let text = |path: &NodePath| {
             let way = bgp_text::encapsulation(path.choice.encapsulation);
             format!("pool {}: {way}, {}", path.pool, self.mtu_of(path))

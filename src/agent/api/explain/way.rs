@@ -61,7 +61,8 @@ impl Question<'_> {
             .min();
         // Of a tunnel's device others may have made it what it is.
         let path = decision.node.as_ref().zip(self.plan.pool_of(&prefix));
-        let path = path.and_then(|(node, pool)| node_paths::find(&self.decisions.paths, &pool.name, node));
+        let path =
+            path.and_then(|(node, pool)| node_paths::find(&self.decisions.outline.paths, &pool.name, node));
         let why: Vec<String> = path.iter().map(|path| self.mtu_of(path)).collect();
         steps.extend(mtu.map(|(mtu, link)| step("mtu", format!("{mtu} bytes, of {link}"), why)));
         let way = decision
@@ -83,6 +84,7 @@ impl Question<'_> {
             Some(E::Vxlan) => {
                 let Some(remote) = self
                     .decisions
+                    .outline
                     .tunnels
                     .desired
                     .remotes

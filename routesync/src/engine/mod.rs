@@ -202,6 +202,7 @@ impl Engine {
 
     /// Takes changes to the wish; keys must be normalized.
     pub fn update(&mut self, changes: Changes, sweep: bool) {
+        let mut changed = Vec::with_capacity(changes.len());
         for (key, route) in changes {
             if self.wanted.get(&key) == route.as_ref() {
                 continue;
@@ -219,8 +220,9 @@ impl Engine {
             self.note_use(&key, before.as_ref(), route.as_ref());
             self.confirmed.remove(&key);
             self.forget(&key);
-            self.dirty.insert(key);
+            changed.push(key);
         }
+        self.mark(changed);
         self.set_sweep(sweep);
     }
 
@@ -252,17 +254,9 @@ impl Engine {
         self.held_back.remove(key);
     }
 
-    /// These keys are to be looked at. Many in one go cost a fraction of as many one by one.
-    fn mark(&mut self, mut keys: Vec<RouteKey>) {
-        const FEW: usize = 64;
-        if keys.len() <= FEW {
-            self.dirty.extend(keys);
-            return;
-        }
-        keys.extend(std::mem::take(&mut self.dirty));
-        // Runs in order, one after another, are what this sort is quick at.
-        keys.sort();
-        self.dirty = keys.into_iter().collect();
+    /// These keys are to be looked at.
+    fn mark(&mut self, keys: Vec<RouteKey>) {
+        add(&mut self.dirty, keys);
     }
 
     fn set_sweep(&mut self, sweep: bool) {
@@ -376,6 +370,19 @@ impl Engine {
             .chain(looks)
             .min()
     }
+}
+
+/// Many in one go cost a fraction of as many one by one.
+fn add(to: &mut BTreeSet<RouteKey>, mut keys: Vec<RouteKey>) {
+    const FEW: usize = 64;
+    if keys.len() <= FEW {
+        to.extend(keys);
+        return;
+    }
+    keys.extend(std::mem::take(to));
+    // Runs in order, one after another, are what this sort is quick at.
+    keys.sort();
+    *to = keys.into_iter().collect();
 }
 
 #[cfg(test)]

@@ -24,6 +24,15 @@ pub(crate) enum Batch {
     Routes(Vec<Op>),
 }
 
+/// What is to be done about a key.
+enum Found {
+    /// Nothing, or nothing yet.
+    Nothing,
+    Write(OpKind),
+    /// A route of ours is to go, when its turn comes.
+    Unwanted,
+}
+
 impl Engine {
     /// The next writes, at most `limit` routes. Empty: nothing to do for now.
     pub fn plan(&mut self, now: Now, limit: usize) -> Batch {
@@ -43,11 +52,17 @@ impl Engine {
         let names = self.names.get_or_insert_with(|| Arc::new(host.names())).clone();
         let sets = self.sets.clone();
         let mut room = self.room();
+        let mut doomed = Vec::new();
         while ops.len() < limit
             && let Some(key) = self.dirty.pop_first()
         {
-            let Some(kind) = self.examine(key, desired.get(&key), &names, &sets, now) else {
-                continue;
+            let kind = match self.examine(key, desired.get(&key), &names, &sets, now) {
+                Found::Nothing => continue,
+                Found::Unwanted => {
+                    doomed.push(key);
+                    continue;
+                }
+                Found::Write(kind) => kind,
             };
             if matches!(kind, OpKind::Create(_)) {
                 if room == 0 && !self.takes_over(&key, &desired) {
@@ -59,6 +74,7 @@ impl Engine {
             ops.push(Op { key, kind });
         }
         self.wanted = desired;
+        super::add(&mut self.doomed, doomed);
         if ops.is_empty() {
             self.plan_removals(&mut ops, limit, now);
         }
@@ -177,7 +193,7 @@ impl Engine {
         names: &Names,
         sets: &DesiredNexthops,
         now: Now,
-    ) -> Option<OpKind> {
+    ) -> Found {
         let way = |name: &'_ NexthopKey| self.way(&key, name, sets);
         let index_of = |name: &str| names.get(name).copied();
         let compiled =
@@ -186,14 +202,14 @@ impl Engine {
             Ok(compiled) => compiled,
             Err(unfit) => {
                 self.trouble(key, unfit.to_string(), now, false);
-                return None;
+                return Found::Nothing;
             }
         };
         let (ours, foreign) = (self.fib.ours(&key), self.fib.foreign(&key));
         match diff::step(self.settings.protocol, compiled.as_ref(), ours, foreign) {
             Step::Done => {
                 _ = self.settle(key, wanted.is_some());
-                None
+                Found::Nothing
             }
             Step::Conflict(owner) => {
                 let reason = format!(
@@ -201,21 +217,18 @@ impl Engine {
                      it is left alone: remove it, or change its metric"
                 );
                 self.trouble(key, reason, now, false);
-                None
+                Found::Nothing
             }
-            Step::Write(_) if wanted.is_none() => {
-                match self.ownership.fate(&key) {
-                    Fate::Keep => {
-                        _ = self.settle(key, false);
-                        self.orphans.insert(key);
-                    }
-                    Fate::Retire | Fate::Sweep => {
-                        self.doomed.insert(key);
-                    }
+            Step::Write(_) if wanted.is_none() => match self.ownership.fate(&key) {
+                Fate::Keep => {
+                    _ = self.settle(key, false);
+                    self.orphans.insert(key);
+                    Found::Nothing
                 }
-                None
-            }
-            Step::Write(kind) => self.admit(key, now).then_some(kind),
+                Fate::Retire | Fate::Sweep => Found::Unwanted,
+            },
+            Step::Write(kind) if self.admit(key, now) => Found::Write(kind),
+            Step::Write(_) => Found::Nothing,
         }
     }
 

@@ -128,7 +128,7 @@ impl Dumper {
     pub async fn waiting_neighbours(&mut self, index: u32) -> Result<Vec<Neighbour>, Error> {
         let mut found = Vec::new();
         let take = |message: &Message<'_>| {
-            let parsed = NeighbourMessage::parse(&message.payload);
+            let parsed = NeighbourMessage::parse(message.payload);
             let waiting = parsed.ok().and_then(|message| neighbour::waiting(&message));
             found.extend(waiting.filter(|neighbour| neighbour.index == index));
         };

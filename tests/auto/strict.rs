@@ -2,7 +2,7 @@
 
 use super::Both;
 use super::fabric::{count, counted, leads, path, refuse, switched};
-use crate::support::{check, eventually, view};
+use crate::support::{SOON, check, eventually, view, within};
 
 #[test]
 fn neighbours_behind_a_strict_switch_are_reached_by_the_tunnel_until_it_relents() {
@@ -43,5 +43,51 @@ fn neighbours_behind_a_strict_switch_are_reached_by_the_tunnel_until_it_relents(
     refuse(&fabric, "switch", "bridge", &[]);
     all("eth1");
     both.flow("by the switch");
+    both.stop_without_loss();
+}
+
+#[test]
+fn a_switch_that_is_strict_at_one_port_makes_ways_that_differ_and_status_says_so() {
+    let fabric = switched("auto-one-way", &["ip saddr 10.244.2.0/24"]);
+    leads(&fabric, "n1", "10.244.2.0/24", "eth1");
+    leads(&fabric, "n2", "10.244.1.0/24", "rb-vxlan");
+    let both = Both::start(&fabric);
+    let words = |node| {
+        let status = view::status(&fabric, node)?;
+        let differ = status.problems.into_iter().map(|issue| issue.message);
+        Ok::<_, String>(
+            differ
+                .filter(|text| text.contains("one way only"))
+                .collect::<Vec<_>>(),
+        )
+    };
+    for (node, expected) in [
+        (
+            "n1",
+            "n2 (IPv4): packets go there directly and come back through a tunnel",
+        ),
+        (
+            "n2",
+            "n1 (IPv4): packets go there through a tunnel and come back directly",
+        ),
+    ] {
+        within(SOON * 2, "the ways are said to differ", || {
+            let said = words(node)?;
+            check(said.len() == 1 && said[0].starts_with(expected), || {
+                format!("{said:?}")
+            })
+        });
+    }
+    let probe = path(&fabric, "n1").probe.unwrap_or_default();
+    assert!(
+        probe.ends_with("the node itself sends through a tunnel)"),
+        "{probe}"
+    );
+    refuse(&fabric, "switch", "bridge", &[]);
+    leads(&fabric, "n2", "10.244.1.0/24", "eth1");
+    eventually("nothing differs any more", || {
+        let said = [words("n1")?, words("n2")?].concat();
+        check(said.is_empty(), || format!("{said:?}"))
+    });
     both.stop_without_loss();
 }

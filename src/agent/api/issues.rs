@@ -8,6 +8,7 @@ use config::problem::Severity;
 use ipam::keeper::KeeperStatus;
 use routesync::{RouteKey, SyncStatus};
 use store::{Contact, Origin, StoreState};
+use tunnel::probe::{ProbeKey, ProbeVerdict};
 
 use super::state::State;
 use crate::agent::probes::{Finding, Probes};
@@ -15,6 +16,9 @@ use crate::agent::snapshot::Snapshot;
 
 /// A session that is down is worth a word once it had time to come up.
 const SESSION_GRACE: Duration = Duration::from_secs(10);
+
+/// Two nodes find out about a way one after the other, and wait a while before they trust one that has healed.
+const BOTH_KNOW: Duration = Duration::from_secs(10);
 
 /// Seconds after which what a CNI call in progress looks like is a finding.
 const SETTLED: u64 = 2;
@@ -122,17 +126,28 @@ fn routes(sync: &SyncStatus) -> Vec<Issue> {
 
 /// What stands in the way of probes, and of the cure of an offload that corrupts.
 fn probes(probes: &Probes) -> Vec<Issue> {
-    let problems = probes.verdicts().problems;
-    let mut issues: Vec<Issue> = problems
-        .into_iter()
-        .map(|text| warning("tunnel", text, 0))
+    let verdicts = probes.verdicts();
+    let mut issues: Vec<Issue> = (verdicts.problems.iter())
+        .map(|text| warning("tunnel", text.clone(), 0))
         .collect();
+    issues.extend(verdicts.peers.iter().filter_map(one_way).take(LISTED));
     let failed = probes
         .tested()
         .into_values()
         .filter(|t| t.finding == Finding::Failed);
     issues.extend(failed.map(|tested| warning("tunnel", tested.text, ago(tested.at))));
     issues
+}
+
+/// A way that only one of two nodes takes: where that stays so, the fabric treats their packets differently.
+fn one_way((key, verdict): (&ProbeKey, &ProbeVerdict)) -> Option<Issue> {
+    let (ours, theirs) = verdict.asymmetry()?;
+    let since = verdict.seen().since;
+    let message = format!(
+        "{key}: packets go there {ours} and come back {theirs}, as that node says: the fabric carries pod addresses one way \
+         only; look for source checks on the way that takes the tunnel",
+    );
+    (since >= BOTH_KNOW).then(|| warning("tunnel", message, since.as_secs()))
 }
 
 /// A store that is away costs nothing that is there: the node works on, so this is a warning.

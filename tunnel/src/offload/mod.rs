@@ -169,7 +169,7 @@ impl Test<'_> {
     }
 
     fn note(&mut self, received: &Received) {
-        let Packet::Answer(token, arrival) = received.packet else {
+        let Packet::Answer(token, arrival, _) = received.packet else {
             return;
         };
         let known = self.nonces.knows(token) && self.check.nodes.contains(&received.from);

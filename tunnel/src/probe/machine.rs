@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tuning::Tuning;
-use super::verdict::{ProbeVerdict, Seen, Silence, Way};
+use super::verdict::{ProbeVerdict, Seen, Silence, Taken, Way};
 use super::wire::Arrival;
 
 /// How many requests may be on their way; more are not sent until some are answered or lost.
@@ -253,6 +253,11 @@ impl Machine {
     /// Whether the request that was planned last could be sent. One that could not is lost like others.
     pub fn attempted(&mut self, error: Option<Arc<str>>) {
         self.seen.error = error;
+    }
+
+    /// The peer has said which way it takes itself. Whether that is news.
+    pub fn said(&mut self, theirs: Option<Taken>) -> bool {
+        std::mem::replace(&mut self.seen.theirs, theirs) != theirs
     }
 
     /// The peer has answered the request `sequence`, which came to it by `arrival`. False if it is not waited for (any more).

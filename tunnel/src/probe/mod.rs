@@ -33,4 +33,4 @@ pub use model::{
 };
 pub use task::{cleanup, start};
 pub use tuning::Tuning;
-pub use verdict::{ProbeVerdict, Proof, Seen, Silence, Way};
+pub use verdict::{ProbeVerdict, Proof, Seen, Silence, Taken, Way};

@@ -16,6 +16,7 @@ const ANSWER_BURST: u32 = 40;
 
 #[derive(Debug)]
 struct Asker {
+    key: ProbeKey,
     /// Where answers go.
     node: IpAddr,
     bucket: Bucket,
@@ -45,7 +46,12 @@ impl Peers {
             for pod in [peer.pod].iter().chain(&peer.others) {
                 let known = before.remove(pod).map(|asker| asker.bucket);
                 let bucket = known.unwrap_or_else(|| Bucket::new(ANSWER_RATE, ANSWER_BURST));
-                self.askers.insert(*pod, Asker { node: *node, bucket });
+                let asker = Asker {
+                    key: key.clone(),
+                    node: *node,
+                    bucket,
+                };
+                self.askers.insert(*pod, asker);
             }
         }
     }
@@ -58,6 +64,11 @@ impl Peers {
             .filter(|local| local.pod == to)?;
         let asker = self.askers.get_mut(&from)?;
         asker.bucket.take(now).then_some((local.node, asker.node))
+    }
+
+    /// Who a request from `from` is of.
+    pub fn asked_by(&self, from: IpAddr) -> Option<&ProbeKey> {
+        self.askers.get(&from).map(|asker| &asker.key)
     }
 
     /// Who an answer from `from` to `to` is of.

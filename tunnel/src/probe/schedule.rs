@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::machine::Machine;
 use super::model::ProbeKey;
 use super::tuning::Tuning;
-use super::verdict::{ProbeVerdict, Way};
+use super::verdict::{ProbeVerdict, Taken, Way};
 use super::wire::Arrival;
 
 /// A request to be sent now.
@@ -230,6 +230,20 @@ impl Schedule {
             self.settle(key);
         }
         waited
+    }
+
+    /// The peer `key` has said which way it takes itself.
+    pub fn said(&mut self, key: &ProbeKey, theirs: Option<Taken>) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && entry.machine.said(theirs)
+        {
+            self.touched.insert(key.clone());
+        }
+    }
+
+    /// Which way is taken to the peer `key`.
+    pub fn taken(&self, key: &ProbeKey, now: Duration) -> Option<Taken> {
+        self.entries.get(key)?.machine.verdict(now).taken()
     }
 
     /// Requests since the start, and those of them of which a peer said that they came without a tunnel.

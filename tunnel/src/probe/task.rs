@@ -251,7 +251,8 @@ impl Task {
             return Err(std::io::ErrorKind::NotConnected.into());
         };
         let size = if request.full { request.way.size } else { 0 };
-        let packet = Packet::Request(self.nonces.token(request.sequence));
+        let way = self.schedule.taken(&request.key, self.now());
+        let packet = Packet::Request(self.nonces.token(request.sequence), way);
         let size = usize::try_from(size).unwrap_or(LENGTH);
         sockets.request(request.way.from, request.way.to, packet, size)
     }
@@ -263,13 +264,15 @@ impl Task {
         };
         let Received { from, to, .. } = *received;
         match received.packet {
-            Packet::Request(token) | Packet::Check(token) => {
+            Packet::Request(token, _) | Packet::Check(token) => {
                 let Some((source, target)) = self.peers.answer_to(from, to, now) else {
                     tracing::trace!(%from, %to, "a probe that is not answered");
                     return;
                 };
                 let link = sockets.name_of(received.interface).ok();
-                let answer = Packet::Answer(token, arrival(link.as_deref()));
+                let asker = self.peers.asked_by(from);
+                let way = asker.and_then(|key| self.schedule.taken(key, now));
+                let answer = Packet::Answer(token, arrival(link.as_deref()), way);
                 let port = match received.packet {
                     Packet::Check(_) => received.port,
                     _ => self.settings.port,
@@ -277,8 +280,11 @@ impl Task {
                 if let Err(error) = sockets.answer(source, SocketAddr::new(target, port), answer) {
                     tracing::debug!(%error, %target, "cannot answer a probe");
                 }
+                if let (Packet::Request(_, theirs), Some(key)) = (received.packet, asker) {
+                    self.schedule.said(key, theirs);
+                }
             }
-            Packet::Answer(token, arrival) => {
+            Packet::Answer(token, arrival, theirs) => {
                 if received.port != self.settings.port || !self.nonces.knows(token) {
                     return;
                 }
@@ -289,6 +295,7 @@ impl Task {
                         self.audit = self.audit.map(|audit| audit.min(soon));
                     }
                     self.schedule.answered(now, &key, token.sequence, arrival);
+                    self.schedule.said(&key, theirs);
                 }
             }
         }

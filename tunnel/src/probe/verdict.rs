@@ -23,6 +23,24 @@ pub struct Way {
     pub size: u32,
 }
 
+/// The way that a node takes to another one, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Taken {
+    /// Without a tunnel: to it the fabric carries pod addresses.
+    Direct,
+    /// Through a tunnel.
+    Tunnel,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "directly",
+            Self::Tunnel => "through a tunnel",
+        })
+    }
+}
+
 /// What was counted so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
@@ -46,6 +64,8 @@ pub struct Seen {
     pub error: Option<Arc<str>>,
     /// How long the verdict had been the same when it was written down.
     pub since: Duration,
+    /// The way that the peer takes to us, as far as it has said so.
+    pub theirs: Option<Taken>,
 }
 
 /// Why a way does not carry.
@@ -123,6 +143,21 @@ impl ProbeVerdict {
         self.proof() == Proof::Carries
     }
 
+    /// The way that follows from it; none before anything is known.
+    pub fn taken(&self) -> Option<Taken> {
+        match self {
+            Self::Unknown(_) => None,
+            Self::Carries(_) => Some(Taken::Direct),
+            Self::Silent(..) => Some(Taken::Tunnel),
+        }
+    }
+
+    /// Where the peer says that it takes another way back: this node's way, and the peer's.
+    pub fn asymmetry(&self) -> Option<(Taken, Taken)> {
+        let (ours, theirs) = (self.taken()?, self.seen().theirs?);
+        (ours != theirs).then_some((ours, theirs))
+    }
+
     /// What was counted.
     pub fn seen(&self) -> &Seen {
         match self {
@@ -174,7 +209,11 @@ impl fmt::Display for Seen {
             Some(trip) => write!(f, "last round trip {:.1} ms; ", trip.as_secs_f64() * 1e3)?,
             None => f.write_str("no answer ever; ")?,
         }
-        write!(f, "for {} s", self.since.as_secs())
+        write!(f, "for {} s", self.since.as_secs())?;
+        match self.theirs {
+            Some(theirs) => write!(f, "; the node itself sends {theirs}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -201,6 +240,7 @@ mod tests {
             round_trip: Some(Duration::from_micros(340)),
             error: None,
             since: Duration::from_secs(61),
+            theirs: None,
         }
     }
 

@@ -2,12 +2,17 @@
 //!
 //! ```text
 //!  0      4        5       6         7     8             16          24
-//!  "RBpr" version  kind    arrival   0     sequence      nonce       zeros to 32
+//!  "RBpr" version  kind    arrival  way    sequence      nonce       zeros to 32
 //! ```
+//!
+//! The way is the one that the sender itself takes to the receiver, 0 where that is not known: who is told it can say
+//! that there and back differ.
 //!
 //! The nonce is a keyed hash of the sequence number: only who has seen the request can answer it.
 
 use std::hash::{BuildHasher, RandomState};
+
+use super::verdict::Taken;
 
 /// Bytes of a packet without padding.
 pub(crate) const LENGTH: usize = 32;
@@ -18,6 +23,7 @@ const ANSWER: u8 = 2;
 const CHECK: u8 = 3;
 const NATIVE: u8 = 1;
 const TUNNEL: u8 = 2;
+const UNKNOWN: u8 = 0;
 
 /// How a request reached the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,26 +46,31 @@ pub(crate) struct Token {
 /// A packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packet {
-    /// Asks the peer to say that it came.
-    Request(Token),
+    /// Asks the peer to say that it came; with the way that the sender takes.
+    Request(Token, Option<Taken>),
     /// The same for a test through the tunnel; the answer goes to the port that it came from.
     Check(Token),
-    /// Says that it came, and how.
-    Answer(Token, Arrival),
+    /// Says that it came, and how; with the way that the sender takes.
+    Answer(Token, Arrival, Option<Taken>),
 }
 
 impl Packet {
     /// The bytes, without padding.
     pub fn encode(&self) -> [u8; LENGTH] {
-        let (kind, arrival, token) = match self {
-            Self::Request(token) => (REQUEST, 0, token),
-            Self::Check(token) => (CHECK, 0, token),
-            Self::Answer(token, Arrival::Native) => (ANSWER, NATIVE, token),
-            Self::Answer(token, Arrival::Tunnel) => (ANSWER, TUNNEL, token),
+        let (kind, arrival, way, token) = match self {
+            Self::Request(token, way) => (REQUEST, 0, *way, token),
+            Self::Check(token) => (CHECK, 0, None, token),
+            Self::Answer(token, Arrival::Native, way) => (ANSWER, NATIVE, *way, token),
+            Self::Answer(token, Arrival::Tunnel, way) => (ANSWER, TUNNEL, *way, token),
+        };
+        let way = match way {
+            None => UNKNOWN,
+            Some(Taken::Direct) => NATIVE,
+            Some(Taken::Tunnel) => TUNNEL,
         };
         let mut bytes = [0; LENGTH];
         bytes[..4].copy_from_slice(&MAGIC);
-        bytes[4..7].copy_from_slice(&[VERSION, kind, arrival]);
+        bytes[4..8].copy_from_slice(&[VERSION, kind, arrival, way]);
         bytes[8..16].copy_from_slice(&token.sequence.to_be_bytes());
         bytes[16..24].copy_from_slice(&token.nonce.to_be_bytes());
         bytes
@@ -68,7 +79,7 @@ impl Packet {
     /// The packet in `bytes`; none if it is not one of ours or of another version.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let head = bytes.first_chunk::<LENGTH>()?;
-        let &[m0, m1, m2, m3, version, kind, arrival, _, ref rest @ ..] = head;
+        let &[m0, m1, m2, m3, version, kind, arrival, way, ref rest @ ..] = head;
         if [m0, m1, m2, m3] != MAGIC || version != VERSION {
             return None;
         }
@@ -77,11 +88,16 @@ impl Packet {
             sequence: u64::from_be_bytes(*sequence),
             nonce: u64::from_be_bytes(*rest.first_chunk::<8>()?),
         };
+        let way = match way {
+            NATIVE => Some(Taken::Direct),
+            TUNNEL => Some(Taken::Tunnel),
+            _ => None,
+        };
         match (kind, arrival) {
-            (REQUEST, _) => Some(Self::Request(token)),
+            (REQUEST, _) => Some(Self::Request(token, way)),
             (CHECK, _) => Some(Self::Check(token)),
-            (ANSWER, NATIVE) => Some(Self::Answer(token, Arrival::Native)),
-            (ANSWER, TUNNEL) => Some(Self::Answer(token, Arrival::Tunnel)),
+            (ANSWER, NATIVE) => Some(Self::Answer(token, Arrival::Native, way)),
+            (ANSWER, TUNNEL) => Some(Self::Answer(token, Arrival::Tunnel, way)),
             _ => None,
         }
     }
@@ -114,13 +130,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_is_decoded(sequence: u64, nonce: u64, which in 0..4, padding in 0usize..100) {
+        fn what_is_encoded_is_decoded(
+            sequence: u64, nonce: u64, which in 0..4, way in 0usize..3, padding in 0usize..100
+        ) {
             let token = Token { sequence, nonce };
+            let way = [None, Some(Taken::Direct), Some(Taken::Tunnel)][way];
             let packet = match which {
-                0 => Packet::Request(token),
-                1 => Packet::Answer(token, Arrival::Native),
+                0 => Packet::Request(token, way),
+                1 => Packet::Answer(token, Arrival::Native, way),
                 2 => Packet::Check(token),
-                _ => Packet::Answer(token, Arrival::Tunnel),
+                _ => Packet::Answer(token, Arrival::Tunnel, way),
             };
             let mut bytes = packet.encode().to_vec();
             bytes.resize(LENGTH + padding, 0);
@@ -137,24 +156,17 @@ mod tests {
 
     #[test]
     fn foreign_packets_are_refused() {
-        let good = Packet::Request(Token {
+        let token = Token {
             sequence: 1,
             nonce: 2,
-        })
-        .encode();
+        };
+        let good = Packet::Request(token, None).encode();
         for (at, value) in [(0, b'X'), (4, 2), (5, 0), (5, 4)] {
             let mut bytes = good;
             bytes[at] = value;
             assert_eq!(Packet::decode(&bytes), None, "byte {at}");
         }
-        let mut answer = Packet::Answer(
-            Token {
-                sequence: 1,
-                nonce: 2,
-            },
-            Arrival::Native,
-        )
-        .encode();
+        let mut answer = Packet::Answer(token, Arrival::Native, None).encode();
         answer[6] = 0;
         assert_eq!(
             Packet::decode(&answer),

@@ -372,10 +372,11 @@ impl Engine {
     }
 }
 
-/// Many in one go cost a fraction of as many one by one.
+/// Many in one go cost a fraction of as many one by one, unless there are far more already: a table that comes in pieces must not be
+/// put in order anew with each piece.
 fn add(to: &mut BTreeSet<RouteKey>, mut keys: Vec<RouteKey>) {
     const FEW: usize = 64;
-    if keys.len() <= FEW {
+    if keys.len() <= FEW || keys.len() < to.len() {
         to.extend(keys);
         return;
     }

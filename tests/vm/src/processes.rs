@@ -67,6 +67,12 @@ mod tests {
         let unique = format!("init=/vm-test-{}/init", std::process::id());
         let other = format!("{unique}-other");
         let (mut hit, mut missed) = (start(&unique), start(&other));
+        // The arguments of a process that has just begun are not there yet.
+        let end = Instant::now() + GONE;
+        while with_argument(&unique).is_empty() || with_argument(&other).is_empty() {
+            assert!(Instant::now() < end, "the processes are not listed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
         // A killed child stays listed, without arguments, until its parent asks for its end.
         assert!(end_all(&unique).is_empty());
         assert!(!hit.wait().expect("it ends").success());

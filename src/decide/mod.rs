@@ -263,27 +263,26 @@ impl<'a> Begun<'a> {
         }
     }
 
-    /// Begins a round whose inputs are those of the `last` one but for the `changed` prefixes of the Loc-RIB; none where
-    /// these change more than themselves.
+    /// Begins a round whose inputs are those of the `last` one but for the `changed` prefixes of the Loc-RIB. Where these change
+    /// more than themselves they are given back, with nothing done.
     pub fn again(
         inputs: Inputs<'a>,
         table: &'a Arc<RwLock<Table>>,
-        changed: &Extent,
+        changed: Extent,
         last: &Decisions,
-    ) -> Option<Self> {
-        let Extent::Only(prefixes) = changed else {
-            return None;
-        };
-        let mut learned = table.write().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Self, Extent> {
         let elsewhere = |prefix: &IpNet| !last.outline.depends_on(prefix);
-        if !prefixes.iter().all(elsewhere) {
-            return None;
+        match &changed {
+            Extent::Only(prefixes) if prefixes.iter().all(elsewhere) => {}
+            _ => return Err(changed),
         }
-        learned.take(inputs, changed);
-        Some(Begun {
+        let mut learned = table.write().unwrap_or_else(PoisonError::into_inner);
+        learned.take(inputs, &changed);
+        drop(learned);
+        Ok(Begun {
             inputs,
             table,
-            changed: changed.clone(),
+            changed,
             ways: None,
             outline: last.outline.clone(),
             moved: None,

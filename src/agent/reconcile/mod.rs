@@ -220,11 +220,12 @@ impl Reconciler {
         let table = self.table.clone();
         let last = self.decisions.as_deref();
         let known = (self.premises.as_ref()).is_some_and(|premises| premises.are(&given, &inputs));
-        let again = last
-            .filter(|_| known)
-            .and_then(|last| Begun::again(inputs, &table, &changed, last));
-        let same_outline = again.is_some();
-        let begun = again.unwrap_or_else(|| {
+        let again = match last.filter(|_| known) {
+            Some(last) => Begun::again(inputs, &table, changed, last),
+            None => Err(changed),
+        };
+        let same_outline = again.is_ok();
+        let begun = again.unwrap_or_else(|changed| {
             Begun::new(inputs, &table, changed, |devices, paths| {
                 unsettled = self.settling.hold(devices, paths);
             })

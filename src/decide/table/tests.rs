@@ -280,8 +280,11 @@ impl World {
         );
         let last = self.last.as_ref().map(|(last, _)| last);
         let known = last.filter(|_| self.premises.as_ref() == Some(&premises));
-        let again = known.and_then(|last| Begun::again(inputs, &self.table, &changed, last));
-        let begun = again.unwrap_or_else(|| Begun::new(inputs, &self.table, changed, |_, _| {}));
+        let again = match known {
+            Some(last) => Begun::again(inputs, &self.table, changed, last),
+            None => Err(changed),
+        };
+        let begun = again.unwrap_or_else(|changed| Begun::new(inputs, &self.table, changed, |_, _| {}));
         let (fast, changed) = begun.finish();
         self.premises = Some(premises);
         let whole = decide(inputs);

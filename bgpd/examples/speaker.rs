@@ -56,7 +56,7 @@ fn config(asn: u32, local: IpAddr, peer: IpAddr, peer_asn: u32) -> SpeakerConfig
     entry.local_address = Some(local);
     entry.next_hop_v4 = Some(v4);
     entry.next_hop_v6 = Some(v6);
-    config.peers.insert(PeerId(peer), entry);
+    config.peers.insert(PeerId::Address(peer), entry);
     config
 }
 

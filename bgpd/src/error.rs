@@ -14,7 +14,10 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The BGP task is gone: it was shut down.
+    /// The kernel gave us no thread or no file descriptor.
+    #[error("cannot start the BGP speaker: {0}")]
+    Start(#[source] io::Error),
+    /// The BGP thread is gone: it was shut down.
     #[error("the BGP speaker has been shut down")]
     Stopped,
 }

@@ -1,11 +1,12 @@
-//! The outside of the BGP task.
+//! The outside of the BGP thread.
 
-use crate::Error;
+use crate::{Error, bfd};
 use bgpd_proto::rib::{LocRibChanges, NextHopTable, Originated};
 use bgpd_proto::speaker::{Speaker, SpeakerConfig};
+use bgpd_proto::types::{PeerId, ScopedAddr};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,33 +32,38 @@ pub struct RibState {
 /// What BGP knows, as far as it has changed: for one reader that keeps a copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
-    /// The Loc-RIB.
+    /// The Loc-RIB, where it was asked for; else nothing of it.
     pub loc_rib: LocRibChanges,
+    /// How many prefixes the Loc-RIB has.
+    pub prefixes: usize,
     /// Every NEXT_HOP in any Adj-RIB-In.
-    pub tracked: BTreeSet<IpAddr>,
+    pub tracked: BTreeSet<ScopedAddr>,
     /// See `Speaker::fully_fed`.
     pub fully_fed: bool,
 }
 
 type Question = Box<dyn FnOnce(&Speaker, Instant) + Send>;
 
-/// A call into the task.
+/// A call into the thread.
 pub(crate) enum Command {
     Configure(SpeakerConfig),
     Originate(BTreeMap<IpNet, Originated>),
     NextHops(NextHopTable),
-    News(oneshot::Sender<News>),
+    Interfaces(BTreeMap<ScopedAddr, Arc<str>>),
+    News(bool, oneshot::Sender<News>),
+    Refresh(PeerId, oneshot::Sender<bool>),
     Query(Question),
     Shutdown(Shutdown, oneshot::Sender<()>),
 }
 
-/// The way to the one task that owns the `Speaker`. When the last clone is dropped, the task ends, and with it every
+/// The way to the one thread that owns the `Speaker`. When the last clone is dropped, the thread ends, and with it every
 /// connection, without a NOTIFICATION.
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) state: watch::Receiver<RibState>,
     pub(crate) listening: Arc<[SocketAddr]>,
+    pub(crate) bfd: bfd::View,
 }
 
 impl Handle {
@@ -76,6 +82,11 @@ impl Handle {
         self.tell(Command::NextHops(table)).await;
     }
 
+    /// Sets which interface leads to each next hop, for filters that ask for it.
+    pub async fn set_interfaces(&self, interfaces: BTreeMap<ScopedAddr, Arc<str>>) {
+        self.tell(Command::Interfaces(interfaces)).await;
+    }
+
     /// Watches for changes.
     pub fn changes(&self) -> watch::Receiver<RibState> {
         self.state.clone()
@@ -86,17 +97,23 @@ impl Handle {
         &self.listening
     }
 
-    /// What has changed since the last call, by whichever clone; everything at the first.
+    /// The BFD sessions, half a second old at most; waits for nobody.
+    pub fn bfd(&self) -> bfd::Status {
+        self.bfd.status()
+    }
+
+    /// What has changed since the last call, by whichever clone; everything at the first. Who wants no `routes` costs no
+    /// copy of the Loc-RIB: a route reflector has a million that its kernel never sees.
     ///
     /// # Errors
     /// [`Error::Stopped`] once it is shut down.
-    pub async fn news(&self) -> Result<News, Error> {
+    pub async fn news(&self, routes: bool) -> Result<News, Error> {
         let (reply, answer) = oneshot::channel();
-        self.tell(Command::News(reply)).await;
+        self.tell(Command::News(routes, reply)).await;
         answer.await.map_err(|_| Error::Stopped)
     }
 
-    /// Runs `question` in the task, on the speaker as it is after all earlier calls.
+    /// Runs `question` in the thread, on the speaker as it is after all earlier calls.
     pub async fn query<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Speaker, Instant) -> T + Send + 'static,
@@ -110,11 +127,21 @@ impl Handle {
         answer.await.map_err(|_| Error::Stopped)
     }
 
+    /// Asks a peer for all its routes again (RFC 2918); false where it has no session or does not answer that.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] once it is shut down.
+    pub async fn refresh(&self, peer: PeerId) -> Result<bool, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Command::Refresh(peer, reply)).await;
+        answer.await.map_err(|_| Error::Stopped)
+    }
+
     /// Ends all sessions, and returns when they are closed.
     pub async fn shutdown(self, mode: Shutdown) {
         let (reply, done) = oneshot::channel();
         self.tell(Command::Shutdown(mode, reply)).await;
-        // An error means that the task has ended before: nothing is left to wait for.
+        // An error means that the thread has ended before: nothing is left to wait for.
         let _ = done.await;
     }
 

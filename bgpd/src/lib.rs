@@ -1,22 +1,37 @@
 //! BGP speaker on tokio: sockets and timers round the pure [`bgpd_proto`].
 //!
 //! ```text
-//!            Handle ──Command──►  engine (owns the Speaker)  ──RibState──► watch
-//!                                   ▲ Report          │ Order
-//!  listener tasks ──Accepted────────┤                 ▼
-//!  connection tasks ──Bytes, Drained, Closed──── one each, socket halves inside
+//!            Handle ──Command──►  engine (a thread, owns the Speaker)  ──RibState──► watch
+//!                                  ▲ bytes, in rounds    │ bytes, as sockets take them
+//!  gate ─ listener tasks ─Accepted─┤                     ▼
+//!  attempts ─Dialled───────────────┴──── connections ───────► farewell (last words)
 //! ```
 //!
-//! One task, the engine, owns the [`Speaker`]: no locks. All channels are bounded. UPDATEs are built when a connection has
+//! One thread, the engine, owns the [`Speaker`]: no locks, and nothing else of the process delays it. Sockets call it up;
+//! it serves them in rounds, each for a bounded time. UPDATEs are built when a connection has
 //! taken what it was given before, so that a slow peer costs nothing but its own delay. Dropping cancels: the
-//! connections live in the engine's task set, the engine lives as long as a [`Handle`] does.
+//! engine lives as long as a [`Handle`] does, and all connections with it.
 
+pub mod bfd;
+mod bucket;
 mod connection;
 mod engine;
 mod error;
+mod farewell;
+mod gate;
 mod handle;
+mod input;
+mod journal;
+mod keys;
+mod links;
 mod listener;
+mod neighbours;
+mod options;
+mod output;
+mod ready;
+mod signatures;
 mod socket;
+mod unnumbered;
 
 pub use bgpd_proto::speaker::{Speaker, SpeakerConfig};
 pub use error::Error;
@@ -28,7 +43,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Starts a speaker. `listen` are the addresses to accept connections on (none: only our own attempts); with port
-/// zero the kernel chooses, see [`Handle::listening`]. Must be called inside a tokio runtime.
+/// zero the kernel chooses, see [`Handle::listening`].
 pub async fn start(config: SpeakerConfig, listen: Vec<SocketAddr>) -> Result<Handle, Error> {
     start_originating(config, BTreeMap::new(), listen).await
 }
@@ -44,5 +59,5 @@ pub async fn start_originating(
         .into_iter()
         .map(socket::listen)
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(engine::spawn(config, originated, listeners))
+    engine::spawn(config, originated, listeners).await
 }

@@ -1,21 +1,36 @@
 //! Accept loops: one task for each listening address, living as long as the engine.
 
-use crate::connection::Report;
+use crate::gate::Gate;
 use std::io;
-use std::time::Duration;
-use tokio::net::TcpListener;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 /// Pause after an error that is ours (no file descriptors left, no memory), so as not to spin on it.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// A connection that a listener took.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub stream: TcpStream,
+    /// The peer's end.
+    pub remote: SocketAddr,
+}
+
 /// Takes connections until the engine is gone. Errors of a single connection are passed over, errors of the machine
 /// are waited out: a listener that gave up would be noticed by nobody.
-pub async fn accept(listener: TcpListener, reports: mpsc::Sender<Report>) {
+pub async fn accept(listener: Arc<TcpListener>, gate: Gate, accepted: mpsc::Sender<Accepted>) {
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
-                if reports.send(Report::Accepted { stream, remote }).await.is_err() {
+                if let Err(refused) = gate.admit(remote.ip(), Instant::now()) {
+                    tracing::debug!(%remote, %refused, "refused a BGP connection");
+                    continue;
+                }
+                if accepted.send(Accepted { stream, remote }).await.is_err() {
                     return;
                 }
             }

@@ -3,28 +3,38 @@
 //! The log holds prefixes, not routes: however often a prefix flaps, it stands there once, and the reader gets the route as it is
 //! when it asks. Before the first question there is no log, and who never asks pays nothing.
 
-use std::collections::HashSet;
-
+use super::store::Queue;
+use super::table::{PrefixId, Table};
+use super::view::BestRoute;
 use ipnet::IpNet;
 
-use super::view::BestRoute;
-
-/// Prefixes whose selected paths have changed since the last question. Their hash is seeded at random, for peers choose them.
+/// Prefixes whose selected paths have changed since the last question; their numbers are held.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ChangeLog(Option<HashSet<IpNet>>);
+pub(super) struct ChangeLog(Option<Queue>);
 
 impl ChangeLog {
-    pub fn note(&mut self, prefix: IpNet) {
-        if let Some(prefixes) = &mut self.0 {
-            prefixes.insert(prefix);
+    pub fn note(&mut self, id: PrefixId, table: &mut Table) {
+        if let Some(queue) = &mut self.0
+            && queue.push(id.0)
+        {
+            table.hold(id);
         }
     }
 
-    /// The prefixes since the last call, sorted; `None` at the first, from which on there is a log.
-    pub fn take(&mut self) -> Option<Vec<IpNet>> {
-        let mut prefixes: Vec<IpNet> = self.0.replace(HashSet::new())?.into_iter().collect();
-        prefixes.sort_unstable();
-        Some(prefixes)
+    /// The prefixes since the last call; `None` at the first, from which on there is a log.
+    pub fn take(&mut self) -> Option<Queue> {
+        self.0.replace(Queue::default())
+    }
+
+    /// The numbers that wait.
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().flat_map(Queue::iter)
+    }
+
+    /// No log any more.
+    pub fn stop(&mut self) -> Option<Queue> {
+        self.0.take()
     }
 }
 

@@ -1,15 +1,20 @@
 //! Why a route is as it is: the decision run again, with each step that settled something.
 
 use super::decision::{Fate, Step, Unpaired};
-use super::entry::{Entry, Route, Slot};
 use super::hub::Rib;
+use super::out::{Route, template};
+use super::peers::Phase;
+use super::policy::filter::Looked;
 use super::policy::{ExportRefusal, RejectReason};
-use super::transmit::encode_context;
+use super::query::Decoded;
+use super::slot::Slot;
+use super::table::{Path, PrefixId};
 use super::view::{ExportView, PathView};
 use crate::types::{Family, PeerId};
-use crate::wire::{self, Nlri};
+use crate::wire::PathAttributes;
 use ipnet::IpNet;
 use std::fmt;
+use std::sync::Arc;
 
 /// All that is known of a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +34,10 @@ pub struct Explained {
     pub path: PathView,
     /// How it fared.
     pub outcome: Outcome,
+    /// The rules of its session's filters that were looked at.
+    pub filters: Vec<Looked>,
+    /// The attributes that came, where import policy has changed them.
+    pub received: Option<Arc<PathAttributes>>,
 }
 
 /// How a path fared.
@@ -118,14 +127,12 @@ impl Rib {
     /// Every path to exactly this prefix with its fate, and who is told.
     pub fn explain(&self, prefix: IpNet) -> Explanation {
         let prefix = prefix.trunc();
-        let candidates = self
-            .table
-            .get(&prefix)
-            .map(|entry| self.candidates(entry))
-            .unwrap_or_default();
+        let id = self.table.get(&prefix).map(|(id, _)| id);
+        let candidates = id.map(|id| self.candidates(id)).unwrap_or_default();
         let exports = self.peers.iter().map(|(slot, peer)| ExportView {
             peer: peer.id,
             refused: self.refusal(slot, &prefix),
+            filters: self.export_trace(slot, &prefix),
         });
         Explanation {
             prefix,
@@ -134,18 +141,22 @@ impl Rib {
         }
     }
 
-    fn candidates(&self, entry: &Entry) -> Vec<Explained> {
-        let (accepted, refused): (Vec<&Route>, Vec<&Route>) = entry
-            .routes()
+    fn candidates(&self, id: PrefixId) -> Vec<Explained> {
+        let entry = self.table.entry(id);
+        let (accepted, refused): (Vec<&Path>, Vec<&Path>) =
+            entry.paths().iter().partition(|path| path.verdict.is_accepted());
+        let sets: Vec<PathAttributes> = accepted
             .iter()
-            .partition(|route| route.verdict.is_accepted());
-        let context = self.context();
+            .map(|path| self.attrs.attributes(path.attr))
+            .collect();
+        let paths: Vec<(&Path, &PathAttributes)> = accepted.iter().copied().zip(&sets).collect();
+        let candidate = |i: usize| self.candidate(paths[i].0, paths[i].1);
         let mut fates = vec![Fate::Unreachable; accepted.len()];
-        let used = context.decide_with(&accepted, |i, fate| fates[i] = fate);
+        let used = self.decide(&paths, |i, fate| fates[i] = fate);
         // Equals come in the order of the decision, so that the first one used is the best path.
-        let best = used.first().map(|i| context.candidate(accepted[*i]));
+        let best = used.first().map(|i| candidate(*i));
         let outcome = |i: usize, fate: Fate| {
-            let own = context.candidate(accepted[i]);
+            let own = candidate(i);
             let against_best = |step: Step| best.as_ref().map_or(String::new(), |b| step.describe(&own, b));
             match fate {
                 Fate::Best => Outcome::Best,
@@ -159,7 +170,7 @@ impl Rib {
                     reason,
                 },
                 Fate::Lost { step, against } => {
-                    let other = context.candidate(accepted[against]);
+                    let other = candidate(against);
                     Outcome::Lost {
                         step,
                         detail: step.describe(&own, &other),
@@ -172,31 +183,65 @@ impl Rib {
         let explained = accepted
             .iter()
             .enumerate()
-            .map(|(i, route)| (*route, outcome(i, fates[i])));
-        let reason = |route: &&Route| route.verdict.reason().map(Outcome::Rejected);
-        let refused = refused.iter().filter_map(|route| Some((*route, reason(route)?)));
+            .map(|(i, path)| (*path, outcome(i, fates[i])));
+        let reason = |path: &&Path| path.verdict.reason().map(Outcome::Rejected);
+        let refused = refused.iter().filter_map(|path| Some((*path, reason(path)?)));
+        let mut decoded = Decoded::default();
         let mut all: Vec<Explained> = explained
             .chain(refused)
-            .map(|(route, outcome)| Explained {
-                path: self.path(route),
+            .map(|(path, outcome)| Explained {
+                path: self.path(id, path, &mut decoded),
                 outcome,
+                filters: self.import_trace(id, path),
+                received: path
+                    .flags
+                    .is_changed()
+                    .then(|| decoded.get(self, self.as_came(id, path))),
             })
             .collect();
-        // Routes stand in the entry with the selected ones first, in order; the sort is stable.
+        // Paths stand in the entry with the selected ones first, in order; the sort is stable.
         all.sort_by_key(|explained| (explained.outcome.rank(), explained.rest_key()));
         all
     }
 
     fn refusal(&self, slot: Slot, prefix: &IpNet) -> Option<ExportRefusal> {
-        let (next_hop, attributes) = match self.exported(slot, prefix) {
-            Ok(route) => route,
-            Err(refusal) => return Some(refusal),
+        let peer = self.peers.get(slot)?;
+        let (family, policy) = (Family::of(prefix), template(&peer.session));
+        if peer.phase != Phase::Up || !policy.families.contains(&family) {
+            return Some(ExportRefusal::Family);
+        }
+        let Some((id, best)) = self
+            .table
+            .get(prefix)
+            .and_then(|(id, entry)| Some((id, entry.best()?)))
+        else {
+            return Some(ExportRefusal::NoPath);
         };
-        let context = encode_context(&self.peers.get(slot)?.session);
-        let (family, nlri) = (Family::of(prefix), [Nlri::from(*prefix)]);
-        let fits = wire::encode_announcements(&mut Vec::new(), &context, &attributes, family, next_hop, nlri)
-            .is_ok();
-        if fits { None } else { Some(ExportRefusal::TooLong) }
+        if best.slot == slot {
+            return Some(ExportRefusal::Sender);
+        }
+        let route = self.route(id, best);
+        self.view().form(prefix, route, &policy).err()
+    }
+
+    fn export_trace(&self, slot: Slot, prefix: &IpNet) -> Vec<Looked> {
+        let best = self
+            .table
+            .get(prefix)
+            .and_then(|(id, entry)| Some((id, entry.best()?)));
+        match (self.peers.get(slot), best) {
+            (Some(peer), Some((id, best))) => self.view().trace(prefix, self.route(id, best), &peer.session),
+            _ => Vec::new(),
+        }
+    }
+
+    fn route(&self, id: PrefixId, path: &Path) -> Route {
+        Route {
+            attr: path.attr,
+            slot: path.slot,
+            family: id.family(),
+            priority: self.priority(id, path),
+        }
     }
 }
 

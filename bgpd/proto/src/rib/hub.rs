@@ -1,36 +1,48 @@
-//! [`Rib`] itself: what it is made of, and how it takes in changes.
+//! [`Rib`] itself: what it is made of, and what it is told of itself, of sessions and of next hops. Routes come in through `intake`.
 
+use super::attrs::{AttrId, Attrs};
 use super::changes::ChangeLog;
-use super::entry::{Entry, Route, Slot};
-use super::intern::{Body, Interner};
-use super::model::{LocalSettings, NextHopState, NextHopTable, Originated, PeerPolicy, PeerSession};
+use super::choice::Chooser;
+use super::judge::ImportMemo;
+use super::model::{LocalSettings, NextHopTable, Originated, PeerPolicy, PeerSession};
+use super::out::{Batch, Forms, Out};
 use super::peers::Peers;
-use super::policy::import::Verdict;
-use super::policy::{export, import};
-use super::select::{self, Context};
-use crate::types::{Family, PeerId};
-use crate::wire::{PathAttributes, RoutesIn};
+use super::slot::Slot;
+use super::table::{Path, PrefixId, Table};
+use super::walk::{Walker, What};
+use crate::types::{Family, PeerId, ScopedAddr};
+use crate::wire::Nlri;
 use ipnet::IpNet;
-use prefix_trie::joint::JointPrefixMap;
-use rustc_hash::FxHashMap;
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Units of [`Path::learned`] in a second: enough of them for eight years.
+pub(super) const TICKS: u32 = 16;
 
 /// All routes of a speaker: see the module `rib`.
 #[derive(Clone, Debug)]
 pub struct Rib {
     pub(super) local: LocalSettings,
     pub(super) peers: Peers,
-    pub(super) table: JointPrefixMap<IpNet, Entry>,
-    pub(super) next_hops: NextHopTable,
-    pub(super) interner: Interner,
-    /// Routes by NEXT_HOP.
-    pub(super) tracked: FxHashMap<IpAddr, usize>,
-    originated: BTreeMap<IpNet, Originated>,
-    changed: bool,
+    pub(super) table: Table,
+    pub(super) attrs: Attrs,
+    pub(super) out: Out,
+    pub(super) walker: Walker,
     pub(super) log: ChangeLog,
+    /// What came, for the paths that import policy has changed; path identifiers are a peer's choice.
+    pub(super) as_received: HashMap<(PrefixId, Slot, u32), AttrId>,
+    pub(super) import_memo: Option<ImportMemo>,
+    pub(super) interfaces: BTreeMap<ScopedAddr, Arc<str>>,
+    pub(super) originated: BTreeMap<IpNet, Originated>,
+    pub(super) changed: bool,
+    /// When the first route came: [`Path::learned`] counts from here.
+    start: Option<Instant>,
+    pub(super) chooser: Chooser,
+    // Lists that are used again and again, while UPDATEs are taken in and built.
+    pub(super) arriving: Vec<Nlri>,
+    pub(super) forms: Forms,
+    pub(super) batch: Batch,
 }
 
 impl Rib {
@@ -39,23 +51,43 @@ impl Rib {
         Self {
             local,
             peers: Peers::default(),
-            table: JointPrefixMap::new(),
-            next_hops: NextHopTable::new(),
-            interner: Interner::default(),
-            tracked: FxHashMap::default(),
+            table: Table::default(),
+            attrs: Attrs::default(),
+            out: Out::default(),
+            walker: Walker::default(),
+            log: ChangeLog::default(),
+            as_received: HashMap::new(),
+            import_memo: None,
+            interfaces: BTreeMap::new(),
             originated: BTreeMap::new(),
             changed: false,
-            log: ChangeLog::default(),
+            start: None,
+            chooser: Chooser::default(),
+            arriving: Vec::new(),
+            forms: Forms::default(),
+            batch: Batch::default(),
         }
     }
 
     /// Takes up settings; stored routes are judged and selected anew where that could matter.
     pub fn configure(&mut self, local: LocalSettings) {
         let old = std::mem::replace(&mut self.local, local);
-        let judge = old.import != self.local.import || old.router_id != self.local.router_id;
-        let select = old.multipath != self.local.multipath || old.router_id != self.local.router_id;
-        if judge || select {
-            self.judge_all(|_| judge, select);
+        let new = &self.local;
+        let own = |of: &LocalSettings| (of.asn, of.router_id, of.cluster());
+        let judge = old.import != new.import || own(&old) != own(new);
+        let select = (old.multipath, old.multipath_relax, old.router_id)
+            != (new.multipath, new.multipath_relax, new.router_id);
+        let tell = own(&old) != own(new);
+        self.forget_memo();
+        if judge {
+            self.look_through(What::Judge);
+        }
+        if select {
+            self.look_through(What::Select);
+        }
+        if tell {
+            // Our numbers are in what was told.
+            self.tell_all_again(|_| true);
         }
     }
 
@@ -68,300 +100,71 @@ impl Rib {
             return;
         }
         self.peer_down(peer);
-        let slot = self.peers.insert(peer, session);
-        self.mark_all_for(slot);
+        let out = &self.out;
+        // More sessions than 16 bits can count: this one is told nothing, and nothing is taken from it.
+        if let Some(slot) = self.peers.insert(peer, session, |slot| out.refers_to(slot)) {
+            self.join(slot);
+        }
     }
 
     /// The policy of a session that stays up has changed: stored routes are judged anew, and what was advertised is
     /// compared with what should be.
     pub fn peer_policy(&mut self, peer: PeerId, policy: PeerPolicy) {
         let Some(slot) = self.peers.slot(peer) else { return };
+        self.forget_memo();
         let Some(state) = self.peers.get_mut(slot) else {
             return;
         };
-        let transit_changed = state.session.transit != policy.transit;
+        // What it teaches may go to others, or not, and their filters see the priority that its filters set.
+        let others_are_concerned =
+            state.session.import != policy.import || state.session.export.client != policy.export.client;
+        let other_rules = state.session.import.filters != policy.import.filters;
         state.session.apply(policy);
-        self.judge_all(|route| route.slot == slot, false);
-        self.mark_all_for(slot);
-        if transit_changed {
-            let taught = |entry: &Entry| entry.best().is_some_and(|best| best.slot == slot);
-            for prefix in self.prefixes_where(taught) {
-                self.mark(prefix);
-            }
-        }
+        state.todo.judge = true;
+        state.todo.tell |= others_are_concerned;
+        state.todo.note |= other_rules;
+        self.change_policy(slot);
+        self.look_through(What::Slot(slot));
     }
 
     /// The session has ended: all that it taught and was told is forgotten.
     pub fn peer_down(&mut self, peer: PeerId) {
         let Some(slot) = self.peers.slot(peer) else { return };
+        self.leave(slot);
+        self.drop_latest(slot);
+        self.forget_memo();
+        self.peers.detach(peer);
         self.clear(slot, &Family::ALL);
-        self.peers.remove(peer);
-        self.interner.sweep();
-    }
-
-    /// Takes in the routes of one UPDATE; families in `disable` are dropped, and ignored until the session ends.
-    pub fn update(&mut self, peer: PeerId, update: RoutesIn, now: Instant) {
-        let Some(slot) = self.peers.slot(peer) else { return };
-        self.disable(slot, &update.disable);
-        // Withdrawals first: a prefix that is in both is announced (RFC 4271 §4.3).
-        for nlri in update.withdrawn.iter().flat_map(|w| &w.nlri) {
-            self.withdraw(slot, nlri.prefix);
-        }
-        for announcement in update.announced {
-            let takes = |state: &super::peers::Peer| {
-                state.session.families.contains(&announcement.family)
-                    && !state.disabled.contains(&announcement.family)
-            };
-            if self.peers.get(slot).is_some_and(takes) {
-                let body = self
-                    .interner
-                    .body(Some(announcement.next_hop), update.attributes.clone());
-                for nlri in announcement.nlri {
-                    self.announce(slot, nlri.prefix, Arc::clone(&body), Some(now));
-                }
-            }
-        }
-    }
-
-    /// The peer asked for ROUTE-REFRESH: what it was told of the family is told again.
-    pub fn refresh(&mut self, peer: PeerId, family: Family) {
-        if let Some(state) = self.peers.slot(peer).and_then(|slot| self.peers.get_mut(slot)) {
-            state.out.resend(family);
-        }
-    }
-
-    /// Sets all that is originated here.
-    pub fn originate(&mut self, routes: BTreeMap<IpNet, Originated>) {
-        let routes: BTreeMap<IpNet, Originated> = routes
-            .into_iter()
-            .map(|(prefix, route)| (prefix.trunc(), route))
-            .collect();
-        let old = std::mem::take(&mut self.originated);
-        for prefix in old.keys().filter(|prefix| !routes.contains_key(prefix)) {
-            self.withdraw(Slot::LOCAL, *prefix);
-        }
-        for (prefix, route) in routes
-            .iter()
-            .filter(|(prefix, route)| old.get(prefix) != Some(route))
-        {
-            let body = self.interner.body(None, attributes_of(route));
-            self.announce(Slot::LOCAL, *prefix, body, None);
-        }
-        self.originated = routes;
+        // What it was told is given back, if nobody else was told the same.
+        self.work();
     }
 
     /// Sets the state of every next hop; an address that is absent cannot be reached.
     pub fn set_next_hops(&mut self, table: NextHopTable) {
-        let old = std::mem::replace(&mut self.next_hops, table);
-        let metric = |table: &NextHopTable, address: &IpAddr| match table.get(address) {
-            Some(NextHopState::Reachable { metric }) => Some(*metric),
-            Some(NextHopState::Unreachable) | None => None,
-        };
-        let moved: BTreeSet<IpAddr> = old
-            .keys()
-            .chain(self.next_hops.keys())
-            .filter(|address| self.tracked.contains_key(address))
-            .filter(|address| metric(&old, address) != metric(&self.next_hops, address))
-            .copied()
-            .collect();
-        if !moved.is_empty() {
-            for prefix in self.prefixes_where(|entry| entry.has_next_hop(|address| moved.contains(&address)))
-            {
-                self.reselect(prefix, false);
-            }
+        if self.attrs.hops.set(table) {
+            self.look_through(What::Hops);
         }
     }
 
     /// Whether the Loc-RIB or the set of tracked next hops has changed since the last call.
     pub fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
+        let tracked = self.attrs.hops.take_tracked_changed();
+        std::mem::take(&mut self.changed) || tracked
     }
 
-    fn announce(&mut self, slot: Slot, prefix: IpNet, body: Arc<Body>, learned: Option<Instant>) {
-        let entry = self.table.entry(prefix).or_default();
-        if entry
-            .of(slot)
-            .is_some_and(|(route, _)| Arc::ptr_eq(&route.body, &body))
-        {
-            // Nothing new: it stays as old as it is.
-            entry.set_stale(slot, false);
-            return;
-        }
-        let verdict = judge(&self.peers, &self.local, &prefix, slot, &body);
-        if let Some(address) = body.next_hop_address() {
-            let count = self.tracked.entry(address).or_default();
-            *count += 1;
-            self.changed |= *count == 1;
-        }
-        let route = Route {
-            slot,
-            verdict,
-            learned,
-            stale: false,
-            body,
-        };
-        if let Some(peer) = self.peers.get_mut(slot) {
-            peer.count_in(Family::of(&prefix), &route);
-        }
-        let (old, was_selected) = entry.put(route);
-        if let Some(old) = old {
-            self.forget(&prefix, &old);
-        }
-        self.reselect(prefix, was_selected);
+    /// The time as paths keep it.
+    pub(super) fn ticks(&mut self, now: Instant) -> u32 {
+        let start = *self.start.get_or_insert(now);
+        let age = now.saturating_duration_since(start);
+        // Whoever runs for longer than eight years sees the same age from then on.
+        u32::try_from(age.as_millis() * u128::from(TICKS) / 1000).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn withdraw(&mut self, slot: Slot, prefix: IpNet) {
-        if let Some((old, was_selected)) = self.table.get_mut(&prefix).and_then(|entry| entry.take(slot)) {
-            self.forget(&prefix, &old);
-            self.reselect(prefix, was_selected);
-        }
-    }
-
-    /// Counts a route out that has left the table.
-    fn forget(&mut self, prefix: &IpNet, route: &Route) {
-        if let Some(peer) = self.peers.get_mut(route.slot) {
-            peer.count_out(Family::of(prefix), route);
-        }
-        if let Some(address) = route.body.next_hop_address()
-            && let Some(count) = self.tracked.get_mut(&address)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.tracked.remove(&address);
-                self.changed = true;
-            }
-        }
-    }
-
-    fn disable(&mut self, slot: Slot, families: &[Family]) {
-        if !families.is_empty() {
-            self.clear(slot, families);
-            if let Some(state) = self.peers.get_mut(slot) {
-                state.disabled.extend(families);
-            }
-        }
-    }
-
-    pub(super) fn clear(&mut self, slot: Slot, families: &[Family]) {
-        let mut prefixes = self.prefixes_where(|entry| entry.of(slot).is_some());
-        prefixes.retain(|prefix| families.contains(&Family::of(prefix)));
-        for prefix in prefixes {
-            self.withdraw(slot, prefix);
-        }
-    }
-
-    /// Judges those routes anew, and selects anew where a verdict has changed, or everywhere.
-    pub(super) fn judge_all(&mut self, which: impl Fn(&Route) -> bool, select_all: bool) {
-        for prefix in self.prefixes_where(|entry| select_all || entry.routes().iter().any(&which)) {
-            let Some(entry) = self.table.get_mut(&prefix) else {
-                continue;
-            };
-            let (peers, local) = (&self.peers, &self.local);
-            let changes = entry
-                .judge(|route| which(route).then(|| judge(peers, local, &prefix, route.slot, &route.body)));
-            for (slot, old, new) in &changes {
-                if let Some(peer) = self.peers.get_mut(*slot) {
-                    let tally = peer.tally.get_mut(Family::of(&prefix));
-                    tally.accepted += usize::from(new.is_accepted());
-                    tally.accepted -= usize::from(old.is_accepted());
-                }
-            }
-            if select_all || !changes.is_empty() {
-                self.reselect(prefix, false);
-            }
-        }
-    }
-
-    /// Runs the decision for a prefix and tells whom it may concern. `touched`: a route that was selected has changed
-    /// or is gone.
-    fn reselect(&mut self, prefix: IpNet, touched: bool) {
-        let Some(entry) = self.table.get_mut(&prefix) else {
-            return;
-        };
-        let context = Context {
-            peers: &self.peers,
-            next_hops: &self.next_hops,
-            router_id: self.local.router_id,
-            multipath: self.local.multipath.max(1),
-        };
-        let changed = entry.reselect(|routes| context.decide(routes));
-        let selected = changed.selected || touched;
-        if selected || changed.backup {
-            self.changed = true;
-            self.log.note(prefix);
-        }
-        // Peers are told the best path alone.
-        if selected {
-            self.mark(prefix);
-        }
-        if self.table.get(&prefix).is_some_and(Entry::is_empty) {
-            self.table.remove(&prefix);
-        }
-    }
-
-    /// The peers that know the prefix, and those that may, are to be told.
-    fn mark(&mut self, prefix: IpNet) {
-        for slot in self.peers.slots() {
-            self.mark_for(slot, prefix);
-        }
-    }
-
-    /// All that a peer was told or may be told is to be looked at.
-    pub(super) fn mark_all_for(&mut self, slot: Slot) {
-        for prefix in self.prefixes_where(|_| true) {
-            self.mark_for(slot, prefix);
-        }
-    }
-
-    fn mark_for(&mut self, slot: Slot, prefix: IpNet) {
-        let best = self.table.get(&prefix).and_then(Entry::best);
-        let permitted = best.is_some_and(|best| {
-            let source = select::source(&self.peers, best, slot);
-            self.peers
-                .get(slot)
-                .is_some_and(|peer| export::permit(&prefix, &source, &peer.session).is_ok())
-        });
-        if let Some(peer) = self.peers.get_mut(slot)
-            && (permitted || peer.out.has_sent(&prefix))
-        {
-            peer.out.mark(prefix);
-        }
-    }
-
-    pub(super) fn prefixes_where(&self, mut wanted: impl FnMut(&Entry) -> bool) -> Vec<IpNet> {
-        self.table
-            .iter()
-            .filter(|(_, entry)| wanted(entry))
-            .map(|(prefix, _)| prefix)
-            .collect()
-    }
-
-    pub(super) fn context(&self) -> Context<'_> {
-        Context {
-            peers: &self.peers,
-            next_hops: &self.next_hops,
-            router_id: self.local.router_id,
-            multipath: self.local.multipath.max(1),
-        }
-    }
-}
-
-fn judge(peers: &Peers, local: &LocalSettings, prefix: &IpNet, slot: Slot, body: &Body) -> Verdict {
-    match (peers.get(slot), body.next_hop) {
-        (Some(peer), Some(next_hop)) => {
-            import::check(prefix, next_hop, &body.attributes, &peer.session, local).into()
-        }
-        // Originated here.
-        _ => Verdict::ACCEPTED,
-    }
-}
-
-fn attributes_of(route: &Originated) -> PathAttributes {
-    let mut communities = route.communities.clone();
-    communities.sort();
-    communities.dedup();
-    PathAttributes {
-        communities,
-        ..PathAttributes::default()
+    /// When a path came.
+    pub(super) fn learned(&self, path: &Path) -> Option<Instant> {
+        let age = Duration::from_millis(u64::from(path.learned) * 1000 / u64::from(TICKS));
+        self.start
+            .filter(|_| path.slot != Slot::LOCAL)
+            .map(|start| start + age)
     }
 }

@@ -1,7 +1,8 @@
 //! What the RIB is told: about ourselves, about each session, about next hops, and what we originate.
 
-use crate::types::{Asn, Family, PeerKind, RouterId};
-use crate::wire::Community;
+use super::policy::{ExportPolicy, ImportPolicy};
+use crate::types::{Asn, Family, PeerKind, PerFamily, RouterId, ScopedAddr};
+use crate::wire::{Community, LargeCommunity};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -34,12 +35,23 @@ impl fmt::Display for PathKind {
 pub struct LocalSettings {
     /// Our AS number.
     pub asn: Asn,
-    /// Our BGP identifier; our cluster identifier as well.
+    /// Our BGP identifier.
     pub router_id: RouterId,
+    /// Our cluster as a route reflector (RFC 4456 §7); the BGP identifier where there is none.
+    pub cluster_id: Option<Ipv4Addr>,
     /// What is refused at import, whoever sends it.
     pub import: ImportRules,
     /// How many equal paths a route may have; zero is taken as one.
     pub multipath: usize,
+    /// eBGP paths of equal length are used together whatever ASes they cross.
+    pub multipath_relax: bool,
+}
+
+impl LocalSettings {
+    /// What we put into CLUSTER_LIST, and refuse in it.
+    pub fn cluster(&self) -> Ipv4Addr {
+        self.cluster_id.unwrap_or(self.router_id.0)
+    }
 }
 
 /// What is refused at import, whoever sends it.
@@ -51,6 +63,8 @@ pub struct ImportRules {
     pub on_loan: BTreeSet<IpNet>,
     /// Inside these, only routes to certain next hops.
     pub node_only: Vec<NodeOnly>,
+    /// All our addresses: none of them is the next hop of what others teach (RFC 4271 §5.1.3).
+    pub own_addresses: BTreeSet<IpAddr>,
 }
 
 /// A pool whose traffic is always tunnelled: only paths straight to a node make sense in it.
@@ -67,6 +81,8 @@ pub struct NodeOnly {
 pub struct Originated {
     /// Communities that it carries.
     pub communities: Vec<Community>,
+    /// Large communities that it carries.
+    pub large_communities: Vec<LargeCommunity>,
 }
 
 /// Whether an address can be reached, and how far it is.
@@ -82,7 +98,7 @@ pub enum NextHopState {
 }
 
 /// The state of every tracked next hop; one that is absent is unreachable.
-pub type NextHopTable = BTreeMap<IpAddr, NextHopState>;
+pub type NextHopTable = BTreeMap<ScopedAddr, NextHopState>;
 
 /// An Established session, as far as routes are concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,20 +119,62 @@ pub struct PeerSession {
     pub four_octet: bool,
     /// The largest message that the peer takes, in octets.
     pub max_message_len: usize,
+    /// What else was agreed.
+    pub features: Features,
     /// Our IPv4 address for NEXT_HOP.
     pub next_hop_v4: Option<Ipv4Addr>,
     /// Our IPv6 address for the next hop of IPv6 routes.
     pub next_hop_v6: Option<Ipv6Addr>,
-    /// The default policy is lifted, in both directions.
-    pub transit: bool,
+    /// What is believed of what the peer teaches, and what is changed on it.
+    pub import: Arc<ImportPolicy>,
+    /// What the peer is told, and how.
+    pub export: Arc<ExportPolicy>,
+}
+
+/// Abilities that both ends of a session announced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// NLRI from the peer carry path identifiers (RFC 7911).
+    pub add_path_in: PerFamily<bool>,
+    /// NLRI to the peer carry path identifiers.
+    pub add_path_out: PerFamily<bool>,
+    /// IPv4 routes may have IPv6 next hops (RFC 8950).
+    pub extended_next_hop: bool,
+    /// A refresh has begin and end marks (RFC 7313).
+    pub enhanced_refresh: bool,
+    /// Long-lived stale routes may be sent to the peer (RFC 9494 §4.3).
+    pub takes_stale: bool,
 }
 
 impl PeerSession {
-    /// Our address in the family of the routes.
+    /// How what the peer teaches counts as learned.
+    pub fn path_kind(&self) -> PathKind {
+        match self.kind {
+            PeerKind::Internal => PathKind::Internal,
+            PeerKind::External => PathKind::External,
+        }
+    }
+
+    /// Our address for routes of `family`: of the same family, or our IPv6 address for IPv4 routes too, on a session over
+    /// IPv6 whose both ends announced that (RFC 8950 §4).
     pub fn next_hop_self(&self, family: Family) -> Option<IpAddr> {
+        let v4 = self.next_hop_v4.map(IpAddr::V4);
+        let v6 = self.next_hop_v6.map(IpAddr::V6);
         match family {
-            Family::Ipv4Unicast => self.next_hop_v4.map(IpAddr::V4),
-            Family::Ipv6Unicast => self.next_hop_v6.map(IpAddr::V6),
+            Family::Ipv6Unicast => v6,
+            Family::Ipv4Unicast if self.features.extended_next_hop && self.remote_address.is_ipv6() => {
+                v6.or(v4)
+            }
+            Family::Ipv4Unicast => v4,
+        }
+    }
+
+    /// Whether a route of `family` may be sent with this next hop (RFC 8950 §4).
+    pub fn takes_next_hop(&self, family: Family, next_hop: IpAddr) -> bool {
+        match (family, next_hop) {
+            (Family::Ipv4Unicast, IpAddr::V6(_)) => self.features.extended_next_hop,
+            (Family::Ipv6Unicast, IpAddr::V4(_)) => false,
+            _ => true,
         }
     }
 
@@ -131,17 +189,20 @@ impl PeerSession {
     pub(super) fn apply(&mut self, policy: PeerPolicy) {
         self.next_hop_v4 = policy.next_hop_v4;
         self.next_hop_v6 = policy.next_hop_v6;
-        self.transit = policy.transit;
+        self.import = policy.import;
+        self.export = policy.export;
     }
 }
 
 /// The part of a session that can change while it is up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerPolicy {
     /// See [`PeerSession::next_hop_v4`].
     pub next_hop_v4: Option<Ipv4Addr>,
     /// See [`PeerSession::next_hop_v6`].
     pub next_hop_v6: Option<Ipv6Addr>,
-    /// See [`PeerSession::transit`].
-    pub transit: bool,
+    /// See [`PeerSession::import`].
+    pub import: Arc<ImportPolicy>,
+    /// See [`PeerSession::export`].
+    pub export: Arc<ExportPolicy>,
 }

@@ -1,8 +1,9 @@
 //! What the RIB shows: plain values that own or share what they show.
 
 use super::model::PathKind;
+use super::policy::filter::{Looked, Origin};
 use super::policy::{ExportRefusal, RejectReason};
-use crate::types::PeerId;
+use crate::types::{PeerId, ScopedAddr};
 use crate::wire::PathAttributes;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -17,11 +18,13 @@ pub struct PathView {
     /// How it was learned.
     pub kind: PathKind,
     /// NEXT_HOP as received; `None`: originated here.
-    pub next_hop: Option<IpAddr>,
-    /// Path attributes as received, shared by all routes that have the same.
+    pub next_hop: Option<ScopedAddr>,
+    /// Path attributes, shared by all routes that have the same: after import policy, but in a view of an Adj-RIB-In.
     pub attributes: Arc<PathAttributes>,
     /// Since when it has been as it is (the same again does not count); `None`: originated here.
     pub learned: Option<Instant>,
+    /// The metric that a filter gives it in the kernel.
+    pub priority: Option<u32>,
 }
 
 /// A route of the Loc-RIB.
@@ -33,7 +36,7 @@ pub struct BestRoute {
     pub paths: Vec<PathView>,
     /// NEXT_HOP of the path that is best without these, where it has another one: where packets can go at once when they
     /// are lost.
-    pub backup: Option<IpAddr>,
+    pub backup: Option<ScopedAddr>,
 }
 
 /// A route of an Adj-RIB-In.
@@ -45,6 +48,10 @@ pub struct ReceivedView {
     pub path: PathView,
     /// Why the import policy refuses it, if it does.
     pub rejected: Option<RejectReason>,
+    /// The rule of a filter that decided on it.
+    pub rule: Option<Origin>,
+    /// What import policy made of the attributes, where that is something else.
+    pub changed: Option<Arc<PathAttributes>>,
     /// It is the best path or one of its ECMP companions.
     pub selected: bool,
 }
@@ -58,6 +65,8 @@ pub struct AdvertisedView {
     pub next_hop: IpAddr,
     /// Path attributes as sent.
     pub attributes: Arc<PathAttributes>,
+    /// The rule of a filter that accepted it.
+    pub rule: Option<Origin>,
 }
 
 /// A route that the import policy refuses.
@@ -69,6 +78,8 @@ pub struct RejectedView {
     pub path: PathView,
     /// Why it is refused.
     pub reason: RejectReason,
+    /// The rule of a filter that did it.
+    pub rule: Option<Origin>,
 }
 
 /// How a prefix stands towards one peer.
@@ -78,6 +89,8 @@ pub struct ExportView {
     pub peer: PeerId,
     /// What keeps the best path from it; `None`: it is (or is about to be) advertised.
     pub refused: Option<ExportRefusal>,
+    /// The rules of its filters that are looked at.
+    pub filters: Vec<Looked>,
 }
 
 /// Prefix counts of one family of a peer.

@@ -6,7 +6,7 @@ use super::fsm::{Fsm, Tuning};
 use super::jitter::Jitter;
 use super::open::Negotiated;
 use crate::types::ConnId;
-use crate::wire::{self, DecodeContext, Message, Notification};
+use crate::wire::{self, DecodeContext, LatestList, Message, Notification};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -19,13 +19,15 @@ pub(super) struct Connection {
     pub fsm: Fsm,
     pub local: Option<SocketAddr>,
     pub remote: Option<SocketAddr>,
+    /// Our OPEN went without optional parameters.
+    pub plain: bool,
     /// What both OPENs agree on, once the peer's has come.
     pub agreed: Option<Arc<Negotiated>>,
     /// How the next message is to be read.
     context: DecodeContext,
-    input: Vec<u8>,
-    /// How much of `input` has been read.
-    consumed: usize,
+    latest: LatestList,
+    /// The beginning of a message whose end has not come: without memory between messages.
+    tail: Vec<u8>,
     pub output: Vec<u8>,
 }
 
@@ -37,20 +39,21 @@ impl Connection {
             fsm: Fsm::new(tuning, jitter),
             local: None,
             remote: None,
+            plain: false,
             agreed: None,
             context: DecodeContext::default(),
-            input: Vec::new(),
-            consumed: 0,
+            latest: LatestList::default(),
+            tail: Vec::new(),
             output: Vec::new(),
         }
     }
 
     /// Forgets the TCP connection and all that came over it; the machine stays.
     pub fn release(&mut self) -> Option<(ConnId, Vec<u8>)> {
-        self.input = Vec::new();
-        self.consumed = 0;
+        self.tail = Vec::new();
         self.agreed = None;
         self.context = DecodeContext::default();
+        self.latest = LatestList::default();
         self.local = None;
         self.remote = None;
         let last_words = std::mem::take(&mut self.output);
@@ -63,21 +66,28 @@ impl Connection {
         self.agreed = Some(negotiated);
     }
 
-    /// Takes in bytes from the socket.
-    pub fn receive(&mut self, bytes: &[u8]) {
-        if self.consumed > 0 {
-            self.input.drain(..self.consumed);
-            self.consumed = 0;
-        }
-        self.input.extend_from_slice(bytes);
+    /// What was kept of the bytes before, followed by `bytes`; `None` where nothing was kept and they stand alone.
+    pub fn join(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut joined = Some(std::mem::take(&mut self.tail)).filter(|tail| !tail.is_empty())?;
+        joined.extend_from_slice(bytes);
+        Some(joined)
     }
 
-    /// The next whole message, or the NOTIFICATION that the peer's bytes deserve.
-    pub fn next_message(&mut self) -> Result<Option<Message>, Notification> {
-        let rest = &self.input[self.consumed..];
-        match wire::decode(rest, &self.context)? {
+    /// Keeps the last `rest` of the bytes, the beginning of a message, until its end comes. What [`Self::join`] made is
+    /// kept as it is where nothing of it was used: a peer that sends byte by byte costs no copy for each.
+    pub fn keep(&mut self, joined: Option<Vec<u8>>, bytes: &[u8], rest: usize) {
+        self.tail = match joined {
+            Some(joined) if joined.len() == rest => joined,
+            Some(joined) => joined[joined.len() - rest..].to_vec(),
+            None => bytes[bytes.len() - rest..].to_vec(),
+        };
+    }
+
+    /// The next whole message, taken off the front of `input`, or the NOTIFICATION that the peer's bytes deserve.
+    pub fn next_message(&mut self, input: &mut &[u8]) -> Result<Option<Message>, Notification> {
+        match wire::decode_next(input, &self.context, &mut self.latest)? {
             Some((message, length)) => {
-                self.consumed += length;
+                *input = input.get(length..).unwrap_or_default();
                 Ok(Some(message))
             }
             None => Ok(None),

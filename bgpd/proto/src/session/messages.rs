@@ -61,6 +61,19 @@ pub fn admin_shutdown(communication: Option<&str>) -> Notification {
     notification(CEASE, 2, data)
 }
 
+/// Cease, Maximum Number of Prefixes Reached, with family and limit (RFC 4486 §4).
+pub fn too_many_prefixes(family: Family, limit: u32) -> Notification {
+    let mut data = family.afi().to_be_bytes().to_vec();
+    data.push(family.safi());
+    data.extend(limit.to_be_bytes());
+    notification(CEASE, 1, data)
+}
+
+/// Cease, Administrative Reset.
+pub fn admin_reset() -> Notification {
+    notification(CEASE, 4, Vec::new())
+}
+
 /// Cease, Peer De-configured.
 pub fn peer_deconfigured() -> Notification {
     notification(CEASE, 3, Vec::new())
@@ -79,6 +92,11 @@ pub fn configuration_change() -> Notification {
 /// Cease, Connection Collision Resolution.
 pub fn collision() -> Notification {
     notification(CEASE, 7, Vec::new())
+}
+
+/// Cease, BFD Down (RFC 9384).
+pub fn path_down() -> Notification {
+    notification(CEASE, 10, Vec::new())
 }
 
 /// OPEN Message Error, Bad Peer AS.
@@ -104,6 +122,11 @@ pub fn unsupported_capability(families: &[Family]) -> Notification {
     };
     let data = families.iter().flat_map(capability).collect();
     notification(OPEN_ERROR, 7, data)
+}
+
+/// OPEN Message Error, Role Mismatch (RFC 9234 §4.2).
+pub fn role_mismatch() -> Notification {
+    notification(OPEN_ERROR, 11, Vec::new())
 }
 
 /// Whether the peer refuses our OPEN because it has optional parameters (RFC 5492 §3): the next goes without.

@@ -2,8 +2,8 @@
 //!
 //! From the inside out: [`fsm`] is the machine of one connection, a table of states and events; `connection` gives it
 //! bytes; [`Session`] owns up to two connections of one peer and decides between them (`collision`), starts again after
-//! failures (`backoff`) and counts. [`open`] knows what an OPEN says and what two of them agree on, [`messages`] the
-//! NOTIFICATIONs that are ours to choose.
+//! failures (`backoff`) and counts. [`open`] knows what an OPEN says, after what the [`Offer`] wants, and what two of them
+//! agree on, [`messages`] the NOTIFICATIONs that are ours to choose.
 //!
 //! ```text
 //!  bytes ─► Connection ─Message─► Session ─Event─► Fsm
@@ -17,9 +17,11 @@ mod connection;
 pub mod fsm;
 mod jitter;
 pub mod messages;
+mod offer;
 pub mod open;
 mod outcome;
 mod output;
+mod path;
 mod peering;
 mod settings;
 mod state;
@@ -27,8 +29,9 @@ mod state;
 mod tests;
 mod timers;
 
+pub use offer::{AddPathOffer, AddPathSend, Graceful, Offer};
 pub use open::Negotiated;
-pub use output::{Counters, Output};
+pub use output::{Counters, End, Output};
 pub use peering::Session;
 pub use settings::Settings;
 pub use state::State;

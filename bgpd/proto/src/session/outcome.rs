@@ -6,16 +6,19 @@ use super::connection::Connection;
 use super::fsm::{Down, Effect, Event};
 use super::messages;
 use super::open;
-use super::output::{Output, Slot};
+use super::output::{End, Output, Slot};
 use super::peering::Session;
 use super::state::State;
-use crate::types::{ConnId, RouterId};
+use crate::types::ConnId;
 use crate::wire::encode_keepalive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Two speakers that have opened a connection each settle which one stays well within this time.
+const COLLISION_WINDOW: Duration = Duration::from_secs(5);
 
 impl Session {
     /// An OPEN came: closes its connection or the other one, if both are past TCP.
-    pub(super) fn resolve_collision(&mut self, remote_id: RouterId, now: Instant) {
+    pub(super) fn resolve_collision(&mut self, remote: Identity, now: Instant) {
         let Some(second) = self.second.as_ref() else {
             return;
         };
@@ -26,10 +29,6 @@ impl Session {
             router_id: self.settings.router_id,
             asn: self.settings.local_asn,
         };
-        let remote = Identity {
-            router_id: remote_id,
-            asn: self.settings.remote_asn,
-        };
         let loser = if self.main.direction == second.direction {
             // Both are the peer's: it has given up the older one.
             Slot::Main
@@ -39,6 +38,47 @@ impl Session {
             Slot::Main
         };
         self.dump(loser, now);
+    }
+
+    /// Whether another connection of the peer's may mean that it has restarted. One that comes within a moment of the
+    /// session's own start is an ordinary collision that the peer has not decided yet.
+    pub(super) fn may_be_replaced(&self, now: Instant) -> bool {
+        self.main
+            .agreed
+            .as_ref()
+            .is_some_and(|agreed| agreed.graceful_restart)
+            && now.saturating_duration_since(self.since) >= COLLISION_WINDOW
+    }
+
+    /// The peer of an Established session has sent an OPEN on another connection: the same speaker has restarted and takes
+    /// the session up there (RFC 4724 §5), another one has no business here. The old connection is closed without a
+    /// NOTIFICATION, which nobody would read.
+    pub(super) fn resolve_restart(&mut self, remote: Identity, now: Instant) {
+        let same = self
+            .main
+            .agreed
+            .as_ref()
+            .is_some_and(|agreed| (agreed.router_id, agreed.asn) == (remote.router_id, remote.asn));
+        if !same {
+            return self.dump(Slot::Second, now);
+        }
+        let Some(second) = self.second.take() else {
+            return;
+        };
+        let mut old = std::mem::replace(&mut self.main, second);
+        if let Some((conn, _)) = old.release() {
+            self.outputs.push_back(Output::Close {
+                conn,
+                last_words: Vec::new(),
+            });
+        }
+        let reason = "the peer has restarted: it has connected anew".to_string();
+        self.counters.flaps += 1;
+        self.last_error = Some(reason.clone());
+        self.last_loss = Some(reason.clone());
+        let end = End::Transport;
+        self.outputs.push_back(Output::Lost { reason, end });
+        self.note_state(now);
     }
 
     pub(super) fn dump(&mut self, slot: Slot, now: Instant) {
@@ -63,7 +103,11 @@ impl Session {
             match effect {
                 Effect::Connect => self.outputs.push_back(Output::Connect),
                 Effect::SendOpen => {
-                    let open = open::ours(&self.settings, self.plain_open);
+                    let plain = self.plain_open;
+                    if let Some(connection) = self.slot_mut(slot) {
+                        connection.plain = plain;
+                    }
+                    let open = open::ours(&self.settings, plain);
                     self.send(slot, now, |out| open.encode(out));
                 }
                 Effect::SendKeepalive => self.send_keepalive(slot, now),
@@ -92,7 +136,7 @@ impl Session {
     }
 
     /// A KEEPALIVE is left out where another message waits already: that will do the same for the peer's hold timer.
-    fn send_keepalive(&mut self, slot: Slot, now: Instant) {
+    pub(super) fn send_keepalive(&mut self, slot: Slot, now: Instant) {
         let established = self
             .slot_mut(slot)
             .filter(|c| c.fsm.state() == State::Established);
@@ -109,6 +153,7 @@ impl Session {
         };
         // Closing `main` moves `second` into its place.
         self.dump(other, now);
+        self.counters.connect_retries = 0;
         if let Some(negotiated) = self.main.agreed.clone() {
             self.plain_open = false;
             self.outputs.push_back(Output::Up(negotiated));
@@ -119,19 +164,37 @@ impl Session {
         if down.is_error() {
             self.last_error = Some(down.to_string());
         }
+        if self.slot_mut(slot).is_some_and(|c| std::mem::take(&mut c.plain)) {
+            // One attempt is enough: what was rejected must have been something else.
+            self.plain_open = false;
+        }
         if slot == Slot::Second {
             self.second = None;
             return;
         }
         let reason = down.to_string();
+        if !matches!(down, Down::Stopped(_)) {
+            self.counters.connect_retries += 1;
+        }
         if self.shown == State::Established {
             self.counters.flaps += 1;
             if now.saturating_duration_since(self.since) >= STABLE {
                 self.backoff.reset();
             }
             self.last_loss = Some(reason.clone());
-            let silent = matches!(down, Down::Transport(_));
-            self.outputs.push_back(Output::Lost { reason, silent });
+            let end = match down {
+                Down::Transport(_) => End::Transport,
+                Down::Stopped(n) | Down::Received(n) | Down::Sent(n) | Down::Collision(n)
+                    if n.is_hard_reset() =>
+                {
+                    End::HardReset
+                }
+                // RFC 9384: who sends it has found the path dead, whatever was agreed about restarts.
+                Down::Received(n) if n.is_path_down() => End::HardReset,
+                Down::PathDown { .. } => End::HardReset,
+                _ => End::Notification,
+            };
+            self.outputs.push_back(Output::Lost { reason, end });
         } else if down.is_error() {
             self.outputs.push_back(Output::Failed(reason));
         }

@@ -2,7 +2,7 @@
 
 use super::open::Negotiated;
 use crate::types::{ConnId, Family};
-use crate::wire::Update;
+use crate::wire::{RefreshKind, Update};
 use std::sync::Arc;
 
 /// What a session wants or reports.
@@ -23,17 +23,34 @@ pub enum Output {
     Lost {
         /// Why, for people.
         reason: String,
-        /// TCP ended without a NOTIFICATION from either side: the peer may be restarting (RFC 4724 §4.2).
-        silent: bool,
+        /// How it ended: whether the peer may be restarting.
+        end: End,
     },
     /// An attempt failed; it had not been Established.
     Failed(String),
     /// Routes came.
     Update(Box<Update>),
-    /// The peer wants all our routes of a family again.
-    Refresh(Family),
+    /// The peer wants all our routes of a family again, or marks where its own answer begins and ends (RFC 7313); the
+    /// marks only where both know them.
+    Refresh {
+        /// Which family.
+        family: Family,
+        /// What it says.
+        kind: RefreshKind,
+    },
     /// A KEEPALIVE came while Established.
     Keepalive,
+}
+
+/// How an Established session ended, as far as what it taught may outlive it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// TCP ended without a NOTIFICATION from either side, or the peer has connected anew: it restarts (RFC 4724 §4.2).
+    Transport,
+    /// A timer expired or one side sent a NOTIFICATION: a restart where both set the N bit (RFC 8538 §4).
+    Notification,
+    /// Nothing is to be kept: a Hard Reset, a dead path, or the operator's wish.
+    HardReset,
 }
 
 /// Message counters of a session, since the peer was configured.
@@ -49,6 +66,8 @@ pub struct Counters {
     pub updates_out: u64,
     /// How often an Established session was lost.
     pub flaps: u64,
+    /// Failures in a row since the last Established session (ConnectRetryCounter, RFC 4271 §8).
+    pub connect_retries: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

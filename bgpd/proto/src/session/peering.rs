@@ -4,12 +4,14 @@
 //! `main` is the connection that the session stands for: it makes our attempts, or takes over a connection of the
 //! peer's while it is only listening. A connection of the peer's that arrives while ours is under way becomes `second`,
 //! until the collision is decided; when `main` ends, a living `second` takes its place. Only `main` is ever
-//! Established, and then there is no `second`.
+//! Established, and then there is no `second` but one: where graceful restart was agreed, a peer that connects anew has
+//! restarted without a word (RFC 4724 §5). It is let in, and once its OPEN shows that it is the same speaker, the new
+//! connection takes the place of the old one.
 //!
 //! Calls push [`Output`]s; the caller takes them with [`Session::poll_output`] after each call.
 
 use super::backoff::Backoff;
-use super::collision::Direction;
+use super::collision::{Direction, Identity};
 use super::connection::Connection;
 use super::fsm::Event;
 use super::jitter::Jitter;
@@ -19,11 +21,11 @@ use super::output::{Counters, Output, Slot};
 use super::settings::Settings;
 use super::state::State;
 use crate::types::{ConnId, Family};
-use crate::wire::{Message, Notification, Open, RefreshKind, encode_route_refresh};
+use crate::wire::{Message, Notification, Open, RefreshKind, RouteRefresh, encode_route_refresh};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The session with one peer.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub struct Session {
     /// Stopped for good: no automatic start.
     pub(super) stopped: bool,
     pub(super) backoff: Backoff,
-    /// The peer rejected OPENs with capabilities: the next goes without (RFC 5492 §3).
+    /// The peer rejected an OPEN with capabilities: the next one goes without (RFC 5492 §3), and no other.
     pub(super) plain_open: bool,
     pub(super) outputs: VecDeque<Output>,
     pub(super) shown: State,
@@ -81,8 +83,42 @@ impl Session {
         self.step(Slot::Main, event, now);
     }
 
-    /// Stops with a Cease and stays Idle.
+    /// Stops with a Cease and stays Idle. The peer is to keep nothing: where it would, the Cease becomes a Hard Reset.
     pub fn stop(&mut self, cease: Notification, now: Instant) {
+        let cease = self.hard(cease);
+        self.halt(cease, now);
+    }
+
+    /// A NOTIFICATION that must not be taken for a restart: where it would be, it becomes a Hard Reset (RFC 8538 §3).
+    pub(super) fn hard(&self, notification: Notification) -> Notification {
+        match self.agreed() {
+            Some(agreed) if agreed.notification_restart => Notification::hard_reset(&notification),
+            _ => notification,
+        }
+    }
+
+    /// Stops as [`Session::stop`] does, for a fault of the peer's or of the way to it, and starts again after `pause`; without
+    /// one, only when it is started.
+    pub fn reset(&mut self, cease: Notification, pause: Option<Duration>, now: Instant) {
+        self.last_error = Some(format!("closed by us: {cease}"));
+        self.stop(cease, now);
+        if let Some(pause) = pause {
+            self.stopped = false;
+            self.idle_until = Some(now + pause);
+        }
+    }
+
+    /// Until when the peer is refused and no attempt is made, after a failure that would only repeat itself.
+    pub fn idle_until(&self) -> Option<Instant> {
+        self.idle_until
+    }
+
+    /// Whether nothing will be tried until it is started.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    fn halt(&mut self, cease: Notification, now: Instant) {
         self.stopped = true;
         self.idle_until = None;
         if self.second.is_some() {
@@ -107,7 +143,7 @@ impl Session {
             second.fsm.tune(self.settings.tuning);
         }
         if reset || (passive_changed && !self.state().is_connected()) {
-            self.stop(cease, now);
+            self.halt(cease, now);
             self.backoff.reset();
             self.plain_open = false;
             self.start(now);
@@ -124,7 +160,11 @@ impl Session {
     pub fn incoming(&mut self, conn: ConnId, local: SocketAddr, remote: SocketAddr, now: Instant) {
         let refusal = match self.main.fsm.state() {
             State::Idle => Some(messages::connection_rejected()),
-            State::Established => Some(messages::collision()),
+            State::Established if !self.may_be_replaced(now) => {
+                // If the other end of the session is gone, this finds out.
+                self.send_keepalive(Slot::Main, now);
+                Some(messages::collision())
+            }
             _ => None,
         };
         if let Some(refusal) = refusal {
@@ -177,14 +217,19 @@ impl Session {
 
     /// Bytes came.
     pub fn receive(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
-        if let Some(connection) = self.connection_mut(conn) {
-            connection.receive(bytes);
-        }
+        let Some(connection) = self.connection_mut(conn) else {
+            return;
+        };
+        let joined = connection.join(bytes);
+        let mut input = joined.as_deref().unwrap_or(bytes);
         // The connection may be closed by any message.
         while let Some(connection) = self.connection_mut(conn) {
-            match connection.next_message() {
+            match connection.next_message(&mut input) {
                 Ok(Some(message)) => self.message(conn, message, now),
-                Ok(None) => return,
+                Ok(None) => {
+                    let rest = input.len();
+                    return connection.keep(joined, bytes, rest);
+                }
                 Err(notification) => self.step_conn(conn, Event::Malformed(notification), now),
             }
         }
@@ -237,6 +282,15 @@ impl Session {
         }
     }
 
+    /// TCP took some of what was handed to the driver; `rest` is whether it holds on to more of it.
+    pub fn written(&mut self, conn: ConnId, rest: bool, now: Instant) {
+        if let Some(connection) = self.connection_mut(conn) {
+            let waiting = rest || !connection.output.is_empty();
+            connection.fsm.output_waiting(false, now);
+            connection.fsm.output_waiting(waiting, now);
+        }
+    }
+
     /// Counts UPDATEs that were handed to the driver.
     pub fn count_updates_out(&mut self, messages: u64) {
         self.counters.messages_out += messages;
@@ -256,6 +310,11 @@ impl Session {
         able
     }
 
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The connection of the Established session.
     pub fn established(&self) -> Option<ConnId> {
         self.main
@@ -272,6 +331,11 @@ impl Session {
     /// Since when it is Established, or since when it is not.
     pub fn since(&self) -> Instant {
         self.since
+    }
+
+    /// Something is known of why an attempt came to nothing.
+    pub fn note(&mut self, error: String) {
+        self.last_error = Some(error);
     }
 
     /// Why it last failed.
@@ -317,16 +381,27 @@ impl Session {
                 }
             }
             Message::Notification(notification) => {
-                self.plain_open = messages::rejects_options(&notification);
+                self.note_rejection(conn, &notification);
                 self.step_conn(conn, Event::NotificationReceived(notification), now);
             }
             Message::RouteRefresh(refresh) => {
                 self.step_conn(conn, Event::RouteRefresh, now);
-                let family = refresh.family.filter(|_| refresh.kind == RefreshKind::Request);
                 if self.established() == Some(conn) {
-                    self.outputs.extend(family.map(Output::Refresh));
+                    self.refresh(&refresh);
                 }
             }
+        }
+    }
+
+    /// What is of no agreed family is nobody's business, and so are marks that were not agreed.
+    fn refresh(&mut self, refresh: &RouteRefresh) {
+        let (Some(family), Some(agreed)) = (refresh.family, self.agreed()) else {
+            return;
+        };
+        let known = refresh.kind == RefreshKind::Request || agreed.enhanced_refresh;
+        if known && agreed.families.contains(&family) {
+            let kind = refresh.kind;
+            self.outputs.push_back(Output::Refresh { family, kind });
         }
     }
 
@@ -334,6 +409,7 @@ impl Session {
         let Some(connection) = self.connection_mut(conn) else {
             return;
         };
+        let plain = connection.plain;
         if connection.fsm.state() != State::OpenSent {
             // The machine answers with an FSM error.
             return self.step_conn(
@@ -344,17 +420,38 @@ impl Session {
                 now,
             );
         }
-        let negotiated = match open::validate(open, &self.settings, self.plain_open) {
+        let negotiated = match open::validate(open, &self.settings, plain) {
             Ok(negotiated) => Arc::new(negotiated),
             Err(notification) => return self.step_conn(conn, Event::Malformed(notification), now),
         };
-        self.resolve_collision(negotiated.router_id, now);
+        let remote = Identity {
+            router_id: negotiated.router_id,
+            asn: negotiated.asn,
+        };
+        if self.established().is_some() {
+            self.resolve_restart(remote, now);
+        } else {
+            self.resolve_collision(remote, now);
+        }
         // Gone, if it lost.
         let context = negotiated.decode_context(&self.settings);
         if let Some(connection) = self.connection_mut(conn) {
             let hold_time = negotiated.hold_time;
             connection.agree(negotiated, context);
             self.step_conn(conn, Event::Open { hold_time }, now);
+        }
+    }
+
+    /// A NOTIFICATION came: if it answers our OPEN and rejects its parameters, the next one goes without, where a session
+    /// without them makes sense at all.
+    fn note_rejection(&mut self, conn: ConnId, notification: &Notification) {
+        let answers =
+            |c: &mut Connection| matches!(c.fsm.state(), State::OpenSent | State::OpenConfirm) && !c.plain;
+        if messages::rejects_options(notification)
+            && self.settings.can_be_plain()
+            && self.connection_mut(conn).is_some_and(answers)
+        {
+            self.plain_open = true;
         }
     }
 

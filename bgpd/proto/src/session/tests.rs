@@ -1,7 +1,8 @@
 //! Two sessions face to face, with every byte moved by hand: collision in all orders, refusals, back-off, counters.
 
+use super::End as Ended;
 use super::fsm::Tuning;
-use super::{Output, Session, Settings, State, messages};
+use super::{Graceful, Offer, Output, Session, Settings, State, messages};
 use crate::types::{Asn, ConnId, Family, RouterId};
 use crate::wire::{self, Message, Notification};
 use std::collections::BTreeMap;
@@ -18,11 +19,14 @@ fn settings(id: u8, local: u32, remote: u32) -> Settings {
     Settings {
         local_asn: Asn(local),
         router_id: RouterId(Ipv4Addr::new(10, 0, 0, id)),
-        remote_asn: Asn(remote),
+        remote_as: Asn(remote).into(),
         hold_time: 90 * SECOND,
+        min_hold_time: 3 * SECOND,
         families: Family::ALL.to_vec(),
+        offer: Offer::default(),
         restarting: false,
         tuning: Tuning {
+            keepalive: None,
             connect_retry: 5 * SECOND,
             passive: false,
         },
@@ -39,6 +43,7 @@ struct End {
     wants_connection: bool,
     closed: Vec<(ConnId, Vec<u8>)>,
     events: Vec<String>,
+    ended: Option<Ended>,
     /// Our number of each connection of the pair.
     conns: BTreeMap<u64, ConnId>,
     last: u64,
@@ -51,6 +56,7 @@ impl End {
             wants_connection: false,
             closed: Vec::new(),
             events: Vec::new(),
+            ended: None,
             conns: BTreeMap::new(),
             last: 0,
         };
@@ -65,9 +71,12 @@ impl End {
                 Output::Connect => self.wants_connection = true,
                 Output::Close { conn, last_words } => self.closed.push((conn, last_words)),
                 Output::Up(_) => self.events.push("up".into()),
-                Output::Lost { reason, .. } => self.events.push(format!("lost: {reason}")),
+                Output::Lost { reason, end } => {
+                    self.events.push(format!("lost: {reason}"));
+                    self.ended = Some(end);
+                }
                 Output::Failed(why) => self.events.push(format!("failed: {why}")),
-                Output::Update(_) | Output::Refresh(_) | Output::Keepalive => {}
+                Output::Update(_) | Output::Refresh { .. } | Output::Keepalive => {}
             }
         }
     }
@@ -280,6 +289,7 @@ fn a_collision_step_by_step_agrees_in_every_interleaving() {
 
 #[test]
 fn an_established_session_refuses_another_connection() {
+    // It came up just now: this may be a collision that the peer has not decided yet.
     let mut pair = internal().up();
     let now = pair.now;
     let end = &mut pair.ends[0];
@@ -291,6 +301,169 @@ fn an_established_session_refuses_another_connection() {
         (ConnId(99), "N6/7".to_string())
     );
     assert_eq!(end.session.state(), State::Established);
+}
+
+/// What a peer says first: its OPEN, then a KEEPALIVE.
+fn greeting(peer: &Settings) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    super::open::ours(peer, false).encode(&mut bytes);
+    wire::encode_keepalive(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_peer_that_restarted_replaces_its_established_session() {
+    let mut pair = internal().up();
+    pair.advance(10 * SECOND);
+    let now = pair.now;
+    let end = &mut pair.ends[0];
+    end.closed.clear();
+    end.session.incoming(ConnId(99), address(1), address(2), now);
+    end.drain();
+    assert_eq!(
+        (end.events.len(), end.closed.len()),
+        (1, 0),
+        "nothing is lost yet"
+    );
+    end.session
+        .receive(ConnId(99), &greeting(&settings(2, 65000, 65000)), now);
+    end.drain();
+    assert_eq!(end.closed, [(end.conns[&0], Vec::new())], "closed without a word");
+    assert_eq!(end.events.len(), 3, "{:?}", end.events);
+    assert!(end.events[1].starts_with("lost: the peer has restarted"));
+    assert_eq!(end.events[2], "up");
+    assert_eq!(end.session.established(), Some(ConnId(99)));
+    assert_eq!(end.session.counters().flaps, 1);
+}
+
+#[test]
+fn garbage_and_strangers_on_another_connection_leave_the_session_alone() {
+    let mut stranger = settings(7, 65000, 65000);
+    stranger.hold_time = 30 * SECOND;
+    for (said, codes) in [
+        (vec![0; 40], "N1/1"),
+        (greeting(&stranger), "N6/7"),
+        (Vec::new(), "N4/0"),
+    ] {
+        let mut pair = internal().up();
+        pair.advance(10 * SECOND);
+        pair.settle(&[(0, 0), (1, 0)]);
+        let now = pair.now;
+        let end = &mut pair.ends[0];
+        end.session.incoming(ConnId(99), address(1), address(2), now);
+        end.session.receive(ConnId(99), &said, now);
+        end.drain();
+        // Who says nothing is not waited for longer than for anybody's OPEN.
+        for _ in 0..if said.is_empty() { 60 } else { 0 } {
+            pair.advance(SECOND);
+            pair.settle(&[(0, 0), (1, 0)]);
+        }
+        let end = &mut pair.ends[0];
+        let (conn, last_words) = end.closed.pop().unwrap();
+        let last = &last_words[last_words.len() - 21..];
+        assert_eq!(
+            (conn, messages::codes(&notification(last)).as_str()),
+            (ConnId(99), codes)
+        );
+        assert_eq!(
+            (end.session.state(), end.events.len()),
+            (State::Established, 1),
+            "{codes}"
+        );
+    }
+}
+
+#[test]
+fn without_graceful_restart_a_second_connection_is_refused_and_the_first_one_probed() {
+    let mut pair = internal();
+    pair.establish_tcp(0);
+    let (conn, now) = (pair.ends[0].conns[&0], pair.now);
+    let end = &mut pair.ends[0];
+    let mut bytes = Vec::new();
+    let mut open = super::open::ours(&settings(2, 65000, 65000), false);
+    open.capabilities
+        .retain(|c| !matches!(c, wire::Capability::GracefulRestart { .. }));
+    open.encode(&mut bytes);
+    wire::encode_keepalive(&mut bytes);
+    end.session.receive(conn, &bytes, now);
+    end.session.transmit(conn, &mut Vec::new(), now);
+    let later = now + 10 * SECOND;
+    end.session.incoming(ConnId(99), address(1), address(2), later);
+    end.drain();
+    let (refused, last_words) = end.closed.pop().unwrap();
+    assert_eq!(
+        (refused, messages::codes(&notification(&last_words)).as_str()),
+        (ConnId(99), "N6/7")
+    );
+    let mut probe = Vec::new();
+    end.session.transmit(conn, &mut probe, later);
+    assert_eq!(wire_decode(&probe), Message::Keepalive);
+}
+
+/// OPEN Message Error, Unsupported Optional Parameter.
+fn no_options() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let rejection = Notification {
+        code: 2,
+        subcode: 4,
+        data: Vec::new(),
+    };
+    rejection.encode(&mut bytes);
+    bytes
+}
+
+/// The capabilities of the OPEN that `end` sends over a connection of the peer's that comes in now.
+fn offered(end: &mut End, conn: ConnId, now: Instant) -> usize {
+    end.session.incoming(conn, address(1), address(2), now);
+    let mut bytes = Vec::new();
+    end.session.transmit(conn, &mut bytes, now);
+    match wire_decode(&bytes) {
+        Message::Open(open) => open.capabilities.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_open_goes_without_parameters_once_after_the_peer_rejected_them() {
+    let mut end = End::new(settings(1, 65000, 65000));
+    let now = *ORIGIN;
+    assert!(offered(&mut end, ConnId(50), now) > 0);
+    end.session.receive(ConnId(50), &no_options(), now);
+    assert_eq!(offered(&mut end, ConnId(51), now), 0);
+    end.session.closed(ConnId(51), "reset".into(), now);
+    assert!(offered(&mut end, ConnId(52), now) > 0, "one attempt, no more");
+}
+
+#[test]
+fn a_session_that_needs_its_capabilities_never_goes_without() {
+    let mut only_v6 = settings(1, 65000, 65000);
+    only_v6.families = vec![Family::Ipv6Unicast];
+    for settings in [only_v6.clone(), settings(1, 4_200_000_000, 65000)] {
+        let mut end = End::new(settings);
+        assert!(offered(&mut end, ConnId(50), *ORIGIN) > 0);
+        end.session.receive(ConnId(50), &no_options(), *ORIGIN);
+        assert!(offered(&mut end, ConnId(51), *ORIGIN) > 0);
+    }
+    let mut end = End::new(only_v6);
+    offered(&mut end, ConnId(50), *ORIGIN);
+    end.session.receive(ConnId(50), &no_options(), *ORIGIN);
+    offered(&mut end, ConnId(51), *ORIGIN);
+    end.session
+        .receive(ConnId(51), &greeting(&settings(2, 65000, 65000)), *ORIGIN);
+    assert_eq!(end.session.state(), State::Established);
+}
+
+#[test]
+fn an_unreadable_notification_ends_the_connection_without_an_answer() {
+    let mut pair = internal().up();
+    let (conn, now) = (pair.ends[0].conns[&0], pair.now);
+    let mut short = vec![0xff; 16];
+    short.extend([0, 20, 3, 6]);
+    let end = &mut pair.ends[0];
+    end.session.receive(conn, &short, now);
+    end.drain();
+    assert_eq!(end.closed.pop(), Some((conn, Vec::new())));
+    assert!(end.session.last_loss().unwrap().contains("unreadable"));
 }
 
 #[test]
@@ -393,6 +566,82 @@ fn a_shutdown_communication_reaches_the_other_side() {
     let error = pair.ends[1].session.last_error().unwrap();
     assert!(error.contains("kernel upgrade, back at 3"), "{error}");
     assert_eq!(pair.ends[1].session.state(), State::Active);
+}
+
+/// Both ends set the N bit.
+fn restarting_by_notification() -> Pair {
+    let mut ends = [settings(1, 65000, 65000), settings(2, 65000, 65000)];
+    for end in &mut ends {
+        end.offer.graceful = Some(Graceful {
+            time: 120,
+            notification: true,
+        });
+    }
+    let [a, b] = ends;
+    Pair::new(a, b).up()
+}
+
+#[test]
+fn a_shutdown_is_a_hard_reset_where_a_cease_would_be_a_restart() {
+    let mut pair = restarting_by_notification();
+    let now = pair.now;
+    let cease = messages::admin_shutdown(Some("bye"));
+    pair.ends[0].session.stop(cease.clone(), now);
+    pair.ends[0].drain();
+    let (_, last_words) = pair.ends[0].closed.last().cloned().unwrap();
+    let said = notification(&last_words[last_words.len() - 27..]);
+    assert_eq!(
+        (messages::codes(&said).as_str(), said.inner()),
+        ("N6/9", Some(cease))
+    );
+    pair.deliver(0, 0);
+    assert_eq!(pair.ends[0].ended, Some(Ended::HardReset));
+    assert_eq!(pair.ends[1].ended, Some(Ended::HardReset));
+    let why = pair.ends[1].session.last_loss().unwrap();
+    assert!(why.contains("Hard Reset") && why.contains("Administrative Shutdown") && why.contains("\"bye\""));
+}
+
+#[test]
+fn a_change_of_configuration_is_a_restart_where_a_cease_is_one() {
+    let mut pair = restarting_by_notification();
+    let now = pair.now;
+    let mut changed = pair.ends[0].session.settings().clone();
+    changed.hold_time = 30 * SECOND;
+    let cease = messages::configuration_change();
+    pair.ends[0].session.reconfigure(changed, false, cease, now);
+    pair.ends[0].drain();
+    pair.deliver(0, 0);
+    assert_eq!(pair.ends[0].ended, Some(Ended::Notification));
+    assert_eq!(pair.ends[1].ended, Some(Ended::Notification));
+}
+
+#[test]
+fn after_a_reset_the_peer_is_refused_until_the_pause_is_over() {
+    let mut pair = internal().up();
+    let now = pair.now;
+    let end = &mut pair.ends[0];
+    let cease = messages::too_many_prefixes(Family::Ipv6Unicast, 1000);
+    assert_eq!(cease.data, [0, 2, 1, 0, 0, 3, 232]);
+    end.session.reset(cease, Some(60 * SECOND), now);
+    end.drain();
+    assert_eq!(
+        (end.session.state(), end.session.idle_until()),
+        (State::Idle, Some(now + 60 * SECOND))
+    );
+    assert!(
+        end.session
+            .last_error()
+            .unwrap()
+            .contains("Maximum Number of Prefixes")
+    );
+    end.session.incoming(ConnId(70), address(1), address(2), now);
+    end.drain();
+    assert_eq!(end.closed.last().unwrap().0, ConnId(70));
+    pair.advance(60 * SECOND);
+    assert!(pair.ends[0].wants_connection);
+    let now = pair.now;
+    pair.ends[0].session.reset(messages::admin_reset(), None, now);
+    assert!(pair.ends[0].session.is_stopped() && pair.ends[0].session.next_deadline().is_none());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the speaker asks of its driver, and what it reports.
 
-use crate::types::{ConnId, PeerId};
+use super::config::Transport;
+use crate::types::{ConnId, Family, PeerId};
 use std::net::{IpAddr, SocketAddr};
 
 /// Work for the driver.
@@ -16,8 +17,8 @@ pub enum Action {
         local: Option<IpAddr>,
         /// Where to.
         remote: SocketAddr,
-        /// Time to live (hop limit) of our packets.
-        ttl: u8,
+        /// What the socket needs.
+        transport: Transport,
     },
     /// Close the connection, or give up the attempt. The speaker has forgotten it already: `handle_closed` need not
     /// be called, and does nothing.
@@ -43,6 +44,27 @@ pub enum Event {
         peer: PeerId,
         /// Why, for people.
         reason: String,
+    },
+    /// Something that a peer sent was wrong, and did not end its session.
+    Fault {
+        /// Which peer.
+        peer: PeerId,
+        /// What was wrong, and what was done about it.
+        what: String,
+        /// How many faults came since the last event, that nothing was said of.
+        unsaid: u64,
+    },
+    /// A peer has come near the number of prefixes that it may send, or has gone beyond: then [`Event::Down`] follows where
+    /// the session ends for it.
+    PrefixLimit {
+        /// Which peer.
+        peer: PeerId,
+        /// Of which family.
+        family: Family,
+        /// How many prefixes it has sent.
+        received: u64,
+        /// How many it may send.
+        limit: u32,
     },
     /// Loc-RIB, received routes or the set of tracked next hops may have changed, or the first feed is complete.
     RibChanged,

@@ -2,14 +2,15 @@
 //! `outputs`, changes of configuration in `reconfigure`.
 
 use super::action::{Action, Event};
-use super::config::SpeakerConfig;
+use super::config::{SpeakerConfig, Transport};
 use super::peer::Peer;
 use crate::rib::{LocRibChanges, NextHopTable, Originated, Rib};
-use crate::types::{ConnId, PeerId};
+use crate::types::{ConnId, PeerId, ScopedAddr};
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A BGP speaker: see the module `speaker`.
@@ -17,6 +18,8 @@ use std::time::Instant;
 pub struct Speaker {
     pub(super) config: SpeakerConfig,
     pub(super) peers: BTreeMap<PeerId, Peer>,
+    /// Those of them that are there by connecting, with their range; they are in `config` as well, while they last.
+    pub(super) dynamic: BTreeMap<PeerId, IpNet>,
     pub(super) connections: FxHashMap<ConnId, PeerId>,
     pub(super) last_conn: u64,
     pub(super) rib: Rib,
@@ -25,6 +28,20 @@ pub struct Speaker {
     /// The first feed counts as complete at this time, whatever is missing.
     pub(super) deferral: Instant,
     pub(super) fully_fed: bool,
+    /// The paths to be watched may have changed since they were asked for.
+    pub(super) bfd_changed: bool,
+    /// End-of-RIB waits on some sessions.
+    pub(super) holding: bool,
+    /// The peer that the first feed was last found to wait for.
+    unfed: Option<PeerId>,
+    /// Peers whose sessions may have control messages to send.
+    talking: BTreeSet<PeerId>,
+    /// When peers want to be looked at; a peer may be found to want nothing then, and to want something later.
+    deadlines: BTreeSet<(Instant, PeerId)>,
+    /// Work in the RIB is left over since then.
+    work: Option<Instant>,
+    /// [`Event::RibChanged`] waits among the events.
+    told_of_rib: bool,
 }
 
 impl Speaker {
@@ -33,12 +50,20 @@ impl Speaker {
         let mut speaker = Self {
             rib: Rib::new(config.local_settings()),
             peers: BTreeMap::new(),
+            dynamic: BTreeMap::new(),
             connections: FxHashMap::default(),
             last_conn: 0,
             actions: VecDeque::new(),
             events: VecDeque::new(),
             deferral: now + config.feed_deferral,
             fully_fed: false,
+            bfd_changed: true,
+            holding: false,
+            unfed: None,
+            talking: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            work: None,
+            told_of_rib: false,
             config,
         };
         for id in speaker.config.peers.keys().copied().collect::<Vec<_>>() {
@@ -60,8 +85,14 @@ impl Speaker {
         self.settle(now);
     }
 
+    /// Sets which interface leads to each next hop, for filters that ask for it.
+    pub fn set_interfaces(&mut self, interfaces: BTreeMap<ScopedAddr, Arc<str>>, now: Instant) {
+        self.rib.set_interfaces(interfaces);
+        self.settle(now);
+    }
+
     /// Every NEXT_HOP in any Adj-RIB-In.
-    pub fn tracked_next_hops(&self) -> BTreeSet<IpAddr> {
+    pub fn tracked_next_hops(&self) -> BTreeSet<ScopedAddr> {
         self.rib.tracked_next_hops()
     }
 
@@ -71,17 +102,19 @@ impl Speaker {
         ConnId(self.last_conn)
     }
 
-    /// TTL for packets to a peer, `None` for an address that is no peer's.
-    pub fn ttl(&self, remote: IpAddr) -> Option<u8> {
+    /// What the socket of a peer needs, `None` for an address that is no peer's.
+    pub fn transport(&self, remote: IpAddr) -> Option<Transport> {
         self.config
             .peers
-            .get(&PeerId(remote.to_canonical()))
-            .map(|peer| peer.ttl(self.config.asn))
+            .get(&PeerId::Address(remote.to_canonical()))
+            .or_else(|| self.range_of(remote).map(|range| &range.template))
+            .map(|peer| peer.transport(self.config.asn))
     }
 
     /// A TCP connection was accepted; its number is from [`Speaker::next_conn`].
     pub fn handle_incoming(&mut self, conn: ConnId, local: SocketAddr, remote: SocketAddr, now: Instant) {
-        let id = PeerId(remote.ip().to_canonical());
+        let id = PeerId::Address(remote.ip().to_canonical());
+        self.admit(id, now);
         match self.peers.get_mut(&id) {
             Some(peer) => {
                 self.connections.insert(conn, id);
@@ -90,7 +123,7 @@ impl Speaker {
             }
             None => self.actions.push_back(Action::Close {
                 conn,
-                last_words: Vec::new(),
+                last_words: self.refusal(id),
             }),
         }
         self.settle(now);
@@ -99,14 +132,23 @@ impl Speaker {
     /// The connection of an [`Action::Connect`] is up.
     pub fn handle_connected(&mut self, conn: ConnId, local: SocketAddr, now: Instant) {
         self.with_peer(conn, now, |id, peer| {
-            let remote = peer.remote(id);
-            peer.session.connected(conn, local, remote, now);
+            if let Some(remote) = peer.remote(id) {
+                peer.session.connected(conn, local, remote, now);
+            }
         });
     }
 
     /// The connection of an [`Action::Connect`] could not be opened.
     pub fn handle_connect_failed(&mut self, conn: ConnId, error: String, now: Instant) {
         self.handle_closed(conn, error, now);
+    }
+
+    /// What is to be said of an attempt that was given up without an answer.
+    pub fn note_attempt(&mut self, peer: PeerId, why: String) {
+        let peer = self.peers.get_mut(&peer);
+        if let Some(peer) = peer.filter(|peer| !peer.session.state().is_connected()) {
+            peer.session.note(why);
+        }
     }
 
     /// Bytes came.
@@ -120,24 +162,28 @@ impl Speaker {
         self.connections.remove(&conn);
     }
 
-    /// Lets all expired timers act.
+    /// Lets all expired timers act, and does a slice of the work that is left over.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let due = |peer: &Peer| peer.next_deadline().is_some_and(|at| at <= now);
-        let due: Vec<PeerId> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| due(peer))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in due {
-            if let Some(peer) = self.peers.get_mut(&id) {
+        let is_due = |(at, _): &&(Instant, PeerId)| *at <= now;
+        let due: Vec<(Instant, PeerId)> = self.deadlines.iter().take_while(is_due).copied().collect();
+        for (at, id) in due {
+            self.deadlines.remove(&(at, id));
+            let Some(peer) = self.peers.get_mut(&id) else {
+                continue;
+            };
+            peer.scheduled = None;
+            if peer.next_deadline().is_some_and(|at| at <= now) {
                 peer.session.handle_timeout(now);
                 if let Some(feed) = &mut peer.feed {
                     feed.handle_timeout(now);
                 }
+                self.expire_retained(id, now);
+                self.expire_refresh(id, now);
             }
-            self.expire_retained(id, now);
             self.drain(id, now);
+        }
+        if self.work.take_if(|since| *since <= now).is_some() {
+            self.rib.work();
         }
         self.settle(now);
     }
@@ -145,11 +191,8 @@ impl Speaker {
     /// When [`Speaker::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let deferral = (!self.fully_fed).then_some(self.deferral);
-        self.peers
-            .values()
-            .filter_map(Peer::next_deadline)
-            .chain(deferral)
-            .min()
+        let next = self.deadlines.first().map(|(at, _)| *at);
+        [next, deferral, self.work].into_iter().flatten().min()
     }
 
     /// Takes the next action.
@@ -159,19 +202,28 @@ impl Speaker {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        self.told_of_rib &= event != Some(Event::RibChanged);
+        event
     }
 
-    /// Connections for which [`Speaker::transmit`] has something.
+    /// Connections for which [`Speaker::transmit`] has something. A connection is named until it has taken all.
     pub fn wants_transmit(&mut self) -> Vec<ConnId> {
         let mut wanting = Vec::new();
-        for (id, peer) in &self.peers {
+        let peers = &self.peers;
+        self.talking.retain(|id| {
             let before = wanting.len();
-            wanting.extend(peer.session.wants_transmit());
-            if let Some(conn) = peer.session.established()
-                && wanting.len() == before
-                && self.rib.has_pending(*id)
-            {
+            wanting.extend(
+                peers
+                    .get(id)
+                    .into_iter()
+                    .flat_map(|peer| peer.session.wants_transmit()),
+            );
+            wanting.len() > before
+        });
+        for id in self.rib.ready() {
+            let conn = self.peers.get(&id).and_then(|peer| peer.session.established());
+            if let Some(conn) = conn.filter(|_| !self.talking.contains(&id)) {
                 wanting.push(conn);
             }
         }
@@ -181,18 +233,36 @@ impl Speaker {
     /// Appends what is to be sent on `conn` now: control messages first, then UPDATEs until `out` holds about `budget`
     /// bytes.
     pub fn transmit(&mut self, conn: ConnId, out: &mut Vec<u8>, budget: usize, now: Instant) {
-        let Some(id) = self.connections.get(&conn) else {
+        let Some(id) = self.connections.get(&conn).copied() else {
             return;
         };
-        let Some(peer) = self.peers.get_mut(id) else {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
         peer.session.transmit(conn, out, now);
         if peer.session.established() == Some(conn) {
             let start = out.len();
-            self.rib.next_updates(*id, out, budget.saturating_sub(start));
+            self.rib.next_updates(id, out, budget.saturating_sub(start));
             peer.session.count_updates_out(count_messages(&out[start..]));
+            if budget > 0 && out.is_empty() && self.rib.has_pending(id) {
+                // Much was looked at, and there was nothing to say yet: the driver has no reason of its own to ask again.
+                self.work = Some(now);
+            }
         }
+        self.schedule(id);
+    }
+
+    /// Of what [`Speaker::transmit`] gave, TCP did not take all at once; now it took something, or nothing in its first
+    /// attempt, and `rest` is whether some of it still waits. Each progress starts the send hold timer anew
+    /// (RFC 9687): a peer that reads slowly is alive.
+    pub fn handle_written(&mut self, conn: ConnId, rest: bool, now: Instant) {
+        let Some(id) = self.connections.get(&conn).copied() else {
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.session.written(conn, rest, now);
+        }
+        self.schedule(id);
     }
 
     /// Whether the first full feed is complete: End-of-RIB (or two quiet seconds after the first KEEPALIVE, from a
@@ -213,22 +283,10 @@ impl Speaker {
         self.rib.take_loc_rib_changes()
     }
 
-    /// The reader of changes has lost its copy, or an answer: the next one is everything.
-    pub fn forget_loc_rib_changes(&mut self) {
-        self.rib.forget_loc_rib_changes();
-    }
-
-    /// Asks a peer for all its routes again (RFC 2918); false where it cannot.
-    pub fn request_refresh(&mut self, id: PeerId, now: Instant) -> bool {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return false;
-        };
-        let families = peer.config.families.clone();
-        let mut asked = false;
-        for family in families {
-            asked |= peer.session.request_refresh(family, now);
-        }
-        asked
+    /// The reader of changes has lost its copy, or an answer: the next one is everything. Whether
+    /// changes were noted until now.
+    pub fn forget_loc_rib_changes(&mut self) -> bool {
+        self.rib.forget_loc_rib_changes()
     }
 
     fn with_peer(&mut self, conn: ConnId, now: Instant, call: impl FnOnce(PeerId, &mut Peer)) {
@@ -241,19 +299,57 @@ impl Speaker {
         self.settle(now);
     }
 
-    /// Takes stock after a change: is the feed complete now, has the RIB changed?
+    /// Notes what a peer wants after something has happened to it: time, or to send.
+    pub(super) fn schedule(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            // It is no peer any more.
+            self.deadlines.retain(|(_, other)| *other != id);
+            return;
+        };
+        if peer.session.wants_transmit().next().is_some() {
+            self.talking.insert(id);
+        }
+        // A deadline that has moved on is found out when it comes: most move on with each message.
+        if let Some(next) = peer.next_deadline()
+            && peer.scheduled.is_none_or(|at| next < at)
+        {
+            if let Some(at) = peer.scheduled.replace(next) {
+                self.deadlines.remove(&(at, id));
+            }
+            self.deadlines.insert((next, id));
+        }
+    }
+
+    /// Takes stock after a change: is the feed complete now, has the RIB changed, is work left over?
     pub(super) fn settle(&mut self, now: Instant) {
         let mut changed = self.rib.take_changed();
-        if !self.fully_fed && (now >= self.deferral || self.peers.values().all(Peer::is_fed)) {
+        if !self.fully_fed && (now >= self.deferral || self.all_fed()) {
             self.fully_fed = true;
             self.peers
                 .values_mut()
                 .for_each(|peer| peer.session.set_restarting(false));
             changed = true;
         }
-        if changed && !self.events.contains(&Event::RibChanged) {
+        self.release_end_of_rib(now);
+        if changed && !std::mem::replace(&mut self.told_of_rib, true) {
             self.events.push_back(Event::RibChanged);
         }
+        if self.work.is_none() && self.rib.has_work() {
+            self.work = Some(now);
+        }
+    }
+
+    /// Whether every peer is fed. The one that was not at the last look mostly is not yet.
+    fn all_fed(&mut self) -> bool {
+        let is_unfed = |id: &PeerId| self.peers.get(id).is_some_and(|peer| !peer.is_fed());
+        if !self.unfed.as_ref().is_some_and(is_unfed) {
+            self.unfed = self
+                .peers
+                .iter()
+                .find(|(_, peer)| !peer.is_fed())
+                .map(|(id, _)| *id);
+        }
+        self.unfed.is_none()
     }
 }
 

@@ -13,25 +13,36 @@
 //! [`Speaker::transmit`] when a socket is ready for them: control messages first, then UPDATEs that are built in this
 //! moment from what has changed since (law: a slow peer costs memory by prefixes, not by events).
 //!
-//! RFCs: 4271 (BGP-4), 4760 (multiprotocol), 6793 (4-octet AS), 2918 (route refresh), 8654 (extended messages),
-//! 4724 (both roles; see `graceful`), 7606 (error handling), 9003 (shutdown communication), 9687 (send hold timer).
+//! RFCs: 4271 (BGP-4), 4760 (multiprotocol), 6793 (4-octet AS), 2918 and 7313 (route refresh), 8654 (extended messages),
+//! 4724 (both roles; see `graceful`), 9494 (see `long_lived`), 8538 (NOTIFICATIONs that are restarts), 4486 (limits of prefixes), 7606 (error handling), 9003 (shutdown communication), 9687 (send hold timer).
 
 mod action;
+mod bfd;
 mod config;
+mod dynamic;
+mod faults;
 mod feed;
 mod graceful;
 mod hub;
+mod limits;
+mod long_lived;
 mod looking_glass;
+mod neighbours;
 mod outputs;
 mod peer;
 mod preview;
 mod reconfigure;
+mod refresh;
 mod retained;
 mod status;
 #[cfg(test)]
 mod tests;
 
+pub use crate::session::{AddPathOffer, AddPathSend, Graceful, Offer};
 pub use action::{Action, Event};
-pub use config::{PeerConfig, SpeakerConfig};
+pub use bfd::{BfdConfig, BfdHops, BfdWish, PathChange};
+pub use config::{ListenRange, PeerConfig, SpeakerConfig, Transport};
+pub use faults::Faults;
 pub use hub::Speaker;
-pub use status::{FamilyStatus, NegotiatedStatus, PeerStatus};
+pub use limits::{MaxPrefix, MaxPrefixAction};
+pub use status::{FamilyStatus, NegotiatedStatus, PeerStatus, Unfiltered};

@@ -3,10 +3,10 @@
 use super::action::{Action, Event};
 use super::feed::Feed;
 use super::hub::Speaker;
-use crate::rib::PeerSession;
+use crate::rib::{Features, PeerSession};
 use crate::session::{Negotiated, Output};
 use crate::types::{Family, PeerId};
-use crate::wire::Update;
+use crate::wire::{Fault, Update};
 use std::time::Instant;
 
 impl Speaker {
@@ -19,20 +19,22 @@ impl Speaker {
         {
             self.carry_out(id, output, now);
         }
+        self.retire(id);
+        self.schedule(id);
     }
 
     fn carry_out(&mut self, id: PeerId, output: Output, now: Instant) {
         match output {
-            Output::Connect => self.connect(id),
+            Output::Connect => self.connect(id, now),
             Output::Close { conn, last_words } => {
                 self.connections.remove(&conn);
                 self.actions.push_back(Action::Close { conn, last_words });
             }
             Output::Up(negotiated) => self.up(id, &negotiated, now),
-            Output::Lost { reason, silent } => self.lost(id, reason, silent, now),
+            Output::Lost { reason, end } => self.lost(id, reason, end, now),
             Output::Failed(reason) => self.failed(id, reason),
             Output::Update(update) => self.update(id, *update, now),
-            Output::Refresh(family) => self.rib.refresh(id, family),
+            Output::Refresh { family, kind } => self.refresh(id, family, kind, now),
             Output::Keepalive => {
                 if let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) {
                     feed.keepalive(now);
@@ -41,18 +43,23 @@ impl Speaker {
         }
     }
 
-    fn connect(&mut self, id: PeerId) {
+    fn connect(&mut self, id: PeerId, now: Instant) {
         let conn = self.next_conn();
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
         peer.session.connecting(conn);
+        let Some(remote) = peer.remote(id) else {
+            let unknown = format!("no neighbour has been found on {id} yet");
+            peer.session.closed(conn, unknown, now);
+            return;
+        };
         let action = Action::Connect {
             conn,
             peer: id,
             local: peer.config.local_address,
-            remote: peer.remote(id),
-            ttl: peer.config.ttl(self.config.asn),
+            remote,
+            transport: peer.config.transport(self.config.asn),
         };
         self.connections.insert(conn, id);
         self.actions.push_back(action);
@@ -75,21 +82,45 @@ impl Speaker {
         };
         peer.feed = Some(Feed::new(&negotiated.families, negotiated.graceful_restart));
         peer.reported = None;
+        let (local, remote) = peer.session.addresses();
+        let ends = local.zip(remote);
+        self.bfd_changed |= ends != peer.ends;
+        peer.ends = ends;
+        peer.restarting = negotiated.peer_restarting;
         let config = &peer.config;
+        let Some(remote_address) = peer
+            .session
+            .addresses()
+            .1
+            .map(|remote| remote.ip().to_canonical())
+        else {
+            return;
+        };
+        let policy = peer.policy(id, &self.config);
         let session = PeerSession {
             kind: config.kind(self.config.asn),
-            local_asn: self.config.asn,
-            remote_asn: config.remote_asn,
+            local_asn: config.local_as(self.config.asn),
+            remote_asn: negotiated.asn,
             remote_router_id: negotiated.router_id,
-            remote_address: id.0,
+            remote_address,
             families: negotiated.families.clone(),
             four_octet: negotiated.four_octet,
             max_message_len: negotiated.max_message_len,
-            next_hop_v4: config.next_hop_v4,
-            next_hop_v6: config.next_hop_v6,
-            transit: config.transit,
+            features: Features {
+                add_path_in: negotiated.add_path_in,
+                add_path_out: negotiated.add_path_out,
+                extended_next_hop: negotiated.extended_next_hop,
+                enhanced_refresh: negotiated.enhanced_refresh,
+                takes_stale: negotiated.takes_stale,
+            },
+            next_hop_v4: policy.next_hop_v4,
+            next_hop_v6: policy.next_hop_v6,
+            import: policy.import,
+            export: policy.export,
         };
         self.rib.peer_up(id, session);
+        self.apply_limits(id);
+        self.hold_end_of_rib(id);
         self.resumed(id, negotiated, now);
         self.events.push_back(Event::Up { peer: id });
     }
@@ -102,20 +133,25 @@ impl Speaker {
         let Some(agreed) = peer.session.agreed().cloned() else {
             return;
         };
-        let mut routes = update.into_routes();
-        peer.disabled.extend(&routes.disable);
-        let spoken = |family: Family| agreed.families.contains(&family) && !peer.disabled.contains(&family);
-        routes.announced.retain(|part| spoken(part.family));
-        routes.withdrawn.retain(|part| spoken(part.family));
-        routes.end_of_rib = routes.end_of_rib.filter(|family| spoken(*family));
+        let mut routes = update.routes();
+        // Once is enough, and what was never spoken has no routes to lose.
+        let fresh = |family: &Family| agreed.families.contains(family) && peer.disabled.insert(*family);
+        let disable: Vec<Family> = routes.disable.iter().copied().filter(fresh).collect();
+        routes.disable = &disable;
+        let spoken = |family: &Family| agreed.families.contains(family) && !peer.disabled.contains(family);
+        let end_of_rib = routes.end_of_rib.filter(spoken);
         if let Some(feed) = &mut peer.feed {
-            routes.disable.iter().for_each(|family| feed.disable(*family));
-            feed.update(routes.end_of_rib, now);
+            disable.iter().for_each(|family| feed.disable(*family));
+            feed.update(end_of_rib, now);
         }
-        let end_of_rib = routes.end_of_rib;
-        self.rib.update(id, routes, now);
-        if let Some(family) = end_of_rib {
+        let faults: Vec<Fault> = update.faults().cloned().collect();
+        // Of a family that is switched off nothing is left that could be stale.
+        let settled: Vec<Family> = disable.iter().copied().chain(end_of_rib).collect();
+        self.rib.take_in(id, &routes, now);
+        for family in settled {
             self.refreshed(id, family);
         }
+        self.note_faults(id, &faults, &disable, now);
+        self.check_limits(id, now);
     }
 }

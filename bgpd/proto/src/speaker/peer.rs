@@ -1,12 +1,14 @@
 //! One configured peer: its configuration, its session, and how far its first feed has come.
 
 use super::config::{PeerConfig, SpeakerConfig};
+use super::faults::Faults;
 use super::feed::Feed;
+use super::limits::Alarm;
 use super::retained::{Promise, Retained};
 use crate::session::Session;
-use crate::types::{Family, PeerId};
-use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use crate::types::{Family, PeerId, PerFamily};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
 
 /// A configured peer.
@@ -14,16 +16,36 @@ use std::time::Instant;
 pub(super) struct Peer {
     pub config: PeerConfig,
     pub session: Session,
+    /// Who was found on its interface, where it is known by that.
+    pub neighbour: Option<SocketAddrV6>,
+    /// It is there by connecting, from a range: nobody waits for it.
+    pub dynamic: bool,
     /// While Established.
     pub feed: Option<Feed>,
+    /// Its OPEN said that it has restarted: it may wait for our End-of-RIB as we do for its.
+    pub restarting: bool,
     /// What the peer does when it restarts, as its last OPEN said.
     pub promise: Promise,
     /// What is kept of it while it restarts.
     pub retained: Option<Retained>,
+    /// Families whose refresh has begun, with when it counts as ended (RFC 7313).
+    pub refreshing: BTreeMap<Family, Instant>,
+    /// How near to its limits the peer has come in this session.
+    pub alarms: PerFamily<Alarm>,
+    /// The last session ended because it sent too many prefixes.
+    pub exceeded: bool,
+    /// What was wrong with what it sent.
+    pub faults: Faults,
     /// Families switched off until the session ends (RFC 7606 §2).
     pub disabled: BTreeSet<Family>,
     /// The failure that was reported last.
     pub reported: Option<String>,
+    /// Both ends of the session that stands, or stood last.
+    pub ends: Option<(SocketAddr, SocketAddr)>,
+    /// The path to it was found dead, and has not been seen to come back.
+    pub path_lost: bool,
+    /// When it is to be looked at: not after it wants to be.
+    pub scheduled: Option<Instant>,
 }
 
 impl Peer {
@@ -40,44 +62,50 @@ impl Peer {
         Self {
             config,
             session,
+            neighbour: None,
+            dynamic: false,
             feed: None,
+            restarting: false,
             promise: Promise::default(),
             retained: None,
+            refreshing: BTreeMap::new(),
+            alarms: PerFamily::default(),
+            exceeded: false,
+            faults: Faults::default(),
             disabled: BTreeSet::new(),
             reported: None,
+            ends: None,
+            path_lost: false,
+            scheduled: None,
         }
-    }
-
-    /// Where to connect to.
-    pub fn remote(&self, id: PeerId) -> SocketAddr {
-        SocketAddr::new(id.0, self.config.remote_port)
     }
 
     /// The next thing that wants time.
     pub fn next_deadline(&self) -> Option<Instant> {
         let feed = self.feed.as_ref().and_then(Feed::deadline);
-        let retained = self.retained.as_ref().map(|retained| retained.until);
-        [self.session.next_deadline(), feed, retained]
+        let retained = self.retained.as_ref().and_then(Retained::next);
+        let refreshing = self.refreshing.values().min().copied();
+        [self.session.next_deadline(), feed, retained, refreshing]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// All that the peer has, has come, in the session that stands now.
+    /// All that the peer has, has come, in the session that stands now; or nobody waits for it.
     pub fn is_fed(&self) -> bool {
-        self.feed.as_ref().is_some_and(Feed::is_complete)
+        self.dynamic || self.feed.as_ref().is_some_and(Feed::is_complete)
     }
 }
 
 /// Jitter of each session of each speaker differs, and is the same in each run (FNV-1a over both identities).
 fn seed(id: PeerId, speaker: &SpeakerConfig) -> u64 {
-    let address = match id.0 {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
+    let name = match id {
+        PeerId::Address(IpAddr::V4(v4)) => v4.to_ipv6_mapped().octets().to_vec(),
+        PeerId::Address(IpAddr::V6(v6)) => v6.octets().to_vec(),
+        PeerId::Interface(name) => name.as_str().as_bytes().to_vec(),
     };
     let own = speaker.router_id.0.octets();
-    address
-        .iter()
+    name.iter()
         .chain(&own)
         .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)

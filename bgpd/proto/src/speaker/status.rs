@@ -1,5 +1,6 @@
 //! The looking glass of sessions: one plain value for each peer.
 
+use super::faults::Faults;
 use crate::session::{Counters, State};
 use crate::types::{Asn, Family, PeerId, PeerKind, RouterId};
 use std::net::SocketAddr;
@@ -8,12 +9,14 @@ use std::time::{Duration, Instant};
 /// All that is worth knowing of a peer.
 #[derive(Clone, Debug)]
 pub struct PeerStatus {
-    /// Its address.
+    /// Its address, or its interface.
     pub id: PeerId,
     /// Its name in the configuration.
     pub name: String,
-    /// The AS number that it must have.
-    pub remote_asn: Asn,
+    /// The AS number that it must have, or that its OPEN named.
+    pub remote_asn: Option<Asn>,
+    /// The AS number that we use towards it.
+    pub local_asn: Asn,
     /// iBGP or eBGP.
     pub kind: PeerKind,
     /// Where the session stands.
@@ -29,6 +32,12 @@ pub struct PeerStatus {
     pub families: Vec<FamilyStatus>,
     /// What was negotiated, while the session is up.
     pub negotiated: Option<NegotiatedStatus>,
+    /// Until when the peer is refused and not called: after a fault that would only repeat itself, or too many prefixes.
+    pub idle_until: Option<Instant>,
+    /// It sent too many prefixes, and is refused: until `idle_until`, or until its configuration changes.
+    pub exceeded: bool,
+    /// What was wrong with what it sent and did not end the session.
+    pub faults: Faults,
     /// Messages and flaps since the peer was configured.
     pub counters: Counters,
     /// Our end of the TCP connection.
@@ -40,6 +49,18 @@ pub struct PeerStatus {
     pub retained_until: Option<Instant>,
     /// Whether its first feed is complete: see `Speaker::fully_fed`.
     pub fed: bool,
+    /// Directions of an eBGP session in which everything goes that the default policy does not stop, because no filter says
+    /// what may (in the spirit of RFC 8212).
+    pub unfiltered: Unfiltered,
+}
+
+/// In which directions nobody has said what may pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unfiltered {
+    /// All that the peer sends and that can be right is used.
+    pub import: bool,
+    /// The peer is told what others teach, all of it.
+    pub export: bool,
 }
 
 /// Counts of one family of a peer.
@@ -55,8 +76,12 @@ pub struct FamilyStatus {
     pub rejected: usize,
     /// Prefixes in Adj-RIB-Out.
     pub advertised: usize,
+    /// How many it may send.
+    pub limit: Option<u32>,
     /// The peer's End-of-RIB came.
     pub end_of_rib: bool,
+    /// The peer has been away for longer than a restart takes, and its routes are used where nothing better is known (RFC 9494).
+    pub long_lived: bool,
     /// Switched off for this session, because the peer's updates of it cannot be read (RFC 7606 §2).
     pub disabled: bool,
 }
@@ -74,4 +99,6 @@ pub struct NegotiatedStatus {
     pub local_capabilities: Vec<String>,
     /// Capabilities that the peer announced.
     pub remote_capabilities: Vec<String>,
+    /// What follows from both: the capabilities in force.
+    pub capabilities: Vec<String>,
 }

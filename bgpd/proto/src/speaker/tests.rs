@@ -1,6 +1,16 @@
 //! The speaker as its driver sees it. Whole fabrics are in `tests/simulation`.
 
+mod bfd;
+mod dynamic;
+mod faults;
 mod graceful;
+mod hand;
+mod limits;
+mod long_lived;
+mod policy;
+mod reconfigure;
+mod refresh;
+mod restart;
 
 use super::{Action, Event, PeerConfig, Speaker, SpeakerConfig};
 use crate::rib::{NextHopState, Originated};
@@ -27,7 +37,7 @@ fn peer(us: u8, asn: u32) -> PeerConfig {
 }
 
 fn id(host: u8) -> PeerId {
-    PeerId(IpAddr::V4(address(host)))
+    PeerId::Address(IpAddr::V4(address(host)))
 }
 
 fn config(host: u8, peers: &[u8]) -> SpeakerConfig {
@@ -56,13 +66,14 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let mut speakers = [
-            Speaker::new(config(1, &[2]), *ORIGIN),
-            Speaker::new(config(2, &[1]), *ORIGIN),
-        ];
+        Self::of([config(1, &[2]), config(2, &[1])])
+    }
+
+    fn of(configs: [SpeakerConfig; 2]) -> Self {
+        let mut speakers = configs.map(|config| Speaker::new(config, *ORIGIN));
         let conns = connect(&mut speakers, *ORIGIN);
         let hops = (1..3)
-            .map(|host| (id(host).0, NextHopState::Reachable { metric: 0 }))
+            .map(|host| (address(host).into(), NextHopState::Reachable { metric: 0 }))
             .collect::<BTreeMap<_, _>>();
         for speaker in &mut speakers {
             speaker.set_next_hops(hops.clone(), *ORIGIN);
@@ -122,12 +133,18 @@ impl Pair {
 /// Speaker 1 opens a connection to speaker 2.
 fn connect(speakers: &mut [Speaker; 2], now: Instant) -> [ConnId; 2] {
     let Some(Action::Connect {
-        conn, remote, ttl, ..
+        conn,
+        remote,
+        transport,
+        ..
     }) = speakers[0].poll_action()
     else {
         panic!()
     };
-    assert_eq!((remote, ttl), (SocketAddr::new(id(2).0, 179), 1));
+    assert_eq!(
+        (remote, transport.ttl),
+        (SocketAddr::new(address(2).into(), 179), 1)
+    );
     let theirs = speakers[1].next_conn();
     speakers[1].handle_incoming(theirs, (address(2), 179).into(), (address(1), 999).into(), now);
     speakers[0].handle_connected(conn, (address(1), 999).into(), now);
@@ -169,7 +186,7 @@ fn a_stranger_is_closed_without_a_word() {
     let mut speaker = Speaker::new(config(1, &[2]), *ORIGIN);
     actions(&mut speaker);
     let conn = speaker.next_conn();
-    assert_eq!(speaker.ttl(id(9).0), None);
+    assert_eq!(speaker.transport(address(9).into()), None);
     speaker.handle_incoming(conn, (address(1), 179).into(), (address(9), 999).into(), *ORIGIN);
     assert_eq!(
         actions(&mut speaker),
@@ -191,16 +208,8 @@ fn a_change_of_policy_keeps_the_session_and_resends() {
     assert_eq!(pair.state(0), State::Established);
     assert_eq!(actions(&mut pair.speakers[0]), []);
     pair.settle();
-    assert!(
-        pair.speakers[1]
-            .tracked_next_hops()
-            .contains(&IpAddr::V4(address(77)))
-    );
-    assert!(
-        !pair.speakers[1]
-            .tracked_next_hops()
-            .contains(&IpAddr::V4(address(1)))
-    );
+    assert!(pair.speakers[1].tracked_next_hops().contains(&address(77).into()));
+    assert!(!pair.speakers[1].tracked_next_hops().contains(&address(1).into()));
 }
 
 #[test]
@@ -332,4 +341,28 @@ fn a_shutdown_is_for_good() {
         pair.speakers[0].handle_timeout(pair.now + 60 * SECOND * minutes);
     }
     assert_eq!(actions(&mut pair.speakers[0]), []);
+}
+
+#[test]
+fn a_session_that_is_withheld_starts_when_it_is_no_more_and_the_feed_waits_for_it() {
+    let mut settings = config(1, &[2]);
+    let withheld = |settings: &mut SpeakerConfig, why: Option<&str>| {
+        settings.peers.get_mut(&id(2)).unwrap().withheld = why.map(std::sync::Arc::from);
+    };
+    withheld(&mut settings, Some("waits for its password"));
+    let mut speaker = Speaker::new(settings.clone(), *ORIGIN);
+    assert_eq!(speaker.poll_action(), None);
+    assert!(!speaker.fully_fed());
+    let status = &speaker.peers(*ORIGIN)[0];
+    assert_eq!(status.last_error.as_deref(), Some("waits for its password"));
+
+    // Nor does it take a connection.
+    let (conn, ours) = (speaker.next_conn(), SocketAddr::new(address(1).into(), 179));
+    speaker.handle_incoming(conn, ours, SocketAddr::new(address(2).into(), 40_000), *ORIGIN);
+    assert!(matches!(speaker.poll_action(), Some(Action::Close { .. })));
+
+    withheld(&mut settings, None);
+    speaker.reconfigure(settings, *ORIGIN);
+    assert!(matches!(speaker.poll_action(), Some(Action::Connect { .. })));
+    assert_eq!(speaker.peers(*ORIGIN)[0].last_error, None);
 }

@@ -87,18 +87,19 @@ impl AsPath {
 
     /// The path with one more AS in front (RFC 4271 §5.1.2 b).
     pub fn prepended(&self, asn: Asn) -> AsPath {
-        let mut path = self.clone();
-        match path.segments.first_mut() {
-            Some(s) if s.kind == SegmentKind::Sequence && s.asns.len() < MAX_SEGMENT => s.asns.insert(0, asn),
-            _ => path.segments.insert(
-                0,
-                Segment {
-                    kind: SegmentKind::Sequence,
-                    asns: vec![asn],
-                },
-            ),
-        }
-        path
+        let mut segments = Vec::with_capacity(self.segments.len() + 1);
+        let (grown, rest) = match self.segments.split_first() {
+            Some((s, rest)) if s.kind == SegmentKind::Sequence && s.asns.len() < MAX_SEGMENT => {
+                (&s.asns[..], rest)
+            }
+            _ => (&[][..], &self.segments[..]),
+        };
+        segments.push(Segment {
+            kind: SegmentKind::Sequence,
+            asns: std::iter::once(asn).chain(grown.iter().copied()).collect(),
+        });
+        segments.extend_from_slice(rest);
+        AsPath { segments }
     }
 
     /// Reads the value of AS_PATH or AS4_PATH; `None` where it is malformed (RFC 7606 §7.2): an unknown kind of
@@ -138,6 +139,14 @@ impl AsPath {
                 }
             }
         }
+    }
+
+    /// How many octets [`AsPath::encode`] writes.
+    pub(super) fn encoded_len(&self, four_octet: bool) -> usize {
+        let width = if four_octet { 4 } else { 2 };
+        let of =
+            |segment: &Segment| segment.asns.len().div_ceil(MAX_SEGMENT) * 2 + segment.asns.len() * width;
+        self.segments.iter().map(of).sum()
     }
 
     /// Whether a two-octet speaker would see AS_TRANS somewhere.

@@ -6,30 +6,44 @@ use super::as_path::AsPath;
 use super::codes::{
     AGGREGATOR, AS_PATH, AS4_AGGREGATOR, AS4_PATH, ATOMIC_AGGREGATE, CLUSTER_LIST, COMMUNITIES, Codes,
     EXTENDED_COMMUNITIES, EXTENDED_LENGTH, LARGE_COMMUNITIES, LOCAL_PREF, MED, MP_REACH, MP_UNREACH,
-    NEXT_HOP, OPTIONAL, ORIGIN, ORIGINATOR_ID, TRANSITIVE, flags_of,
+    NEXT_HOP, ONLY_TO_CUSTOMER, OPTIONAL, ORIGIN, ORIGINATOR_ID, PARTIAL, TRANSITIVE, flags_of,
 };
 use super::community::{Community, ExtendedCommunity, LargeCommunity};
 use super::context::DecodeContext;
 use super::fault::{Action, Fault};
 use super::mp_reach::{self, Multi, NextHop};
-use super::nlri::Nlri;
+use super::nlri::Prefixes;
 use super::notification::Notification;
 use super::path_attributes::{Aggregator, Origin, PathAttributes, RawAttribute};
 use super::reader::Reader;
 use crate::types::{Asn, Family, PeerKind, RouterId};
 
-/// Everything that the attribute list says.
+/// What an attribute list says beside what is stored of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Decoded {
-    pub attributes: PathAttributes,
+pub(super) struct Found {
     pub seen: Codes,
     pub next_hop: Option<Ipv4Addr>,
-    pub reach: Option<(Family, NextHop, Vec<Nlri>)>,
-    pub unreach: Option<(Family, Vec<Nlri>)>,
+    pub reach: Option<(NextHop, Prefixes)>,
+    pub unreach: Option<Prefixes>,
     pub disable: Vec<Family>,
     pub faults: Vec<Fault>,
     /// The list ended inside an attribute.
     pub cut: bool,
+}
+
+impl Found {
+    /// Whether the list says nothing but attributes, and nothing is wrong with them.
+    pub fn is_plain(&self) -> bool {
+        let multi = self.reach.is_some() || self.unreach.is_some() || !self.disable.is_empty();
+        !multi && self.faults.is_empty() && !self.cut
+    }
+}
+
+/// Everything that the attribute list says.
+#[derive(Default)]
+struct Decoded {
+    attributes: PathAttributes,
+    found: Found,
     repeats: Codes,
     as4_path: Option<AsPath>,
     as4_aggregator: Option<Aggregator>,
@@ -42,7 +56,7 @@ const WITHDRAW: fn(&'static str) -> (Action, &'static str) = |what| (Action::Tre
 const DISCARD: fn(&'static str) -> (Action, &'static str) = |what| (Action::Discard, what);
 
 /// Reads the list. An error is the NOTIFICATION for what RFC 7606 leaves as fatal.
-pub(super) fn decode(field: &[u8], context: &DecodeContext) -> Result<Decoded, Notification> {
+pub(super) fn decode(field: &[u8], context: &DecodeContext) -> Result<(PathAttributes, Found), Notification> {
     let mut decoded = Decoded::default();
     let mut reader = Reader::new(field);
     while !reader.is_empty() {
@@ -51,7 +65,7 @@ pub(super) fn decode(field: &[u8], context: &DecodeContext) -> Result<Decoded, N
             decoded.cut(start)?;
             break;
         };
-        if !decoded.seen.insert(code) {
+        if !decoded.found.seen.insert(code) {
             decoded.repeated(code)?;
             continue;
         }
@@ -60,11 +74,11 @@ pub(super) fn decode(field: &[u8], context: &DecodeContext) -> Result<Decoded, N
     }
     decoded.merge_as4(context);
     decoded.attributes.unknown.sort_by_key(|raw| raw.code);
-    Ok(decoded)
+    Ok((decoded.attributes, decoded.found))
 }
 
 /// Flags, code and value of the next attribute; `None` where it runs over the end.
-fn next<'a>(reader: &mut Reader<'a>) -> Option<(u8, u8, &'a [u8])> {
+pub(super) fn next<'a>(reader: &mut Reader<'a>) -> Option<(u8, u8, &'a [u8])> {
     let (flags, code) = (reader.u8()?, reader.u8()?);
     let length = match flags & EXTENDED_LENGTH {
         0 => usize::from(reader.u8()?),
@@ -75,7 +89,7 @@ fn next<'a>(reader: &mut Reader<'a>) -> Option<(u8, u8, &'a [u8])> {
 
 impl Decoded {
     fn fault(&mut self, attribute: u8, (action, what): (Action, &'static str)) {
-        self.faults.push(Fault {
+        self.found.faults.push(Fault {
             attribute,
             action,
             what,
@@ -89,7 +103,7 @@ impl Decoded {
         if matches!(code, MP_REACH | MP_UNREACH) {
             return Err(Notification::update(1, Vec::new()));
         }
-        self.cut = true;
+        self.found.cut = true;
         self.fault(code, WITHDRAW("it runs over the end of the attribute list"));
         Ok(())
     }
@@ -121,6 +135,10 @@ impl Decoded {
             // RFC 7606 §3 (c); for the attributes that are only dropped when malformed, §7.6 and §7.7 apply.
             let action = match code {
                 ATOMIC_AGGREGATE | AGGREGATOR | AS4_PATH | AS4_AGGREGATOR => Action::Discard,
+                // §7.5, §7.9, §7.10: from outside they go, whatever is wrong with them.
+                LOCAL_PREF | ORIGINATOR_ID | CLUSTER_LIST if context.peer_kind == PeerKind::External => {
+                    Action::Discard
+                }
                 _ => Action::TreatAsWithdraw,
             };
             self.fault(code, (action, "its flags are wrong"));
@@ -134,10 +152,13 @@ impl Decoded {
             ORIGIN | AS_PATH | NEXT_HOP | MED | LOCAL_PREF => self.well_known(code, value, context),
             ORIGINATOR_ID | CLUSTER_LIST => self.reflection(code, value, context),
             COMMUNITIES | EXTENDED_COMMUNITIES | LARGE_COMMUNITIES => self.communities(code, value),
+            ONLY_TO_CUSTOMER => self.only_to_customer(value),
             _ => self.aggregation(code, value, context),
         };
-        if let Err(wrong) = judged {
-            self.fault(code, wrong);
+        match judged {
+            Err(wrong) => self.fault(code, wrong),
+            Ok(()) if flags & PARTIAL != 0 => self.attributes.partial.insert(code),
+            Ok(()) => {}
         }
         Ok(())
     }
@@ -164,17 +185,18 @@ impl Decoded {
         context: &DecodeContext,
     ) -> Result<(), Notification> {
         let fate = if code == MP_REACH {
-            let fate = keep(mp_reach::decode_reach(value, context), &mut self.reach);
+            let fate = keep(mp_reach::decode_reach(value, context), &mut self.found.reach);
             if self
+                .found
                 .reach
                 .as_ref()
-                .is_some_and(|(_, next_hop, _)| !next_hop.is_host())
+                .is_some_and(|(next_hop, _)| !next_hop.is_host())
             {
                 self.fault(code, WITHDRAW("its next hop is no address of a host"));
             }
             fate
         } else {
-            keep(mp_reach::decode_unreach(value, context), &mut self.unreach)
+            keep(mp_reach::decode_unreach(value, context), &mut self.found.unreach)
         };
         match fate {
             Fate::Kept => Ok(()),
@@ -183,7 +205,7 @@ impl Decoded {
                 Ok(())
             }
             Fate::Disable(family) => {
-                self.disable.push(family);
+                self.found.disable.push(family);
                 Ok(())
             }
             Fate::Fatal => Err(Notification::update(9, raw)),
@@ -203,7 +225,7 @@ impl Decoded {
             }
             AS_PATH => self.attributes.as_path = as_path(value, context.four_octet).map_err(WITHDRAW)?,
             // Whether it is the address of a host is asked only where there are routes that it is for.
-            NEXT_HOP => self.next_hop = Some(four()?.into()),
+            NEXT_HOP => self.found.next_hop = Some(four()?.into()),
             MED => self.attributes.med = Some(u32::from_be_bytes(four()?)),
             // RFC 7606 §7.5: from outside it means nothing and is dropped, whatever its form.
             _ if context.peer_kind == PeerKind::External => {
@@ -247,6 +269,13 @@ impl Decoded {
                 self.attributes.large_communities = sorted(list(value, large)?);
             }
         }
+        Ok(())
+    }
+
+    /// RFC 9234 §5.
+    fn only_to_customer(&mut self, value: &[u8]) -> Judged {
+        let octets = <[u8; 4]>::try_from(value).map_err(|_| WITHDRAW("its length is not 4"))?;
+        self.attributes.otc = Some(Asn(u32::from_be_bytes(octets)));
         Ok(())
     }
 
@@ -307,9 +336,16 @@ fn keep<T>(multi: Multi<T>, place: &mut Option<T>) -> Fate {
     }
 }
 
+/// The most AS numbers of a path: in two-octet form more of them fit into a message than in the form that we store and
+/// send. Nothing near it is a path that a route has taken.
+const LONGEST_PATH: usize = 8192;
+
 /// AS 0 is nobody's: a path with it is malformed (RFC 7607 §2).
 fn as_path(value: &[u8], four_octet: bool) -> Result<AsPath, &'static str> {
     let path = AsPath::decode(value, four_octet).ok_or("its segments are malformed")?;
+    if path.asns().count() > LONGEST_PATH {
+        return Err("it is longer than any path can be");
+    }
     if path.contains(Asn(0)) {
         Err("AS 0 is in it")
     } else {

@@ -3,16 +3,22 @@
 use std::fmt;
 
 use super::reader::Reader;
+use super::role::Role;
 use crate::types::{Asn, Family};
 
 const MULTIPROTOCOL: u8 = 1;
 const ROUTE_REFRESH: u8 = 2;
 const EXTENDED_NEXT_HOP: u8 = 5;
 const EXTENDED_MESSAGE: u8 = 6;
+const ROLE: u8 = 9;
 const GRACEFUL_RESTART: u8 = 64;
 const FOUR_OCTET_AS: u8 = 65;
 const ADD_PATH: u8 = 69;
 const ENHANCED_ROUTE_REFRESH: u8 = 70;
+const LONG_LIVED: u8 = 71;
+
+/// The longest time of long-lived graceful restart: 24 bits.
+const MAX_LONG_LIVED_TIME: u32 = 0x00FF_FFFF;
 
 /// One capability.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +55,10 @@ pub enum Capability {
     AddPath(Vec<(Family, AddPathMode)>),
     /// Begin and end marks of a refresh (RFC 7313).
     EnhancedRouteRefresh,
+    /// What the speaker is to its neighbour (RFC 9234).
+    Role(Role),
+    /// Routes that outlive the restart time too (RFC 9494).
+    LongLived(Vec<LongLivedFamily>),
     /// Any other.
     Unknown {
         /// Its code.
@@ -65,6 +75,17 @@ pub struct GracefulFamily {
     pub family: Family,
     /// F bit: its forwarding state was kept over the restart.
     pub forwarding_kept: bool,
+}
+
+/// A family in the capability of long-lived graceful restart (RFC 9494 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LongLivedFamily {
+    /// The family.
+    pub family: Family,
+    /// F bit: its forwarding state was kept over the restart.
+    pub forwarding_kept: bool,
+    /// How long stale routes of it may be used after the restart time, in seconds; 24 bits.
+    pub time: u32,
 }
 
 /// Which way several paths may flow (RFC 7911 §4).
@@ -84,6 +105,15 @@ impl Capability {
         match self {
             Capability::MultiProtocol(family) => Some(*family),
             _ => None,
+        }
+    }
+
+    /// Whether it is about roles, as far as its value can be read or not.
+    pub fn is_role(&self) -> bool {
+        match self {
+            Capability::Role(_) => true,
+            Capability::Unknown { code, .. } => *code == ROLE,
+            _ => false,
         }
     }
 
@@ -110,6 +140,11 @@ impl Capability {
                 .map(|o| Capability::FourOctetAs(Asn(u32::from_be_bytes(o)))),
             ADD_PATH => add_path(value),
             ENHANCED_ROUTE_REFRESH if value.is_empty() => Some(Capability::EnhancedRouteRefresh),
+            ROLE => match value {
+                [code] => Role::from_code(*code).map(Capability::Role),
+                _ => None,
+            },
+            LONG_LIVED => long_lived(value),
             _ => None,
         };
         known.unwrap_or_else(|| Capability::Unknown {
@@ -166,6 +201,23 @@ impl Capability {
                 (ADD_PATH, list.iter().flat_map(octets).collect())
             }
             Capability::EnhancedRouteRefresh => (ENHANCED_ROUTE_REFRESH, Vec::new()),
+            Capability::Role(role) => (ROLE, vec![role.code()]),
+            Capability::LongLived(list) => {
+                let octets = |f: &LongLivedFamily| {
+                    let [high, low] = f.family.afi().to_be_bytes();
+                    let [_, a, b, c] = f.time.min(MAX_LONG_LIVED_TIME).to_be_bytes();
+                    [
+                        high,
+                        low,
+                        f.family.safi(),
+                        u8::from(f.forwarding_kept) << 7,
+                        a,
+                        b,
+                        c,
+                    ]
+                };
+                (LONG_LIVED, list.iter().flat_map(octets).collect())
+            }
             Capability::Unknown { code, value } => (*code, value.clone()),
         }
     }
@@ -231,6 +283,22 @@ fn graceful_restart(value: &[u8]) -> Option<Capability> {
     })
 }
 
+fn long_lived(value: &[u8]) -> Option<Capability> {
+    let mut list = Vec::new();
+    let mut reader = Reader::new(value);
+    while !reader.is_empty() {
+        let (afi, safi, flags) = (reader.u16()?, reader.u8()?, reader.u8()?);
+        let [a, b, c] = reader.array::<3>()?;
+        let family = Family::from_afi_safi(afi, safi);
+        list.extend(family.map(|family| LongLivedFamily {
+            family,
+            forwarding_kept: flags & 0x80 != 0,
+            time: u32::from_be_bytes([0, a, b, c]),
+        }));
+    }
+    Some(Capability::LongLived(list))
+}
+
 fn add_path(value: &[u8]) -> Option<Capability> {
     let mut list = Vec::new();
     let mut reader = Reader::new(value);
@@ -260,6 +328,8 @@ impl fmt::Display for Capability {
             Capability::FourOctetAs(_) => f.write_str("4-octet AS"),
             Capability::AddPath(_) => f.write_str("ADD-PATH"),
             Capability::EnhancedRouteRefresh => f.write_str("enhanced route refresh"),
+            Capability::Role(role) => write!(f, "role {role}"),
+            Capability::LongLived(_) => f.write_str("long-lived graceful restart"),
             Capability::Unknown { code, .. } => write!(f, "capability {code}"),
         }
     }

@@ -16,6 +16,7 @@ pub(super) const EXTENDED_COMMUNITIES: u8 = 16;
 pub(super) const AS4_PATH: u8 = 17;
 pub(super) const AS4_AGGREGATOR: u8 = 18;
 pub(super) const LARGE_COMMUNITIES: u8 = 32;
+pub(super) const ONLY_TO_CUSTOMER: u8 = 35;
 
 pub(super) const OPTIONAL: u8 = 0x80;
 pub(super) const TRANSITIVE: u8 = 0x40;
@@ -41,6 +42,7 @@ pub(super) fn name(code: u8) -> &'static str {
         AS4_PATH => "AS4_PATH",
         AS4_AGGREGATOR => "AS4_AGGREGATOR",
         LARGE_COMMUNITIES => "LARGE_COMMUNITY",
+        ONLY_TO_CUSTOMER => "ONLY_TO_CUSTOMER",
         _ => "unknown attribute",
     }
 }
@@ -50,9 +52,8 @@ pub(super) fn flags_of(code: u8) -> Option<u8> {
     match code {
         ORIGIN | AS_PATH | NEXT_HOP | LOCAL_PREF | ATOMIC_AGGREGATE => Some(TRANSITIVE),
         MED | ORIGINATOR_ID | CLUSTER_LIST | MP_REACH | MP_UNREACH => Some(OPTIONAL),
-        AGGREGATOR | COMMUNITIES | EXTENDED_COMMUNITIES | AS4_PATH | AS4_AGGREGATOR | LARGE_COMMUNITIES => {
-            Some(OPTIONAL | TRANSITIVE)
-        }
+        AGGREGATOR | COMMUNITIES | EXTENDED_COMMUNITIES | AS4_PATH | AS4_AGGREGATOR | LARGE_COMMUNITIES
+        | ONLY_TO_CUSTOMER => Some(OPTIONAL | TRANSITIVE),
         _ => None,
     }
 }

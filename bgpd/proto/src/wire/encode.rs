@@ -6,18 +6,15 @@
 
 use std::net::IpAddr;
 
+use super::canonical::Canonical;
 use super::codes::{self as code, EXTENDED_LENGTH, OPTIONAL, PARTIAL, TRANSITIVE};
 use super::context::{EncodeContext, MAX_EXTENDED_MESSAGE, MAX_MESSAGE};
 use super::frame::{self, HEADER_LEN};
 use super::mp_reach::NextHop;
 use super::nlri::Nlri;
 use super::path_attributes::{Aggregator, PathAttributes};
+use super::relay::Relay;
 use crate::types::{Asn, Family};
-
-/// Header and the two length fields of an UPDATE.
-const FIXED: usize = HEADER_LEN + 4;
-/// Flags, code and a two-octet length.
-const ATTRIBUTE_HEAD: usize = 4;
 
 /// The attributes leave no room for even one prefix in a message of the negotiated maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,56 +38,8 @@ pub fn encode_announcements(
     next_hop: NextHop,
     nlri: impl IntoIterator<Item = Nlri>,
 ) -> Result<usize, AttributesTooLarge> {
-    let (classic, next_hop) = match next_hop {
-        NextHop::V4(address) if family == Family::Ipv4Unicast => (Some(address), next_hop),
-        // An IPv4 address has a form that an IPv6 next hop can take (RFC 4291 §2.5.5.2).
-        NextHop::V4(address) => (None, IpAddr::V6(address.to_ipv6_mapped()).into()),
-        NextHop::V6 { .. } => (None, next_hop),
-    };
-    let mut list = Vec::with_capacity(128);
-    write_attributes(&mut list, attributes, classic.map(|a| a.octets()), context);
-    let mut reach = Vec::new();
-    if classic.is_none() {
-        reach.extend(family.afi().to_be_bytes());
-        reach.push(family.safi());
-        next_hop.encode(&mut reach);
-        reach.push(0);
-    }
-    let head = if classic.is_some() {
-        0
-    } else {
-        ATTRIBUTE_HEAD + reach.len()
-    };
-    let maximum = maximum(context);
-    let size = FIXED + list.len() + head;
-    // The longest prefix has a path identifier, a length and 16 octets.
-    let room = maximum.checked_sub(size).filter(|room| *room >= 21);
-    let room = room.ok_or(AttributesTooLarge { size, maximum })?;
-    let pieces = Pieces {
-        family,
-        room,
-        with_path_id: context.has_path_id(family),
-    };
-    Ok(pieces.cut(nlri, |prefixes| {
-        frame::write_message(out, frame::UPDATE, |out| {
-            out.extend([0, 0]);
-            match classic {
-                Some(_) => {
-                    out.extend(length(list.len()));
-                    out.extend_from_slice(&list);
-                    out.extend_from_slice(prefixes);
-                }
-                None => {
-                    out.extend(length(head + prefixes.len() + list.len()));
-                    out.extend([OPTIONAL | EXTENDED_LENGTH, code::MP_REACH]);
-                    out.extend(length(reach.len() + prefixes.len()));
-                    out.extend_from_slice(&reach);
-                    out.extend_from_slice(prefixes);
-                    out.extend_from_slice(&list);
-                }
-            }
-        });
-    }))
+    let form = Form::announcing(context, attributes, family, next_hop)?;
+    Ok(form.write(out, nlri, |_, _| {}))
 }
 
 /// Appends UPDATEs that withdraw `nlri`, and returns how many. Prefixes of another family than `family` are left
@@ -101,90 +50,206 @@ pub fn encode_withdrawals(
     family: Family,
     nlri: impl IntoIterator<Item = Nlri>,
 ) -> usize {
-    let head = match family {
-        Family::Ipv4Unicast => 0,
-        Family::Ipv6Unicast => ATTRIBUTE_HEAD + 3,
-    };
-    let room = maximum(context) - FIXED - head;
-    let pieces = Pieces {
-        family,
-        room,
-        with_path_id: context.has_path_id(family),
-    };
-    pieces.cut(nlri, |prefixes| write_withdrawal(out, family, prefixes))
+    Form::withdrawing(context, family).write(out, nlri, |_, _| {})
 }
 
 /// Appends the End-of-RIB marker of a family (RFC 4724 §2).
 pub fn encode_end_of_rib(out: &mut Vec<u8>, family: Family) {
-    write_withdrawal(out, family, &[]);
+    Form::withdrawing(&EncodeContext::default(), family).write_one(out, |_| {});
 }
 
-fn write_withdrawal(out: &mut Vec<u8>, family: Family, prefixes: &[u8]) {
-    frame::write_message(out, frame::UPDATE, |out| match family {
-        Family::Ipv4Unicast => {
-            out.extend(length(prefixes.len()));
-            out.extend_from_slice(prefixes);
-            out.extend([0, 0]);
+/// An UPDATE but for its prefixes: written once for all messages that say the same. Equal forms are equal messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    family: Family,
+    with_path_id: bool,
+    /// Octets of prefixes in each message.
+    room: usize,
+    /// What of the body comes before the prefixes.
+    before: Vec<u8>,
+    /// And after them.
+    after: Vec<u8>,
+    /// Where in `before` lengths stand that the prefixes count to.
+    lengths: Lengths,
+}
+
+/// The length fields before the prefixes, by their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lengths {
+    /// Classic announcement: none.
+    None,
+    /// Classic withdrawal: the withdrawn routes.
+    Withdrawn,
+    /// Multiprotocol: the attribute list, and the first attribute of it.
+    Attribute,
+}
+
+impl Form {
+    /// Announcements with these attributes.
+    pub fn announcing(
+        context: &EncodeContext,
+        attributes: &PathAttributes,
+        family: Family,
+        next_hop: NextHop,
+    ) -> Result<Self, AttributesTooLarge> {
+        Self::with_list(context, family, next_hop, |out, classic| {
+            write_attributes(out, attributes, classic, context);
+        })
+    }
+
+    /// Announcements with the stored attributes of another peer's, to a speaker of four-octet AS numbers.
+    pub fn relaying(
+        context: &EncodeContext,
+        stored: Canonical<'_>,
+        relay: &Relay,
+        family: Family,
+        next_hop: NextHop,
+    ) -> Result<Self, AttributesTooLarge> {
+        Self::with_list(context, family, next_hop, |out, classic| {
+            relay.write(out, stored, classic);
+        })
+    }
+
+    /// Announcements with the list that is appended, with NEXT_HOP where it is asked for.
+    fn with_list(
+        context: &EncodeContext,
+        family: Family,
+        next_hop: NextHop,
+        list: impl FnOnce(&mut Vec<u8>, Option<[u8; 4]>),
+    ) -> Result<Self, AttributesTooLarge> {
+        let (classic, next_hop) = match next_hop {
+            NextHop::V4(address) if family == Family::Ipv4Unicast => (Some(address.octets()), next_hop),
+            // An IPv4 address has a form that an IPv6 next hop can take (RFC 4291 §2.5.5.2).
+            NextHop::V4(address) => (None, IpAddr::V6(address.to_ipv6_mapped()).into()),
+            NextHop::V6 { .. } | NextHop::Link { .. } => (None, next_hop),
+        };
+        // No withdrawn routes, and the length of the list.
+        let mut before = vec![0; 4];
+        let mut after = Vec::new();
+        let lengths = if classic.is_some() {
+            before.reserve(124);
+            list(&mut before, classic);
+            let size = length(before.len() - 4);
+            before[2..4].copy_from_slice(&size);
+            Lengths::None
+        } else {
+            before.extend([OPTIONAL | EXTENDED_LENGTH, code::MP_REACH, 0, 0]);
+            before.extend(family.afi().to_be_bytes());
+            before.push(family.safi());
+            next_hop.encode(&mut before);
+            before.push(0);
+            list(&mut after, None);
+            Lengths::Attribute
+        };
+        let maximum = maximum(context);
+        let size = HEADER_LEN + before.len() + after.len();
+        // The longest prefix has a path identifier, a length and 16 octets.
+        let room = maximum.checked_sub(size).filter(|room| *room >= 21);
+        Ok(Form {
+            family,
+            with_path_id: context.has_path_id(family),
+            room: room.ok_or(AttributesTooLarge { size, maximum })?,
+            before,
+            after,
+            lengths,
+        })
+    }
+
+    /// Withdrawals.
+    pub fn withdrawing(context: &EncodeContext, family: Family) -> Self {
+        let (before, after, lengths) = match family {
+            Family::Ipv4Unicast => (vec![0; 2], vec![0; 2], Lengths::Withdrawn),
+            Family::Ipv6Unicast => {
+                let mut before = vec![0, 0, 0, 0, OPTIONAL | EXTENDED_LENGTH, code::MP_UNREACH, 0, 0];
+                before.extend(family.afi().to_be_bytes());
+                before.push(family.safi());
+                (before, Vec::new(), Lengths::Attribute)
+            }
+        };
+        Form {
+            family,
+            with_path_id: context.has_path_id(family),
+            room: maximum(context) - HEADER_LEN - before.len() - after.len(),
+            before,
+            after,
+            lengths,
         }
-        Family::Ipv6Unicast => {
-            out.extend([0, 0]);
-            out.extend(length(ATTRIBUTE_HEAD + 3 + prefixes.len()));
-            out.extend([OPTIONAL | EXTENDED_LENGTH, code::MP_UNREACH]);
-            out.extend(length(3 + prefixes.len()));
-            out.extend(family.afi().to_be_bytes());
-            out.push(family.safi());
-            out.extend_from_slice(prefixes);
+    }
+
+    /// Octets of a message without prefixes.
+    pub fn overhead(&self) -> usize {
+        HEADER_LEN + self.before.len() + self.after.len()
+    }
+
+    /// Appends as many messages as the prefixes need, and returns how many; `written` is told the octets so far and the
+    /// prefixes in each. Those of another family are left out.
+    pub fn write(
+        &self,
+        out: &mut Vec<u8>,
+        nlri: impl IntoIterator<Item = Nlri>,
+        mut written: impl FnMut(usize, usize),
+    ) -> usize {
+        let mut nlri = nlri
+            .into_iter()
+            .filter(|nlri| Family::of(&nlri.prefix) == self.family);
+        let (mut next, mut messages) = (nlri.next(), 0);
+        while next.is_some() {
+            let mut prefixes = 0;
+            self.write_one(out, |out| {
+                let start = out.len();
+                while let Some(one) = next {
+                    if out.len() - start + one.wire_len(self.with_path_id) > self.room {
+                        break;
+                    }
+                    one.encode(self.with_path_id, out);
+                    prefixes += 1;
+                    next = nlri.next();
+                }
+            });
+            messages += 1;
+            written(out.len(), prefixes);
         }
-    });
+        messages
+    }
+
+    fn write_one(&self, out: &mut Vec<u8>, prefixes: impl FnOnce(&mut Vec<u8>)) {
+        frame::write_message(out, frame::UPDATE, |out| {
+            let start = out.len();
+            out.extend_from_slice(&self.before);
+            let end = out.len();
+            prefixes(out);
+            let size = out.len() - end;
+            out.extend_from_slice(&self.after);
+            let mut put =
+                |at: usize, size: usize| out[start + at..start + at + 2].copy_from_slice(&length(size));
+            match self.lengths {
+                Lengths::None => {}
+                Lengths::Withdrawn => put(0, size),
+                Lengths::Attribute => {
+                    put(2, self.before.len() - 4 + size + self.after.len());
+                    put(6, self.before.len() - 8 + size);
+                }
+            }
+        });
+    }
 }
 
 fn maximum(context: &EncodeContext) -> usize {
     context.max_message_len.clamp(MAX_MESSAGE, MAX_EXTENDED_MESSAGE)
 }
 
-/// How prefixes are cut into pieces that fit into one message each.
-struct Pieces {
-    family: Family,
-    /// Octets in each piece.
-    room: usize,
-    with_path_id: bool,
-}
-
-impl Pieces {
-    /// Hands each piece to `write`; returns how many there were.
-    fn cut(&self, nlri: impl IntoIterator<Item = Nlri>, mut write: impl FnMut(&[u8])) -> usize {
-        let mut piece = Vec::with_capacity(self.room.min(MAX_MESSAGE));
-        let mut written = 0;
-        for nlri in nlri
-            .into_iter()
-            .filter(|nlri| Family::of(&nlri.prefix) == self.family)
-        {
-            if piece.len() + nlri.wire_len(self.with_path_id) > self.room {
-                write(&piece);
-                written += 1;
-                piece.clear();
-            }
-            nlri.encode(self.with_path_id, &mut piece);
-        }
-        if !piece.is_empty() {
-            write(&piece);
-            written += 1;
-        }
-        written
-    }
-}
-
 /// Everything but the multiprotocol attributes, in the order of the type codes.
-fn write_attributes(
+pub(super) fn write_attributes(
     out: &mut Vec<u8>,
     a: &PathAttributes,
     next_hop: Option<[u8; 4]>,
     context: &EncodeContext,
 ) {
+    // Set by whoever did not know the attribute; it stays set (RFC 4271 §5).
+    let partial = |code: u8| if a.partial.contains(code) { PARTIAL } else { 0 };
     attribute(out, code::ORIGIN, 0, &[a.origin.code()]);
-    let mut path = Vec::new();
-    a.as_path.encode(context.four_octet, &mut path);
-    attribute(out, code::AS_PATH, 0, &path);
+    head(out, code::AS_PATH, 0, a.as_path.encoded_len(context.four_octet));
+    a.as_path.encode(context.four_octet, out);
     if let Some(octets) = next_hop {
         attribute(out, code::NEXT_HOP, 0, &octets);
     }
@@ -201,36 +266,52 @@ fn write_attributes(
         attribute(
             out,
             code::AGGREGATOR,
-            0,
+            partial(code::AGGREGATOR),
             &aggregator_value(aggregator, context.four_octet),
         );
     }
-    list(out, code::COMMUNITIES, &a.communities, |c| c.0.to_be_bytes());
+    let bit = partial(code::COMMUNITIES);
+    list(out, code::COMMUNITIES, bit, &a.communities, |c| c.0.to_be_bytes());
     if let Some(originator) = a.originator_id {
         attribute(out, code::ORIGINATOR_ID, 0, &originator.0.octets());
     }
-    list(out, code::CLUSTER_LIST, &a.cluster_list, |c| c.octets());
-    list(out, code::EXTENDED_COMMUNITIES, &a.extended_communities, |c| c.0);
+    list(out, code::CLUSTER_LIST, 0, &a.cluster_list, |c| c.octets());
+    let bit = partial(code::EXTENDED_COMMUNITIES);
+    list(
+        out,
+        code::EXTENDED_COMMUNITIES,
+        bit,
+        &a.extended_communities,
+        |c| c.0,
+    );
     if !context.four_octet {
         write_as4(out, a);
     }
-    list(out, code::LARGE_COMMUNITIES, &a.large_communities, |c| {
+    let bit = partial(code::LARGE_COMMUNITIES);
+    list(out, code::LARGE_COMMUNITIES, bit, &a.large_communities, |c| {
         let mut octets = [0; 12];
         for (part, word) in octets.chunks_exact_mut(4).zip([c.global, c.local1, c.local2]) {
             part.copy_from_slice(&word.to_be_bytes());
         }
         octets
     });
-    for raw in &a.unknown {
-        attribute(out, raw.code, OPTIONAL | TRANSITIVE | PARTIAL, &raw.value);
+    let mut unknown = a.unknown.iter().peekable();
+    while let Some(raw) = unknown.next_if(|raw| raw.code < code::ONLY_TO_CUSTOMER) {
+        attribute(out, raw.code, PARTIAL, &raw.value);
+    }
+    if let Some(otc) = a.otc {
+        let bit = partial(code::ONLY_TO_CUSTOMER);
+        attribute(out, code::ONLY_TO_CUSTOMER, bit, &otc.0.to_be_bytes());
+    }
+    for raw in unknown {
+        attribute(out, raw.code, PARTIAL, &raw.value);
     }
 }
 
 fn write_as4(out: &mut Vec<u8>, a: &PathAttributes) {
     if a.as_path.needs_as4() {
-        let mut path = Vec::new();
-        a.as_path.encode(true, &mut path);
-        attribute(out, code::AS4_PATH, 0, &path);
+        head(out, code::AS4_PATH, 0, a.as_path.encoded_len(true));
+        a.as_path.encode(true, out);
     }
     if let Some(aggregator) = a.aggregator.filter(|g| g.asn.0 > u32::from(u16::MAX)) {
         attribute(out, code::AS4_AGGREGATOR, 0, &aggregator_value(aggregator, true));
@@ -247,24 +328,35 @@ fn aggregator_value(aggregator: Aggregator, four_octet: bool) -> Vec<u8> {
     value
 }
 
-fn list<T, const N: usize>(out: &mut Vec<u8>, code: u8, items: &[T], octets: impl Fn(&T) -> [u8; N]) {
+fn list<T, const N: usize>(
+    out: &mut Vec<u8>,
+    code: u8,
+    bit: u8,
+    items: &[T],
+    octets: impl Fn(&T) -> [u8; N],
+) {
     if !items.is_empty() {
-        let value: Vec<u8> = items.iter().flat_map(octets).collect();
-        attribute(out, code, 0, &value);
+        head(out, code, bit, items.len() * N);
+        items.iter().for_each(|item| out.extend_from_slice(&octets(item)));
     }
 }
 
-/// One attribute; its flags are those of its type, or `unknown` for a type that has none here.
-fn attribute(out: &mut Vec<u8>, code: u8, unknown: u8, value: &[u8]) {
-    let flags = code::flags_of(code).unwrap_or(unknown);
-    match u8::try_from(value.len()) {
-        Ok(short) => out.extend([flags, code, short]),
+/// One attribute; its flags are those of its type, for a type that we do not know optional and transitive, and `bit`.
+pub(super) fn attribute(out: &mut Vec<u8>, code: u8, bit: u8, value: &[u8]) {
+    head(out, code, bit, value.len());
+    out.extend_from_slice(value);
+}
+
+/// What stands before the value of an attribute.
+pub(super) fn head(out: &mut Vec<u8>, code: u8, bit: u8, size: usize) {
+    let flags = code::flags_of(code).unwrap_or(OPTIONAL | TRANSITIVE) | bit;
+    match u8::try_from(size) {
+        Ok(short) => out.extend_from_slice(&[flags, code, short]),
         Err(_) => {
-            out.extend([flags | EXTENDED_LENGTH, code]);
-            out.extend(length(value.len()));
+            out.extend_from_slice(&[flags | EXTENDED_LENGTH, code]);
+            out.extend_from_slice(&length(size));
         }
     }
-    out.extend_from_slice(value);
 }
 
 /// A two-octet length. Callers stay below the maximum of a message; a longer attribute is refused as a whole.

@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::context::DecodeContext;
-use super::nlri::{self, Nlri};
+use super::nlri::Prefixes;
 use super::reader::Reader;
-use crate::types::Family;
+use crate::types::{Family, InterfaceName, ScopedAddr};
 
 /// The NEXT_HOP of announced routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,13 @@ pub enum NextHop {
         /// The link-local address that came with it.
         link_local: Option<Ipv6Addr>,
     },
+    /// A link-local address together with the link on which it was learned, which no message says: see [`NextHop::on`].
+    Link {
+        /// The address.
+        address: Ipv6Addr,
+        /// The link.
+        zone: InterfaceName,
+    },
 }
 
 impl NextHop {
@@ -28,6 +35,30 @@ impl NextHop {
         match self {
             NextHop::V4(address) => address.into(),
             NextHop::V6 { global, .. } => global.into(),
+            NextHop::Link { address, .. } => address.into(),
+        }
+    }
+
+    /// The same with its link, where it is known.
+    pub fn scoped(self) -> ScopedAddr {
+        match self {
+            NextHop::Link { address, zone } => ScopedAddr::on(address, zone),
+            other => other.address().into(),
+        }
+    }
+
+    /// What it means coming from the neighbour on that link: a link-local address is one there, and comes before a global
+    /// one, which need not be on-link where links have no prefix.
+    pub fn on(self, zone: InterfaceName) -> NextHop {
+        match self {
+            NextHop::V6 {
+                link_local: Some(address),
+                ..
+            } if address.is_unicast_link_local() => NextHop::Link { address, zone },
+            NextHop::V6 { global: address, .. } if address.is_unicast_link_local() => {
+                NextHop::Link { address, zone }
+            }
+            other => other,
         }
     }
 
@@ -38,8 +69,8 @@ impl NextHop {
             NextHop::V4(a) => {
                 !(a.octets()[0] == 0 || a.is_loopback() || a.is_multicast() || a.octets()[0] >= 240)
             }
-            NextHop::V6 { global, .. } => {
-                !(global.is_unspecified() || global.is_loopback() || global.is_multicast())
+            NextHop::V6 { global: a, .. } | NextHop::Link { address: a, .. } => {
+                !(a.is_unspecified() || a.is_loopback() || a.is_multicast())
             }
         }
     }
@@ -81,6 +112,10 @@ impl NextHop {
                 out.extend(global.octets());
                 out.extend(link_local.iter().flat_map(|a| a.octets()));
             }
+            NextHop::Link { address, .. } => {
+                out.push(16);
+                out.extend(address.octets());
+            }
         }
     }
 }
@@ -97,9 +132,16 @@ impl From<IpAddr> for NextHop {
     }
 }
 
+impl From<ScopedAddr> for NextHop {
+    fn from(address: ScopedAddr) -> Self {
+        let next_hop = NextHop::from(address.ip);
+        address.zone.map_or(next_hop, |zone| next_hop.on(zone))
+    }
+}
+
 impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address().fmt(f)
+        self.scoped().fmt(f)
     }
 }
 
@@ -117,7 +159,7 @@ pub(super) enum Multi<T> {
 }
 
 /// The value of MP_REACH_NLRI.
-pub(super) fn decode_reach(value: &[u8], context: &DecodeContext) -> Multi<(Family, NextHop, Vec<Nlri>)> {
+pub(super) fn decode_reach(value: &[u8], context: &DecodeContext) -> Multi<(NextHop, Prefixes)> {
     let mut reader = Reader::new(value);
     let (Some(afi), Some(safi)) = (reader.u16(), reader.u8()) else {
         return Multi::Unreadable;
@@ -129,19 +171,20 @@ pub(super) fn decode_reach(value: &[u8], context: &DecodeContext) -> Multi<(Fami
         let length = usize::from(reader.u8()?);
         let next_hop = NextHop::decode(reader.take(length)?)?;
         let fits = match (family, next_hop) {
-            (Family::Ipv4Unicast, NextHop::V6 { .. }) => context.extended_next_hop,
+            (Family::Ipv4Unicast, NextHop::V4(_)) => true,
+            (Family::Ipv4Unicast, _) => context.extended_next_hop,
             (Family::Ipv6Unicast, NextHop::V4(_)) => false,
-            _ => true,
+            (Family::Ipv6Unicast, _) => true,
         };
         let _reserved = reader.u8().filter(|_| fits)?;
-        let nlri = nlri::decode(reader.rest(), family, *context.add_path.get(family))?;
-        Some((family, next_hop, nlri))
+        let nlri = Prefixes::read(reader.rest(), family, *context.add_path.get(family))?;
+        Some((next_hop, nlri))
     };
     body().map_or(Multi::Disable(family), Multi::Good)
 }
 
 /// The value of MP_UNREACH_NLRI.
-pub(super) fn decode_unreach(value: &[u8], context: &DecodeContext) -> Multi<(Family, Vec<Nlri>)> {
+pub(super) fn decode_unreach(value: &[u8], context: &DecodeContext) -> Multi<Prefixes> {
     let mut reader = Reader::new(value);
     let (Some(afi), Some(safi)) = (reader.u16(), reader.u8()) else {
         return Multi::Unreadable;
@@ -149,8 +192,6 @@ pub(super) fn decode_unreach(value: &[u8], context: &DecodeContext) -> Multi<(Fa
     let Some(family) = Family::from_afi_safi(afi, safi) else {
         return Multi::OtherFamily;
     };
-    match nlri::decode(reader.rest(), family, *context.add_path.get(family)) {
-        Some(list) => Multi::Good((family, list)),
-        None => Multi::Disable(family),
-    }
+    let nlri = Prefixes::read(reader.rest(), family, *context.add_path.get(family));
+    nlri.map_or(Multi::Disable(family), Multi::Good)
 }

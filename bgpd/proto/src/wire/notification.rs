@@ -44,8 +44,57 @@ impl Notification {
         }
     }
 
-    /// The text that an operator sent along with a shutdown (RFC 9003), control characters replaced.
+    /// Stands for a NOTIFICATION whose length is wrong; never sent.
+    pub fn unreadable() -> Self {
+        Notification {
+            code: 0,
+            subcode: 0,
+            data: Vec::new(),
+        }
+    }
+
+    /// Cease, Hard Reset (RFC 8538 §3): nothing of the session is to be kept, for the reason that `inner` tells.
+    pub fn hard_reset(inner: &Notification) -> Self {
+        let mut data = vec![inner.code, inner.subcode];
+        data.extend_from_slice(&inner.data);
+        Notification {
+            code: 6,
+            subcode: 9,
+            data,
+        }
+    }
+
+    /// Whether nothing of the session is to be kept.
+    pub fn is_hard_reset(&self) -> bool {
+        (self.code, self.subcode) == (6, 9)
+    }
+
+    /// Whether the peer has found the path to us dead (RFC 9384).
+    pub fn is_path_down(&self) -> bool {
+        (self.code, self.subcode) == (6, 10)
+    }
+
+    /// What a Hard Reset carries: the reason for it.
+    pub fn inner(&self) -> Option<Notification> {
+        match self.data.as_slice() {
+            [code, subcode, data @ ..] if self.is_hard_reset() => Some(Notification {
+                code: *code,
+                subcode: *subcode,
+                data: data.to_vec(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The text that an operator sent along with a shutdown (RFC 9003), in a Hard Reset too, control characters replaced.
     pub fn shutdown_communication(&self) -> Option<String> {
+        match self.inner() {
+            Some(inner) => inner.own_communication(),
+            None => self.own_communication(),
+        }
+    }
+
+    fn own_communication(&self) -> Option<String> {
         if self.code != 6 || !matches!(self.subcode, 2 | 4) {
             return None;
         }
@@ -79,6 +128,7 @@ impl Notification {
 
     fn name(&self) -> (&'static str, &'static str) {
         match (self.code, self.subcode) {
+            (0, _) => ("unreadable NOTIFICATION", ""),
             (1, 1) => ("Message Header Error", "Connection Not Synchronized"),
             (1, 2) => ("Message Header Error", "Bad Message Length"),
             (1, 3) => ("Message Header Error", "Bad Message Type"),
@@ -130,6 +180,11 @@ impl fmt::Display for Notification {
         let (code, subcode) = self.name();
         let slash = if subcode.is_empty() { "" } else { "/" };
         write!(f, "{code}{slash}{subcode} ({}/{})", self.code, self.subcode)?;
+        if let Some(inner) = self.inner() {
+            let (code, subcode) = inner.name();
+            let slash = if subcode.is_empty() { "" } else { "/" };
+            write!(f, ", {code}{slash}{subcode} ({}/{})", inner.code, inner.subcode)?;
+        }
         match self.shutdown_communication() {
             Some(text) => write!(f, ": \"{text}\""),
             None => Ok(()),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::as_path::AsPath;
+use super::codes as code;
 use super::community::{Community, ExtendedCommunity, LargeCommunity};
 use crate::types::{Asn, RouterId};
 
@@ -49,6 +50,37 @@ pub struct Aggregator {
     pub address: Ipv4Addr,
 }
 
+/// Optional transitive attributes that came with the partial bit: whoever passes them on leaves it set (RFC 4271 §5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partial(u8);
+
+impl Partial {
+    const CODES: [u8; 5] = [
+        code::AGGREGATOR,
+        code::COMMUNITIES,
+        code::EXTENDED_COMMUNITIES,
+        code::LARGE_COMMUNITIES,
+        code::ONLY_TO_CUSTOMER,
+    ];
+
+    /// Notes the bit of an attribute; one that is not optional and transitive, or is not passed on, has none.
+    pub fn insert(&mut self, code: u8) {
+        self.0 |= Self::mask(code);
+    }
+
+    /// Whether the attribute came with the bit.
+    pub fn contains(self, code: u8) -> bool {
+        self.0 & Self::mask(code) != 0
+    }
+
+    fn mask(code: u8) -> u8 {
+        Self::CODES
+            .iter()
+            .position(|known| *known == code)
+            .map_or(0, |bit| 1 << bit)
+    }
+}
+
 /// A transitive attribute that we do not know, kept as it came.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RawAttribute {
@@ -83,6 +115,10 @@ pub struct PathAttributes {
     pub extended_communities: Vec<ExtendedCommunity>,
     /// Large communities, sorted and without repeats.
     pub large_communities: Vec<LargeCommunity>,
+    /// ONLY_TO_CUSTOMER (RFC 9234 §5): the AS that said so.
+    pub otc: Option<Asn>,
+    /// Which of these attributes a speaker on the way did not know.
+    pub partial: Partial,
     /// Transitive attributes that we do not know, by type code; they leave with the partial bit set
     /// (RFC 4271 §5).
     pub unknown: Vec<RawAttribute>,

@@ -7,6 +7,7 @@ mod framing;
 mod open;
 mod packing;
 mod rfc7606;
+pub(crate) mod stored;
 mod update;
 
 use super::context::DecodeContext;

@@ -234,6 +234,8 @@ fn same(theirs: &BgpCapability, ours: &Capability) -> bool {
         | (BgpCapability::ExtendedMessage, Capability::ExtendedMessage)
         | (BgpCapability::ExtendedNextHopEncoding(_), Capability::ExtendedNextHop(_))
         | (BgpCapability::AddPath(_), Capability::AddPath(_))
+        | (BgpCapability::BgpRole(_), Capability::Role(_))
+        | (BgpCapability::LongLivedGracefulRestart(_), Capability::LongLived(_))
         | (BgpCapability::Unrecognized(_), Capability::Unknown { .. }) => true,
         (
             BgpCapability::GracefulRestartCapability(theirs),

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use bgpd_proto::types::{Asn, Family, PeerKind, PerFamily, RouterId};
 use bgpd_proto::wire::{
     AddPathMode, Aggregator, AsPath, Capability, Community, DecodeContext, EncodeContext, ExtendedCommunity,
-    GracefulFamily, LargeCommunity, Message, NextHop, Nlri, Open, Origin, PathAttributes, RawAttribute,
-    RoutesIn, Segment, SegmentKind, decode, encode_announcements, encode_withdrawals,
+    GracefulFamily, LargeCommunity, LongLivedFamily, Message, NextHop, Nlri, Open, Origin, PathAttributes,
+    RawAttribute, Role, RoutesIn, Segment, SegmentKind, decode, encode_announcements, encode_withdrawals,
 };
 use ipnet::IpNet;
 use proptest::collection::{btree_set, vec};
@@ -236,6 +236,7 @@ pub fn attributes(inside: bool) -> impl Strategy<Value = PathAttributes> {
                 extended_communities: communities.1.into_iter().collect(),
                 large_communities: communities.2.into_iter().collect(),
                 unknown,
+                ..PathAttributes::default()
             }
         },
     )
@@ -272,6 +273,15 @@ fn capability() -> impl Strategy<Value = Capability> {
                 families
             }
         ),
+        (0_u8..5).prop_map(|code| Capability::Role(Role::from_code(code).expect("one of five"))),
+        vec((family(), any::<bool>(), 0_u32..1 << 24), 0..3).prop_map(|list| {
+            let entry = |(family, forwarding_kept, time)| LongLivedFamily {
+                family,
+                forwarding_kept,
+                time,
+            };
+            Capability::LongLived(list.into_iter().map(entry).collect())
+        }),
         vec(any::<u8>(), 0..60).prop_map(|value| Capability::Unknown { code: 200, value }),
     ]
 }

@@ -1,6 +1,8 @@
-//! TCP between speakers: ordered pipes with delays and a window, links that can be cut.
+//! TCP between speakers: ordered pipes with delays and a window, links that can be cut, ends that can be lost.
 //!
-//! A cut link loses nothing that TCP would repeat: bytes and ends of connections wait until it heals.
+//! A cut link loses nothing that TCP would repeat: bytes and ends of connections wait until it heals. What a host forgets is
+//! another matter: bytes for a connection that it does not know are answered with a reset, or with nothing, where
+//! something on the way swallows resets.
 
 use crate::chance::Chance;
 use bgpd_proto::types::ConnId;
@@ -9,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// Number of a speaker.
 pub type NodeId = usize;
+
+/// Arrivals fall on multiples of this, so that some come together.
+const TICK: Duration = Duration::from_micros(50);
 
 /// One end of a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +41,21 @@ pub enum Arrival {
     Closed { to: End },
 }
 
-/// Bytes that one end may have on the way.
-pub const WINDOW: usize = 16 * 1024;
+impl Arrival {
+    fn node(&self) -> NodeId {
+        match self {
+            Arrival::Attempt { to, .. } => *to,
+            Arrival::Connected { to }
+            | Arrival::Refused { to }
+            | Arrival::Bytes { to, .. }
+            | Arrival::Closed { to } => to.node,
+        }
+    }
+
+    fn is_for(&self, end: End) -> bool {
+        matches!(self, Arrival::Bytes { to, .. } | Arrival::Closed { to } | Arrival::Connected { to } if *to == end)
+    }
+}
 
 #[derive(Debug)]
 struct Half {
@@ -57,19 +75,29 @@ pub struct Network {
     held: BTreeMap<u64, (NodeId, NodeId, Arrival)>,
     sequence: u64,
     cut: BTreeSet<(NodeId, NodeId)>,
+    /// Nodes that look at nothing until then.
+    stalled: BTreeMap<NodeId, Instant>,
+    /// Bytes that one end may have on the way.
+    window: usize,
+    /// Bytes for an unknown connection are answered with a reset.
+    pub resets: bool,
     chance: Chance,
 }
 
 impl Network {
     /// No pipes.
     pub fn new(seed: u64) -> Self {
+        let mut chance = Chance::new(seed ^ 0x6e65_7477);
         Self {
             halves: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
             held: BTreeMap::new(),
             sequence: 0,
             cut: BTreeSet::new(),
-            chance: Chance::new(seed ^ 0x6e65_7477),
+            stalled: BTreeMap::new(),
+            window: *chance.pick(&[1024, 4096, 16 * 1024, 64 * 1024]),
+            resets: chance.percent(50),
+            chance,
         }
     }
 
@@ -86,6 +114,16 @@ impl Network {
         }
     }
 
+    /// A speaker looks at nothing until then.
+    pub fn stall(&mut self, node: NodeId, until: Instant) {
+        self.stalled.insert(node, until);
+    }
+
+    /// Until when a speaker looks at nothing.
+    pub fn stalled(&self, node: NodeId, now: Instant) -> Option<Instant> {
+        self.stalled.get(&node).copied().filter(|until| *until > now)
+    }
+
     /// Sends something that is not part of a stream.
     pub fn send(&mut self, from: NodeId, to: NodeId, arrival: Arrival, now: Instant) {
         let at = now + self.delay();
@@ -94,27 +132,26 @@ impl Network {
 
     /// Joins two ends.
     pub fn join(&mut self, a: End, b: End, now: Instant) {
-        self.halves.insert(
-            a,
-            Half {
-                other: b,
+        for (end, other) in [(a, b), (b, a)] {
+            let half = Half {
+                other,
                 last_arrival: now,
                 in_flight: 0,
-            },
-        );
-        self.halves.insert(
-            b,
-            Half {
-                other: a,
-                last_arrival: now,
-                in_flight: 0,
-            },
-        );
+            };
+            self.halves.insert(end, half);
+        }
+    }
+
+    /// The other end is told that its attempt succeeded, before anything that is said.
+    pub fn accept(&mut self, end: End, now: Instant) {
+        self.stream(end, now, |to| Arrival::Connected { to });
     }
 
     /// Whether `end` may send more.
     pub fn has_room(&self, end: End) -> bool {
-        self.halves.get(&end).is_some_and(|half| half.in_flight < WINDOW)
+        self.halves
+            .get(&end)
+            .is_some_and(|half| half.in_flight < self.window)
     }
 
     /// Sends bytes in pieces of any size.
@@ -137,7 +174,41 @@ impl Network {
         self.halves.remove(&end);
     }
 
-    /// Ends of one life of a node, whose process was killed.
+    /// Resets from this end: what it has on the way is lost, and the other sees the end at once.
+    pub fn reset(&mut self, end: End, now: Instant) {
+        if let Some(other) = self.other(end) {
+            self.on_the_way
+                .retain(|_, (_, _, arrival)| !arrival.is_for(other));
+            self.held.retain(|_, (_, _, arrival)| !arrival.is_for(other));
+            self.halves.entry(end).and_modify(|half| half.last_arrival = now);
+            self.close(end, now);
+        }
+    }
+
+    /// This end is forgotten, and the other one is not told.
+    pub fn forget(&mut self, end: End) {
+        self.halves.remove(&end);
+    }
+
+    /// Bytes came for a connection that their host does not know.
+    pub fn unknown(&mut self, end: End, from: End, now: Instant) {
+        if self.resets && self.halves.get(&from).is_some_and(|half| half.other == end) {
+            self.send(end.node, from.node, Arrival::Closed { to: from }, now);
+        }
+    }
+
+    /// Whose other end this is, although it may be forgotten itself.
+    pub fn sender(&self, end: End) -> Option<End> {
+        let known = self.halves.get(&end).map(|half| half.other);
+        known.or_else(|| {
+            self.halves
+                .iter()
+                .find(|(_, half)| half.other == end)
+                .map(|(end, _)| *end)
+        })
+    }
+
+    /// Ends of a node.
     pub fn ends_of(&self, node: NodeId) -> Vec<End> {
         self.halves
             .keys()
@@ -169,6 +240,10 @@ impl Network {
                 self.held.insert(sequence, (from, to, arrival));
                 continue;
             }
+            if let Some(until) = self.stalled(arrival.node(), now) {
+                self.on_the_way.insert((until, sequence), (from, to, arrival));
+                continue;
+            }
             if let Arrival::Bytes { to, bytes } = &arrival {
                 let sender = self.halves.get(to).map(|half| half.other);
                 if let Some(half) = sender.and_then(|end| self.halves.get_mut(&end)) {
@@ -197,11 +272,11 @@ impl Network {
 
     /// Mostly a fraction of a millisecond, now and then far longer.
     fn delay(&mut self) -> Duration {
-        let millis = if self.chance.percent(5) {
-            self.chance.between(1, 300)
+        let ticks = if self.chance.percent(5) {
+            self.chance.between(20, 6000)
         } else {
             0
         };
-        Duration::from_micros((millis * 1000 + self.chance.between(50, 900)) as u64)
+        TICK * (ticks + self.chance.between(1, 18)) as u32
     }
 }

@@ -1,9 +1,8 @@
 //! What the decision compares of one path.
 
 use crate::rib::model::PathKind;
-use crate::types::{PeerId, RouterId};
+use crate::types::{PeerId, RouterId, ScopedAddr};
 use crate::wire::{AsPath, Origin};
-use std::net::IpAddr;
 
 /// One path in the race.
 #[derive(Clone, Debug)]
@@ -12,6 +11,8 @@ pub struct Candidate<'a> {
     pub kind: PathKind,
     /// Distance of the next hop; `None` where it cannot be reached. Zero for what is originated here.
     pub metric: Option<u32>,
+    /// Used on although its speaker is long gone (RFC 9494).
+    pub stale: bool,
     /// Degree of preference.
     pub local_pref: u32,
     /// The ASes that it passed.
@@ -27,5 +28,5 @@ pub struct Candidate<'a> {
     /// Who taught it; `None` for what is originated here. No two candidates have the same.
     pub peer: Option<PeerId>,
     /// Where packets go; `None` for what is originated here.
-    pub next_hop: Option<IpAddr>,
+    pub next_hop: Option<ScopedAddr>,
 }

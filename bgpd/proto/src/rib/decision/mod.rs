@@ -9,7 +9,7 @@
 //!
 //! The step "oldest eBGP path" of other implementations is left out on purpose: it makes the result depend on history.
 //!
-//! RFCs: 4271 §9.1.2.2, 4456 §9 (ORIGINATOR_ID and CLUSTER_LIST).
+//! RFCs: 4271 §9.1.2.2, 4456 §9 (ORIGINATOR_ID and CLUSTER_LIST), 9494 §4.4 (long-lived stale paths).
 
 mod candidate;
 #[cfg(test)]
@@ -27,6 +27,8 @@ use std::fmt;
 pub enum Step {
     /// The next hop can be reached (§9.1.2).
     NextHop,
+    /// Not long-lived stale (RFC 9494 §4.4).
+    LongLivedStale,
     /// Higher LOCAL_PREF.
     LocalPref,
     /// Originated here.
@@ -50,8 +52,9 @@ pub enum Step {
 }
 
 /// Steps that weigh merit.
-const MERIT: [Step; 8] = [
+const MERIT: [Step; 9] = [
     Step::NextHop,
+    Step::LongLivedStale,
     Step::LocalPref,
     Step::Originated,
     Step::AsPathLength,
@@ -69,6 +72,7 @@ impl Step {
     fn key(self, candidate: &Candidate<'_>) -> u64 {
         match self {
             Step::NextHop => u64::from(candidate.metric.is_none()),
+            Step::LongLivedStale => u64::from(candidate.stale),
             Step::LocalPref => u64::from(u32::MAX - candidate.local_pref),
             Step::Originated => u64::from(candidate.kind != PathKind::Local),
             Step::AsPathLength => candidate.as_path.hops() as u64,
@@ -96,6 +100,7 @@ impl Step {
         let peer = |c: &Candidate<'_>| c.peer.map_or_else(|| "none".to_string(), |p| p.to_string());
         match self {
             Step::NextHop => "NEXT_HOP cannot be reached".to_string(),
+            Step::LongLivedStale => "long-lived stale, and the other is not".to_string(),
             Step::LocalPref => format!("LOCAL_PREF {} < {}", ours.local_pref, theirs.local_pref),
             Step::Originated => "learned, and the other is originated here".to_string(),
             Step::AsPathLength => {
@@ -131,6 +136,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Step::NextHop => "next hop",
+            Step::LongLivedStale => "long-lived stale",
             Step::LocalPref => "LOCAL_PREF",
             Step::Originated => "originated here",
             Step::AsPathLength => "AS_PATH length",
@@ -148,7 +154,7 @@ impl fmt::Display for Step {
 /// Why an equal of the best path is not used beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unpaired {
-    /// eBGP paths are only used together when they cross the same ASes.
+    /// eBGP paths are only used together when they cross the same ASes, unless [`Multipath::relax`] is set.
     OtherAsPath,
     /// A path to the same next hop is used already.
     SameNextHop,
@@ -186,11 +192,27 @@ pub enum Fate {
     Unpaired(Step, Unpaired),
 }
 
+/// Which of the equals of the best path are used beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Multipath {
+    /// How many paths there may be, the best one counted.
+    pub most: usize,
+    /// eBGP paths need not cross the same ASes. The step that compares lengths has left equal ones only.
+    pub relax: bool,
+}
+
+impl From<usize> for Multipath {
+    /// So many, and eBGP paths only where they cross the same ASes.
+    fn from(most: usize) -> Self {
+        Self { most, relax: false }
+    }
+}
+
 /// The positions of the best path and its companions in `candidates`, in order; empty where no next hop can be
-/// reached. `multipath` is how many there may be. `fate` is told of each candidate how it fared.
+/// reached. `fate` is told of each candidate how it fared.
 pub fn decide(
     candidates: &[Candidate<'_>],
-    multipath: usize,
+    multipath: impl Into<Multipath>,
     mut fate: impl FnMut(usize, Fate),
 ) -> Vec<usize> {
     let mut left: Vec<usize> = (0..candidates.len()).collect();
@@ -209,7 +231,7 @@ pub fn decide(
         }
     }
     left.sort_by(|a, b| total_order(&candidates[*a], &candidates[*b]));
-    pair(candidates, left, multipath, fate)
+    pair(candidates, left, multipath.into(), fate)
 }
 
 fn eliminate(
@@ -252,10 +274,10 @@ fn eliminate(
 fn pair(
     candidates: &[Candidate<'_>],
     equal: Vec<usize>,
-    multipath: usize,
+    multipath: Multipath,
     mut fate: impl FnMut(usize, Fate),
 ) -> Vec<usize> {
-    let mut used: Vec<usize> = Vec::with_capacity(equal.len().min(multipath.max(1)));
+    let mut used: Vec<usize> = Vec::with_capacity(equal.len().min(multipath.most.max(1)));
     for own in equal {
         let Some(best) = used.first() else {
             fate(own, Fate::Best);
@@ -264,11 +286,12 @@ fn pair(
         };
         let (path, best) = (&candidates[own], &candidates[*best]);
         let step = deciding_step(path, best);
-        let obstacle = if path.kind == PathKind::External && path.as_path != best.as_path {
+        let other_ases = path.kind == PathKind::External && path.as_path != best.as_path;
+        let obstacle = if other_ases && !multipath.relax {
             Some(Unpaired::OtherAsPath)
         } else if used.iter().any(|i| candidates[*i].next_hop == path.next_hop) {
             Some(Unpaired::SameNextHop)
-        } else if used.len() >= multipath {
+        } else if used.len() >= multipath.most {
             Some(Unpaired::TooMany)
         } else {
             None

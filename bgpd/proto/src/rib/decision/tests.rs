@@ -27,7 +27,7 @@ static WITH_SET: LazyLock<AsPath> = LazyLock::new(|| AsPath {
 });
 
 fn peer(last: u8) -> Option<PeerId> {
-    Some(PeerId(IpAddr::from([192, 0, 2, last])))
+    Some(PeerId::Address(IpAddr::from([192, 0, 2, last])))
 }
 
 /// An eBGP path of peer 192.0.2.`n`.
@@ -35,6 +35,7 @@ fn path(n: u8) -> Candidate<'static> {
     Candidate {
         kind: PathKind::External,
         metric: Some(10),
+        stale: false,
         local_pref: 100,
         as_path: &PATH,
         origin: Origin::Igp,
@@ -42,7 +43,7 @@ fn path(n: u8) -> Candidate<'static> {
         router_id: RouterId(Ipv4Addr::new(1, 1, 1, n)),
         cluster_list_length: 0,
         peer: peer(n),
-        next_hop: peer(n).map(|p| p.0),
+        next_hop: peer(n).and_then(|p| p.address()).map(Into::into),
     }
 }
 
@@ -65,7 +66,8 @@ type Change = fn(&mut Candidate<'static>);
 /// Better in one step and worse in all later ones: that step must decide.
 #[test]
 fn every_step_outranks_those_behind_it() {
-    let worse: [(Step, Change); 9] = [
+    let worse: [(Step, Change); 10] = [
+        (Step::LongLivedStale, |c| c.stale = true),
         (Step::LocalPref, |c| c.local_pref = 50),
         (Step::AsPathLength, |c| c.as_path = &LONGER),
         (Step::Origin, |c| c.origin = Origin::Incomplete),
@@ -235,6 +237,7 @@ prop_compose! {
     fn any_candidate()(
         kind in 0..3u8, metric in prop::option::weighted(0.8, 0..2u32), local_pref in 0..2u32, as_path in 0..5usize,
         origin in 0..2u8, med in 0..3u32, id in 0..3u8, clusters in 0..2usize, hop in 0..5u8,
+        stale in prop::bool::weighted(0.2),
     ) -> Candidate<'static> {
         let kind = match kind {
             0 => PathKind::External,
@@ -243,10 +246,10 @@ prop_compose! {
             _ => PathKind::External,
         };
         Candidate {
-            kind, metric, local_pref, as_path: &PATHS[as_path],
+            kind, metric, stale, local_pref, as_path: &PATHS[as_path],
             origin: if origin == 0 { Origin::Igp } else { Origin::Egp },
             med, router_id: RouterId(Ipv4Addr::new(1, 1, 1, id)), cluster_list_length: clusters,
-            peer: None, next_hop: Some(IpAddr::from([10, 0, 0, hop])),
+            peer: None, next_hop: Some(IpAddr::from([10, 0, 0, hop]).into()),
         }
     }
 }
@@ -260,7 +263,7 @@ fn any_candidates() -> impl Strategy<Value = Vec<Candidate<'static>>> {
     })
 }
 
-/// RFC 4271 §9.1.2.2 said once more, as plainly as possible: a path is in the set of equals if nothing beats it in
+/// RFC 4271 §9.1.2.2, and RFC 9494 §4.4 before it, said once more, as plainly as possible: a path is in the set of equals if nothing beats it in
 /// the first step at which it is not equal to the best that is still there.
 fn reference_equals(candidates: &[Candidate<'_>]) -> Vec<Option<PeerId>> {
     let mut left: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.metric.is_some()).collect();
@@ -272,6 +275,7 @@ fn reference_equals(candidates: &[Candidate<'_>]) -> Vec<Option<PeerId>> {
             }
         }};
     }
+    keep!(|c: &Candidate<'_>| c.stale);
     keep!(|c: &Candidate<'_>| u32::MAX - c.local_pref);
     keep!(|c: &Candidate<'_>| c.kind != PathKind::Local);
     keep!(|c: &Candidate<'_>| c.as_path.hops());
@@ -317,4 +321,28 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn other_ases_are_no_obstacle_where_multipath_is_relaxed() {
+    let mut other = path(2);
+    other.as_path = &SAME_LENGTH;
+    let candidates = [path(1), other];
+    assert_eq!(run(&candidates, 8).0, [0]);
+    let relaxed = Multipath { most: 8, relax: true };
+    assert_eq!(decide(&candidates, relaxed, |_, _| {}), [0, 1]);
+    let mut longer = path(2);
+    longer.as_path = &LONGER;
+    assert_eq!(
+        decide(&[path(1), longer], relaxed, |_, _| {}),
+        [0],
+        "length still counts"
+    );
+    let mut dearer = path(2);
+    (dearer.as_path, dearer.metric) = (&SAME_LENGTH, Some(20));
+    assert_eq!(
+        decide(&[path(1), dearer], relaxed, |_, _| {}),
+        [0],
+        "and distance"
+    );
 }

@@ -7,7 +7,7 @@ use crate::rib::{
 use crate::types::{Asn, Family, PeerId};
 use crate::wire::{AsPath, PathAttributes, RawAttribute};
 use ipnet::{IpNet, Ipv4Net};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -74,11 +74,11 @@ fn a_route_waits_for_its_next_hop() {
         rib.explain(net("10.1.0.0/16")).candidates[0].outcome,
         Outcome::Unreachable
     );
-    assert!(rib.tracked_next_hops().contains(&far));
+    assert!(rib.tracked_next_hops().contains(&far.into()));
     rib.set_next_hops(reachable(&[("203.0.113.1", 1)]));
     assert!(rib.take_changed());
     assert_eq!(rib.loc_rib().count(), 1);
-    rib.set_next_hops([(far, NextHopState::Unreachable)].into());
+    rib.set_next_hops([(far.into(), NextHopState::Unreachable)].into());
     assert_eq!(rib.loc_rib().count(), 0);
 }
 
@@ -165,8 +165,7 @@ fn a_change_of_rules_needs_no_new_session() {
     assert_eq!(rib.loc_rib().count(), 1);
     let import = ImportRules {
         own_prefixes: vec![net("10.0.0.0/8")],
-        on_loan: BTreeSet::new(),
-        node_only: Vec::new(),
+        ..ImportRules::default()
     };
     rib.configure(LocalSettings { import, ..local() });
     assert_eq!(rib.loc_rib().count(), 0);
@@ -273,6 +272,21 @@ fn refresh_sends_again_what_was_sent() {
 }
 
 #[test]
+fn a_storm_of_refresh_requests_costs_one_pass() {
+    let mut rib = rib();
+    rib.originate(originated(&["10.1.0.0/24", "10.2.0.0/24"]));
+    let mut listener = Listener::new(&session(0));
+    drain(&mut rib, peer(0), &mut listener);
+    let before = listener.messages;
+    (0..10_000).for_each(|_| rib.refresh(peer(0), Family::Ipv4Unicast));
+    drain(&mut rib, peer(0), &mut listener);
+    assert_eq!(listener.messages, before + 1);
+    rib.refresh(peer(0), Family::Ipv4Unicast);
+    drain(&mut rib, peer(0), &mut listener);
+    assert_eq!(listener.messages, before + 2, "a later request is answered");
+}
+
+#[test]
 fn many_prefixes_share_few_messages_within_the_maximum() {
     let mut rib = rib();
     let routes = (0..20_000u32)
@@ -298,10 +312,7 @@ fn many_prefixes_share_few_messages_within_the_maximum() {
 #[test]
 fn attributes_that_fit_into_no_message_withdraw_the_route() {
     let mut rib = rib();
-    let transit = crate::rib::PeerSession {
-        transit: true,
-        ..session(1)
-    };
+    let transit = super::with_transit(session(1), true);
     rib.peer_up(peer(1), transit.clone());
     let mut listener = Listener::new(&transit);
     let (prefix, hop) = (net("10.1.0.0/16"), address("192.0.2.10"));
@@ -409,7 +420,7 @@ fn the_next_best_next_hop_stands_by_and_nobody_is_told() {
     rib.update(peer(0), announce(&[prefix], hop(0), from_as(65001)), now);
     assert_eq!(backup(&rib), None);
     rib.update(peer(2), announce(&[prefix], hop(2), preferred(50)), now);
-    assert_eq!(backup(&rib), Some(hop(2)));
+    assert_eq!(backup(&rib), Some(hop(2).into()));
     let mut listener = Listener::new(&session(1));
     drain(&mut rib, peer(1), &mut listener);
     rib.take_loc_rib_changes();
@@ -418,13 +429,33 @@ fn the_next_best_next_hop_stands_by_and_nobody_is_told() {
     let route = rib.get(&prefix).unwrap();
     assert_eq!(
         (route.paths[0].next_hop, route.backup),
-        (Some(hop(0)), Some(hop(3)))
+        (Some(hop(0).into()), Some(hop(3).into()))
     );
     assert_eq!(rib.take_loc_rib_changes().routes, [(prefix, Some(route))]);
     assert!(!rib.has_pending(peer(1)));
     // It is gone: the other one stands by again.
     rib.update(peer(3), withdraw(&[prefix]), now);
-    assert_eq!(backup(&rib), Some(hop(2)));
+    assert_eq!(backup(&rib), Some(hop(2).into()));
     rib.set_next_hops(reachable(&[("192.0.2.10", 0)]));
     assert_eq!(backup(&rib), None, "it cannot be reached");
+}
+
+#[test]
+fn over_ipv6_our_ipv4_routes_may_have_an_ipv6_next_hop() {
+    let mut rib = Rib::new(local());
+    rib.originate(originated(&["10.1.0.0/24"]));
+    let mut other = session(0);
+    other.remote_address = address("2001:db8::10");
+    other.features.extended_next_hop = true;
+    rib.peer_up(peer(0), other);
+    rib.peer_up(peer(1), session(1));
+    let next_hops = |rib: &mut Rib, peer| {
+        rib.next_updates(peer, &mut Vec::new(), 1 << 20);
+        rib.advertised(peer)
+            .into_iter()
+            .map(|route| route.next_hop)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(next_hops(&mut rib, peer(0)), [address("2001:db8::1")]);
+    assert_eq!(next_hops(&mut rib, peer(1)), [address("192.0.2.1")]);
 }

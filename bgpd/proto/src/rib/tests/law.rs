@@ -1,14 +1,18 @@
 //! Law: the incremental way gives what a computation from nothing gives, and the peer knows what it should know.
 
 use super::listener::Listener;
-use super::reference::Reference;
+use super::recount;
 use super::{OUR_AS, address, announce, local, net, peer, session, withdraw};
+use crate::rib::filter::{
+    Action, AnyCommunity, Conditions, Filters, Operation, Operator, Origin, PrefixMatch, Rule,
+};
+use crate::rib::reference::{Path, Reference};
 use crate::rib::{
-    BestRoute, ImportRules, LocRibChanges, LocalSettings, NextHopState, NextHopTable, NodeOnly, Originated,
-    Outcome, PeerPolicy, Rib,
+    AsRules, BestRoute, ExportPolicy, ImportPolicy, ImportRules, LocRibChanges, LocalSettings, NextHopMode,
+    NextHopState, NextHopTable, NodeOnly, Originated, Outcome, PeerPolicy, RemovePrivate, Rib,
 };
 use crate::types::{Asn, Family, PeerId, RouterId};
-use crate::wire::{AsPath, Community, Origin, PathAttributes, RoutesIn};
+use crate::wire::{self, AsPath, Community, PathAttributes, Role, RoutesIn};
 use ipnet::IpNet;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -28,6 +32,23 @@ enum Change {
     },
     Down {
         peer: u8,
+    },
+    /// The session ends, and routes of these families stay.
+    Retain {
+        peer: u8,
+        keep: Vec<Family>,
+    },
+    SweepStale {
+        peer: u8,
+        family: Family,
+    },
+    BeginRefresh {
+        peer: u8,
+        family: Family,
+    },
+    EndRefresh {
+        peer: u8,
+        family: Family,
     },
     Announce {
         peer: u8,
@@ -103,7 +124,10 @@ prop_compose! {
     fn odd_attributes()(
         first in select(vec![65001, 65002, 64512]), tail in prop::collection::vec(select(vec![65007, 4_200_000_000, 65001]), 0..2),
         med in prop::option::of(0..2u32), local_pref in prop::option::of(99..102u32), origin in any::<bool>(),
-        communities in subsequence(vec![Community::NO_EXPORT, Community::NO_ADVERTISE, Community(7)], 0..2),
+        communities in subsequence(vec![
+            Community::NO_EXPORT, Community::NO_ADVERTISE, Community(7), Community::GRACEFUL_SHUTDOWN,
+        ], 0..2),
+        cluster in prop::option::weighted(0.2, 1..3u8), otc in prop::option::weighted(0.2, 65001..65003u32),
         originator in prop::option::weighted(0.2, 1..3u8), empty in any::<bool>(),
     ) -> PathAttributes {
         let mut communities = communities;
@@ -111,8 +135,10 @@ prop_compose! {
         let path = std::iter::once(first).chain(tail).filter(|_| !empty || first != 64512).map(Asn);
         PathAttributes {
             as_path: AsPath::sequence(path), med, local_pref,
-            origin: if origin { Origin::Igp } else { Origin::Incomplete },
+            origin: if origin { wire::Origin::Igp } else { wire::Origin::Incomplete },
             communities, originator_id: originator.map(|n| RouterId([192, 0, 2, n].into())),
+            cluster_list: cluster.map(|n| [10, 0, 0, n].into()).into_iter().collect(),
+            otc: otc.map(Asn),
             ..PathAttributes::default()
         }
     }
@@ -132,6 +158,7 @@ fn any_announcement() -> impl Strategy<Value = Change> {
             if peer < 2 {
                 // What the codec leaves of an eBGP peer's attributes; and mostly the right AS in front.
                 (attributes.local_pref, attributes.originator_id) = (None, None);
+                attributes.cluster_list.clear();
                 if attributes.as_path.first() != Some(OUR_AS) {
                     attributes.as_path = attributes.as_path.prepended(Asn(65001 + u32::from(peer)));
                 }
@@ -152,7 +179,12 @@ fn any_next_hops() -> impl Strategy<Value = Change> {
             Some(metric) => NextHopState::Reachable { metric },
             None => NextHopState::Unreachable,
         };
-        Change::NextHops(all.iter().copied().zip(metrics.into_iter().map(state)).collect())
+        Change::NextHops(
+            all.iter()
+                .map(|hop| (*hop).into())
+                .zip(metrics.into_iter().map(state))
+                .collect(),
+        )
     })
 }
 
@@ -162,25 +194,140 @@ fn any_settings() -> impl Strategy<Value = Change> {
         subsequence(vec![net("10.1.2.0/24"), net("fd00:1::/32")], 0..2),
         any::<bool>(),
         1..4usize,
+        any::<bool>(),
+        prop::option::of(1..3u8),
     )
-        .prop_map(|(own_prefixes, on_loan, node_only, multipath)| {
-            let next_hops: BTreeSet<IpAddr> = [address("192.0.2.12")].into();
-            let rule = NodeOnly {
-                within: net("10.0.0.0/8"),
-                next_hops: Arc::new(next_hops),
-            };
-            let node_only = if node_only { vec![rule] } else { Vec::new() };
-            let import = ImportRules {
-                own_prefixes,
-                on_loan: on_loan.into_iter().collect(),
-                node_only,
-            };
-            Change::Configure(LocalSettings {
-                import,
-                multipath,
-                ..local()
-            })
-        })
+        .prop_map(
+            |(own_prefixes, on_loan, node_only, multipath, multipath_relax, cluster)| {
+                let next_hops: BTreeSet<IpAddr> = [address("192.0.2.12")].into();
+                let rule = NodeOnly {
+                    within: net("10.0.0.0/8"),
+                    next_hops: Arc::new(next_hops),
+                };
+                let node_only = if node_only { vec![rule] } else { Vec::new() };
+                let import = ImportRules {
+                    own_prefixes,
+                    on_loan: on_loan.into_iter().collect(),
+                    node_only,
+                    own_addresses: BTreeSet::new(),
+                };
+                Change::Configure(LocalSettings {
+                    cluster_id: cluster.map(|n| [10, 0, 0, n].into()),
+                    import,
+                    multipath,
+                    multipath_relax,
+                    ..local()
+                })
+            },
+        )
+}
+
+/// Rules over the few prefixes, communities and AS numbers that there are here.
+fn any_filters() -> impl Strategy<Value = Filters> {
+    let rules = || prop::collection::vec(any_rule(), 0..3);
+    (rules(), rules()).prop_map(|(v4, v6)| Filters::new(v4, v6))
+}
+
+fn any_rule() -> impl Strategy<Value = Rule> {
+    let operator = select(vec![
+        Operator::Equal,
+        Operator::NotEqual,
+        Operator::In,
+        Operator::NotIn,
+    ]);
+    let prefix = prop::option::of((select(prefixes()), operator, prop::option::of(16..30u8)));
+    let communities = prop::option::weighted(
+        0.3,
+        select(vec![Community::NO_EXPORT, Community(9), Community(8)]),
+    );
+    let conditions = (
+        prefix,
+        any::<bool>(),
+        communities,
+        prop::option::weighted(0.2, Just(5u32)),
+    );
+    let operation = prop_oneof![
+        Just(Operation::AddCommunity(AnyCommunity::Standard(Community(8)))),
+        Just(Operation::PrependAsPath(vec![Asn(65009), Asn(65008)])),
+        Just(Operation::SetPriority(5)),
+    ];
+    (conditions, any::<bool>(), prop::collection::vec(operation, 0..3)).prop_map(
+        |((prefix, learned, communities, priority), accept, operations)| Rule {
+            conditions: Conditions {
+                prefix: prefix.map(|(range, operator, max)| PrefixMatch::new(range, operator, None, max)),
+                learned,
+                communities: communities.into_iter().map(AnyCommunity::Standard).collect(),
+                priority,
+                ..Conditions::default()
+            },
+            action: if accept { Action::Accept } else { Action::Reject },
+            operations,
+            origin: Origin {
+                filter: "law".into(),
+                list: "list",
+                number: 1,
+            },
+        },
+    )
+}
+
+fn any_role() -> impl Strategy<Value = Option<Role>> {
+    prop::option::weighted(
+        0.3,
+        select((0..5).filter_map(Role::from_code).collect::<Vec<_>>()),
+    )
+}
+
+fn any_import() -> impl Strategy<Value = ImportPolicy> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (any_filters(), flags, 0..2u8, any_role()).prop_map(
+        |(filters, (transit, first, shutdown, local_as), allow_own_as, role)| ImportPolicy {
+            filters,
+            transit,
+            allow_own_as,
+            enforce_first_as: first,
+            role,
+            honour_graceful_shutdown: shutdown,
+            prepend_local_as: local_as,
+        },
+    )
+}
+
+fn any_export() -> impl Strategy<Value = ExportPolicy> {
+    let flags = (
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let modes = select(vec![
+        NextHopMode::Auto,
+        NextHopMode::SelfAddress,
+        NextHopMode::Keep,
+    ]);
+    let private = select(vec![
+        RemovePrivate::Never,
+        RemovePrivate::All,
+        RemovePrivate::Replace,
+    ]);
+    (any_filters(), flags, modes, private, any_role()).prop_map(
+        |(filters, (transit, client, as_override, replace_as, drain), next_hop, remove_private, role)| {
+            ExportPolicy {
+                filters,
+                transit,
+                client,
+                next_hop,
+                as_rules: AsRules {
+                    remove_private,
+                    as_override,
+                    replace_as,
+                },
+                role,
+                drain,
+            }
+        },
+    )
 }
 
 fn any_policy() -> impl Strategy<Value = Change> {
@@ -188,13 +335,15 @@ fn any_policy() -> impl Strategy<Value = Change> {
         0..PEERS,
         any::<bool>(),
         prop::option::weighted(0.8, 1..3u8),
-        any::<bool>(),
+        any_import(),
+        any_export(),
     )
-        .prop_map(|(peer, v6, v4, transit)| {
+        .prop_map(|(peer, v6, v4, import, export)| {
             let policy = PeerPolicy {
                 next_hop_v4: v4.map(|n| [192, 0, 2, n].into()),
                 next_hop_v6: v6.then(|| "2001:db8::1".parse().unwrap()),
-                transit,
+                import: Arc::new(import),
+                export: Arc::new(export),
             };
             Change::Policy { peer, policy }
         })
@@ -206,6 +355,7 @@ fn any_originated() -> impl Strategy<Value = Change> {
         prop::collection::vec(communities, prefixes.len()).prop_map(move |communities| {
             let routes = communities.into_iter().map(|c| Originated {
                 communities: c.into_iter().collect(),
+                ..Originated::default()
             });
             Change::Originate(prefixes.iter().copied().zip(routes).collect())
         })
@@ -220,6 +370,10 @@ fn any_change() -> impl Strategy<Value = Change> {
         1 => (0..PEERS).prop_map(|peer| Change::Down { peer }),
         12 => any_announcement(),
         4 => (0..PEERS, subsequence(prefixes(), 1..5)).prop_map(|(peer, prefixes)| Change::Withdraw { peer, prefixes }),
+        2 => (0..PEERS, subsequence(Family::ALL.to_vec(), 0..3)).prop_map(|(peer, keep)| Change::Retain { peer, keep }),
+        2 => (0..PEERS, family()).prop_map(|(peer, family)| Change::SweepStale { peer, family }),
+        1 => (0..PEERS, family()).prop_map(|(peer, family)| Change::BeginRefresh { peer, family }),
+        1 => (0..PEERS, family()).prop_map(|(peer, family)| Change::EndRefresh { peer, family }),
         1 => (0..PEERS, family()).prop_map(|(peer, family)| Change::Disable { peer, family }),
         2 => any_originated(),
         4 => any_next_hops(),
@@ -232,7 +386,7 @@ fn any_change() -> impl Strategy<Value = Change> {
 }
 
 /// A path as the looking glass shows it.
-type Shown = (Option<PeerId>, PathAttributes, Option<IpAddr>);
+type Shown = (Option<PeerId>, PathAttributes, Option<crate::types::ScopedAddr>);
 
 struct Pair {
     rib: Rib,
@@ -252,8 +406,7 @@ impl Pair {
             } => {
                 let up = crate::rib::PeerSession {
                     four_octet,
-                    transit,
-                    ..session(n)
+                    ..super::with_transit(session(n), transit)
                 };
                 self.listeners.insert(peer(n), Listener::new(&up));
                 rib.peer_up(peer(n), up.clone());
@@ -263,6 +416,24 @@ impl Pair {
                 self.listeners.remove(&peer(n));
                 rib.peer_down(peer(n));
                 reference.peer_down(peer(n));
+            }
+            Change::Retain { peer: n, keep } => {
+                if self.listeners.remove(&peer(n)).is_some() {
+                    rib.peer_retained(peer(n), &keep);
+                    reference.peer_retained(peer(n), &keep);
+                }
+            }
+            Change::SweepStale { peer: n, family } => {
+                rib.sweep_stale(peer(n), family);
+                reference.sweep_stale(peer(n), family);
+            }
+            Change::BeginRefresh { peer: n, family } => {
+                rib.begin_refresh(peer(n), family);
+                reference.begin_refresh(peer(n), family);
+            }
+            Change::EndRefresh { peer: n, family } => {
+                rib.end_refresh(peer(n), family);
+                reference.end_refresh(peer(n), family);
             }
             Change::Announce {
                 peer: n,
@@ -291,7 +462,7 @@ impl Pair {
                 reference.next_hops = table;
             }
             Change::Policy { peer: n, policy } => {
-                rib.peer_policy(peer(n), policy);
+                rib.peer_policy(peer(n), policy.clone());
                 reference.peer_policy(peer(n), policy);
             }
             Change::Configure(local) => {
@@ -335,7 +506,8 @@ impl Pair {
     fn compare(&mut self) {
         self.compare_loc_rib();
         self.compare_counts();
-        let peers: Vec<PeerId> = self.reference.sessions.keys().copied().collect();
+        recount::check(&self.rib);
+        let peers: Vec<PeerId> = self.listeners.keys().copied().collect();
         for peer in peers {
             // A budget of one octet: one message at a time.
             for _ in 0..1000 {
@@ -348,6 +520,19 @@ impl Pair {
             let wanted = self.reference.advertised(peer);
             assert_eq!(listener.table, wanted, "what {peer} was told");
             assert_eq!(listener.end_of_rib, Family::ALL, "once, in order");
+            for family in Family::ALL {
+                let told = listener
+                    .table
+                    .keys()
+                    .filter(|prefix| Family::of(prefix) == family);
+                assert_eq!(self.rib.counts(peer, family).advertised, told.count());
+            }
+            for prefix in self.reference.prefixes() {
+                assert_eq!(
+                    self.rib.has_advertised(peer, &prefix),
+                    wanted.contains_key(&prefix)
+                );
+            }
             let shown: BTreeMap<_, _> = self
                 .rib
                 .advertised(peer)
@@ -393,12 +578,12 @@ impl Pair {
                     self.reference.backup(&prefix),
                     "what stands by for {prefix}"
                 );
-                let view =
-                    |p: super::reference::Path| (p.peer, p.attributes, p.next_hop.map(|hop| hop.address()));
+                let view = |p: Path| (p.peer, p.attributes, p.next_hop.map(|hop| hop.scoped()));
                 wanted.insert(prefix, selected.into_iter().map(view).collect::<Vec<_>>());
             }
         }
         assert_eq!(self.loc_rib(), wanted);
+        assert_eq!(self.rib.loc_rib_len(), wanted.len());
         assert_eq!(self.rib.tracked_next_hops(), self.reference.tracked());
         for text in ["10.1.2.3", "10.200.0.1", "192.168.0.1", "fd00:1::1", "fe80::1"] {
             let covers = |prefix: &&IpNet| prefix.contains(&address(text));
@@ -429,14 +614,6 @@ impl Pair {
                 let (received, accepted) = wanted.get(&family).copied().unwrap_or_default();
                 assert_eq!((counts.received, counts.accepted), (received, accepted));
                 assert_eq!(counts.rejected, received - accepted);
-                if let Some(listener) = self.listeners.get(&peer(n)) {
-                    let told = listener
-                        .table
-                        .keys()
-                        .filter(|prefix| Family::of(prefix) == family)
-                        .count();
-                    assert_eq!(counts.advertised, told);
-                }
             }
             let rejected = self
                 .rib
@@ -486,7 +663,7 @@ proptest! {
         let mut pair = pair();
         let reachable = NextHopState::Reachable { metric: 0 };
         let hops = hops_v4().into_iter().chain(hops_v6());
-        pair.apply(Change::NextHops(hops.map(|hop| (hop, reachable)).collect()));
+        pair.apply(Change::NextHops(hops.map(|hop| (hop.into(), reachable)).collect()));
         for n in 0..PEERS {
             pair.apply(Change::Up { peer: n, four_octet: true, transit: n % 2 == 0 });
         }
@@ -509,9 +686,12 @@ proptest! {
             pair.apply(Change::Down { peer: n });
         }
         pair.apply(Change::Originate(BTreeMap::new()));
-        pair.rib.interner.sweep();
-        prop_assert_eq!(pair.rib.interner.len(), (0, 0));
+        pair.rib.forget_loc_rib_changes();
+        pair.rib.forget_memo();
+        prop_assert!(!pair.rib.work(), "small tables know no delay");
+        prop_assert_eq!(pair.rib.attrs.len(), 0);
+        prop_assert_eq!(pair.rib.attrs.hops.len(), 0);
         prop_assert_eq!(pair.rib.table.len(), 0);
-        prop_assert!(pair.rib.tracked.is_empty());
+        prop_assert!(pair.rib.tracked_next_hops().is_empty());
     }
 }

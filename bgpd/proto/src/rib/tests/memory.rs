@@ -1,9 +1,11 @@
 //! What a route costs.
 
-use crate::rib::entry::{Entry, Route};
+use crate::rib::attrs::Attrs;
+use crate::rib::table::{Path, Table};
 
 #[test]
-fn a_route_is_one_half_of_a_cache_line() {
-    assert_eq!(size_of::<Route>(), 32);
-    assert_eq!(size_of::<Entry>(), 32);
+fn a_path_is_a_quarter_of_a_cache_line() {
+    assert_eq!(size_of::<Path>(), 16);
+    assert_eq!(Table::NODE_SIZES, [16, 28]);
+    assert_eq!(Attrs::HEAD_SIZE, 40);
 }

@@ -40,6 +40,13 @@ pub enum Event {
     CollisionDump(Notification),
     /// NotifMsgVerErr, NotifMsg (24, 25).
     NotificationReceived(Notification),
+    /// The path to the peer is dead (RFC 5882 §4.3).
+    PathDown {
+        /// How that was found.
+        why: String,
+        /// The Cease to send.
+        cease: Notification,
+    },
     /// KeepAliveMsg (26).
     Keepalive,
     /// UpdateMsg (27).
@@ -97,6 +104,13 @@ pub enum Down {
     SendHoldExpired,
     /// Another connection to the same peer won.
     Collision(Notification),
+    /// The path to the peer is dead.
+    PathDown {
+        /// How that was found.
+        why: String,
+        /// What the peer is told.
+        cease: Notification,
+    },
 }
 
 impl Down {
@@ -113,7 +127,9 @@ impl Down {
     /// The NOTIFICATION that goes to the peer for it.
     pub fn notification(&self) -> Option<Notification> {
         match self {
-            Down::Stopped(n) | Down::Sent(n) | Down::Collision(n) => Some(n.clone()),
+            Down::Stopped(n) | Down::Sent(n) | Down::Collision(n) | Down::PathDown { cease: n, .. } => {
+                Some(n.clone())
+            }
             Down::HoldExpired => Some(messages::hold_expired()),
             Down::SendHoldExpired => Some(messages::send_hold_expired()),
             Down::Received(_) | Down::Transport(_) => None,
@@ -140,6 +156,7 @@ impl fmt::Display for Down {
             Down::Transport(why) => f.write_str(why),
             Down::HoldExpired => f.write_str("hold timer expired: nothing heard from the peer"),
             Down::SendHoldExpired => f.write_str("send hold timer expired: the peer does not read"),
+            Down::PathDown { why, .. } => write!(f, "BFD session down: {why}"),
             Down::Collision(_) => f.write_str("closed in favour of the peer's other connection"),
         }
     }

@@ -32,6 +32,20 @@ pub struct Tuning {
     pub connect_retry: Duration,
     /// Never connect, only accept.
     pub passive: bool,
+    /// Pause between KEEPALIVEs, before jitter, where a third of the hold time is not short enough.
+    pub keepalive: Option<Duration>,
+}
+
+impl Tuning {
+    /// Pause between KEEPALIVEs under a negotiated hold time, before jitter; zero where there are none.
+    pub fn keepalive_time(self, hold: Duration) -> Duration {
+        if hold.is_zero() {
+            return hold;
+        }
+        let third = (hold / 3).max(Duration::from_secs(1));
+        self.keepalive
+            .map_or(third, |wanted| wanted.clamp(Duration::from_secs(1), third))
+    }
 }
 
 /// State and timers of one connection.
@@ -97,9 +111,10 @@ impl Fsm {
         }
     }
 
-    /// Bytes wait for the peer (`true`), or it has taken them all: starts and stops the send hold timer of RFC 9687.
+    /// Bytes wait for the peer (`true`), or it has taken them all: starts and stops the send hold timer of RFC 9687, which
+    /// runs where the hold time is zero too: nothing else would find a peer that no longer reads.
     pub fn output_waiting(&mut self, waiting: bool, now: Instant) {
-        if !waiting || self.hold.is_zero() {
+        if !waiting {
             self.timers.send_hold = None;
         } else if self.timers.send_hold.is_none() && self.state == State::Established {
             self.timers.send_hold = Some(now + SEND_HOLD_FLOOR.max(self.hold * 2));
@@ -199,6 +214,7 @@ impl Fsm {
             Event::TcpFailed(why) => Down::Transport(why),
             Event::HoldTimer => Down::HoldExpired,
             Event::SendHoldTimer => Down::SendHoldExpired,
+            Event::PathDown { why, cease } => Down::PathDown { why, cease },
             unexpected => Down::Sent(self.unexpected(&unexpected)),
         };
         self.give_up(down)
@@ -249,7 +265,7 @@ impl Fsm {
     }
 
     fn restart_keepalive(&mut self, now: Instant) {
-        self.timers.keepalive = (!self.hold.is_zero())
-            .then(|| now + self.jitter.apply((self.hold / 3).max(Duration::from_secs(1))));
+        self.timers.keepalive =
+            (!self.hold.is_zero()).then(|| now + self.jitter.apply(self.tuning.keepalive_time(self.hold)));
     }
 }

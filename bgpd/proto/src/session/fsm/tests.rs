@@ -13,6 +13,7 @@ const HOLD: Duration = Duration::from_secs(90);
 fn fsm(passive: bool) -> Fsm {
     Fsm::new(
         Tuning {
+            keepalive: None,
             connect_retry: RETRY,
             passive,
         },
@@ -76,6 +77,13 @@ fn events() -> Vec<(&'static str, Event)> {
         ("malformed", Event::Malformed(messages::bad_peer_as())),
         ("dump", Event::CollisionDump(messages::collision())),
         ("notification", Event::NotificationReceived(cease())),
+        (
+            "path-down",
+            Event::PathDown {
+                why: "silence".into(),
+                cease: messages::path_down(),
+            },
+        ),
         ("keepalive", Event::Keepalive),
         ("update", Event::Update),
         ("refresh", Event::RouteRefresh),
@@ -116,6 +124,7 @@ fn table_of_states_and_events() {
                 ("stop", Idle, "N6/2 x F"),
                 ("hold", Idle, "N4/0 x F"),
                 ("send-hold", Idle, "N8/0 x F"),
+                ("path-down", Idle, "N6/10 x F"),
                 ("tcp-fail", Active, "x F"),
                 ("open", OpenConfirm, "K"),
                 ("malformed", Idle, "N2/2 x F"),
@@ -133,6 +142,7 @@ fn table_of_states_and_events() {
                 ("stop", Idle, "N6/2 x F"),
                 ("hold", Idle, "N4/0 x F"),
                 ("send-hold", Idle, "N8/0 x F"),
+                ("path-down", Idle, "N6/10 x F"),
                 ("keepalive-timer", OpenConfirm, "K"),
                 ("tcp-fail", Idle, "x F"),
                 ("malformed", Idle, "N2/2 x F"),
@@ -150,6 +160,7 @@ fn table_of_states_and_events() {
                 ("stop", Idle, "N6/2 x F"),
                 ("hold", Idle, "N4/0 x F"),
                 ("send-hold", Idle, "N8/0 x F"),
+                ("path-down", Idle, "N6/10 x F"),
                 ("keepalive-timer", Established, "K"),
                 ("tcp-fail", Idle, "x F"),
                 ("malformed", Idle, "N2/2 x F"),
@@ -221,7 +232,25 @@ fn keepalives_go_out_within_a_third_of_the_hold_time() {
 }
 
 #[test]
-fn a_zero_hold_time_stops_the_timers_once_established() {
+fn a_pause_between_keepalives_that_was_asked_for_is_kept_within_a_third_of_the_hold_time() {
+    for (wanted, longest) in [(10, 10), (40, 30)] {
+        let mut fsm = fsm(false);
+        fsm.tune(Tuning {
+            keepalive: Some(Duration::from_secs(wanted)),
+            connect_retry: RETRY,
+            passive: false,
+        });
+        for event in [Event::Start, Event::TcpConnected, Event::Open { hold_time: HOLD }] {
+            fsm.handle(event, *ORIGIN);
+        }
+        let pause = fsm.timers.keepalive.unwrap() - *ORIGIN;
+        let longest = Duration::from_secs(longest);
+        assert!(pause <= longest && pause >= longest * 3 / 4, "{pause:?}");
+    }
+}
+
+#[test]
+fn a_zero_hold_time_leaves_only_the_send_hold_timer_once_established() {
     let mut fsm = at(State::OpenSent);
     fsm.handle(
         Event::Open {
@@ -231,8 +260,11 @@ fn a_zero_hold_time_stops_the_timers_once_established() {
     );
     assert_eq!(fsm.next_deadline(), Some(*ORIGIN + OPEN_HOLD));
     fsm.handle(Event::Keepalive, *ORIGIN);
-    fsm.output_waiting(true, *ORIGIN);
     assert_eq!((fsm.state(), fsm.next_deadline()), (State::Established, None));
+    fsm.output_waiting(true, *ORIGIN);
+    assert_eq!(fsm.next_deadline(), Some(*ORIGIN + SEND_HOLD_FLOOR));
+    let effects = fsm.handle_timeout(*ORIGIN + SEND_HOLD_FLOOR).unwrap();
+    assert_eq!(brief(&effects), "N8/0 x F");
 }
 
 #[test]

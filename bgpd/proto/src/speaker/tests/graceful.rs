@@ -41,6 +41,38 @@ impl Pair {
         assert_eq!(self.state(1), State::Established);
     }
 
+    /// It announces 10.1.0.0/24 and so on, as many as that.
+    fn announce_by_hand(&mut self, count: u8) {
+        let attributes = crate::wire::PathAttributes {
+            as_path: crate::wire::AsPath::default().prepended(Asn(65001)),
+            ..Default::default()
+        };
+        let mut bytes = Vec::new();
+        let nlri = routes(count)
+            .into_keys()
+            .map(crate::wire::Nlri::from)
+            .collect::<Vec<_>>();
+        crate::wire::encode_announcements(
+            &mut bytes,
+            &crate::wire::EncodeContext {
+                four_octet: false,
+                ..Default::default()
+            },
+            &attributes,
+            Family::Ipv4Unicast,
+            crate::wire::NextHop::V4(address(1)),
+            nlri,
+        )
+        .unwrap();
+        self.speakers[1].handle_bytes(self.conns[1], &bytes, self.now);
+    }
+
+    fn reconfigure(&mut self, change: impl FnOnce(&mut PeerConfig)) {
+        let mut changed = config(2, &[1]);
+        change(changed.peers.get_mut(&id(1)).unwrap());
+        self.speakers[1].reconfigure(changed, self.now);
+    }
+
     /// It has said all that it has of IPv4.
     fn end_of_rib_by_hand(&mut self) {
         let mut bytes = Vec::new();
@@ -195,4 +227,83 @@ fn nothing_is_kept_of_a_peer_that_is_removed_or_changed() {
     pair.cut();
     pair.speakers[1].reconfigure(config(2, &[]), pair.now);
     assert_eq!(pair.known(1), 0);
+}
+
+#[test]
+fn a_change_of_policy_between_return_and_end_of_rib_leaves_nothing_stale() {
+    let mut pair = Pair::new();
+    pair.speakers[0].originate(routes(10), pair.now);
+    pair.settle();
+    pair.cut();
+    pair.back_by_hand(true, true);
+    pair.reconfigure(|peer| peer.set_transit(true));
+    assert_eq!(pair.known(1), 10);
+    pair.announce_by_hand(4);
+    pair.end_of_rib_by_hand();
+    assert_eq!(pair.known(1), 4);
+}
+
+#[test]
+fn a_new_name_costs_no_retained_route_and_another_as_all() {
+    let mut pair = Pair::new();
+    pair.speakers[0].originate(routes(10), pair.now);
+    pair.settle();
+    pair.cut();
+    pair.reconfigure(|peer| peer.name = "renamed".into());
+    assert_eq!(pair.known(1), 10);
+    assert!(pair.speakers[1].peers(pair.now)[0].retained_until.is_some());
+    pair.reconfigure(|peer| peer.remote_as = Asn(65077).into());
+    assert_eq!(pair.known(1), 0);
+    assert_eq!(pair.speakers[1].peers(pair.now)[0].retained_until, None);
+}
+
+#[test]
+fn what_was_not_said_again_before_the_next_loss_is_gone() {
+    for (said, left) in [(0, 0), (5, 5)] {
+        let mut pair = Pair::new();
+        pair.speakers[0].originate(routes(10), pair.now);
+        pair.settle();
+        pair.cut();
+        pair.back_by_hand(true, true);
+        if said > 0 {
+            pair.announce_by_hand(said);
+        }
+        assert_eq!(pair.known(1), 10);
+        pair.speakers[1].handle_closed(pair.conns[1], "reset".into(), pair.now);
+        assert_eq!(pair.known(1), left, "{said} said again");
+    }
+}
+
+#[test]
+fn a_family_that_is_switched_off_is_not_retained_any_more() {
+    let mut pair = Pair::new();
+    pair.cut();
+    pair.back_by_hand(true, true);
+    pair.end_of_rib_by_hand();
+    assert!(
+        pair.speakers[1].peers(pair.now)[0].retained_until.is_some(),
+        "IPv6"
+    );
+    // MP_REACH_NLRI of IPv6 with a next hop of no octets.
+    let mut bytes = vec![0xff; 16];
+    bytes.extend([0, 31, 2, 0, 0, 0, 8, 0x80, 14, 5, 0, 2, 1, 0, 0]);
+    pair.speakers[1].handle_bytes(pair.conns[1], &bytes, pair.now);
+    let status = &pair.speakers[1].peers(pair.now)[0];
+    assert!(status.families[1].disabled);
+    assert_eq!(status.retained_until, None);
+}
+
+#[test]
+fn a_peer_that_boots_within_the_hold_time_is_taken_up_with_its_routes() {
+    let mut pair = Pair::new();
+    pair.speakers[0].originate(routes(10), pair.now);
+    pair.settle();
+    // Its power fails: nobody closes the connection of before.
+    pair.now += 30 * SECOND;
+    pair.back_by_hand(true, true);
+    assert_eq!(pair.known(1), 10);
+    pair.announce_by_hand(10);
+    pair.end_of_rib_by_hand();
+    assert_eq!(pair.known(1), 10);
+    assert_eq!(pair.speakers[1].peers(pair.now)[0].counters.flaps, 1);
 }

@@ -35,22 +35,18 @@ fn wrong_headers_are_refused_at_once() {
             "type {kind}"
         );
     };
-    for (kind, size) in [
-        (4, 18),
-        (4, 20),
-        (1, 28),
-        (1, 4097),
-        (2, 22),
-        (2, 4097),
-        (3, 20),
-        (5, 21),
-    ] {
+    for (kind, size) in [(4, 18), (4, 20), (1, 28), (1, 4097), (2, 22), (2, 4097), (5, 21)] {
         bad_length(kind, size);
     }
     let n = decode(&[0xFF, 0xFF, 0xFE], &external()).unwrap_err();
     assert_eq!(codes(&n), (1, 1), "a wrong marker is seen in its first octets");
     let n = read(&raw(6, &[]), &external()).unwrap_err();
     assert_eq!((codes(&n), n.data), ((1, 3), vec![6]));
+    // Nothing answers a NOTIFICATION, and what follows a broken one is lost as well.
+    let mut bytes = raw(3, &[6]);
+    bytes.extend([1, 2, 3]);
+    let unreadable = Message::Notification(Notification::unreadable());
+    assert_eq!(decode(&bytes, &external()), Ok(Some((unreadable, bytes.len()))));
 }
 
 #[test]

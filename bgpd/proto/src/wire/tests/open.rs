@@ -3,7 +3,7 @@
 use super::*;
 use crate::types::{Asn, Family, RouterId};
 use crate::wire::frame::OPEN;
-use crate::wire::{AddPathMode, Capability, GracefulFamily, Open};
+use crate::wire::{AddPathMode, Capability, GracefulFamily, LongLivedFamily, Open, Role};
 use std::net::Ipv4Addr;
 
 fn open(parameters: &[u8]) -> Vec<u8> {
@@ -45,6 +45,12 @@ fn all() -> Vec<Capability> {
             (Family::Ipv6Unicast, AddPathMode::Send),
         ]),
         Capability::EnhancedRouteRefresh,
+        Capability::Role(Role::Customer),
+        Capability::LongLived(vec![LongLivedFamily {
+            family: Family::Ipv6Unicast,
+            forwarding_kept: true,
+            time: 86_400,
+        }]),
         Capability::Unknown {
             code: 73,
             value: b"\x04host\x00".to_vec(),
@@ -54,7 +60,7 @@ fn all() -> Vec<Capability> {
 
 #[test]
 fn golden_capabilities() {
-    let golden: [&[u8]; 11] = [
+    let golden: [&[u8]; 13] = [
         &[1, 4, 0, 1, 0, 1],
         &[1, 4, 0, 2, 0, 1],
         &[1, 4, 0, 25, 0, 70],
@@ -65,6 +71,8 @@ fn golden_capabilities() {
         &[65, 4, 0xFA, 0x56, 0xEA, 0],
         &[69, 8, 0, 1, 1, 3, 0, 2, 1, 2],
         &[70, 0],
+        &[9, 1, 3],
+        &[71, 7, 0, 2, 1, 0x80, 1, 0x51, 0x80],
         &[73, 6, 4, b'h', b'o', b's', b't', 0],
     ];
     let value = golden.concat();

@@ -139,6 +139,38 @@ fn section_3_c_flags() {
             ("partial does not matter", 0xE0, 8, &[0, 1, 0, 2], Fine),
             ("extended length does not matter", 0x50, 1, &[0], Fine),
             ("the four low bits do not matter", 0x4F, 1, &[0], Fine),
+            (
+                "ONLY_TO_CUSTOMER non-transitive",
+                0x80,
+                35,
+                &[0, 0, 0, 9],
+                Withdraw,
+            ),
+            // From outside these go, whatever is wrong with them (§7.5, §7.9, §7.10).
+            ("LOCAL_PREF optional", 0xC0, 5, &[0, 0, 0, 1], Discard),
+            ("ORIGINATOR_ID transitive", 0xC0, 9, &[0, 0, 0, 1], Discard),
+            ("CLUSTER_LIST transitive", 0xC0, 10, &[0, 0, 0, 1], Discard),
+        ],
+    );
+    check(
+        PeerKind::Internal,
+        &[
+            ("ORIGINATOR_ID transitive", 0xC0, 9, &[0, 0, 0, 1], Withdraw),
+            ("CLUSTER_LIST transitive", 0xC0, 10, &[0, 0, 0, 1], Withdraw),
+        ],
+    );
+}
+
+/// RFC 9234 §5.
+#[test]
+fn only_to_customer() {
+    check(
+        PeerKind::External,
+        &[
+            ("OTC", 0xC0, 35, &[0, 0, 0, 9], Fine),
+            ("OTC, partial", 0xE0, 35, &[0, 0, 0, 9], Fine),
+            ("OTC of three octets", 0xC0, 35, &[0, 0, 9], Withdraw),
+            ("OTC of eight octets", 0xC0, 35, &[0; 8], Withdraw),
         ],
     );
 }

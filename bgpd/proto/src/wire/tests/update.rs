@@ -44,6 +44,7 @@ fn every_attribute_of_ours() {
         attribute(0xC0, 16, &[0, 2, 0, 1, 0, 0, 0, 9]),
         attribute(0xC0, 32, &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]),
         attribute(0xE0, 99, &[1, 2, 3]),
+        attribute(0xC0, 34, &[0, 0, 0, 9]),
         attribute(0xC0, 35, &[0, 0, 0, 9]),
         attribute(0x80, 26, &[1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 1]),
     ];
@@ -81,9 +82,10 @@ fn every_attribute_of_ours() {
             local1: 2,
             local2: 3,
         }],
+        otc: Some(Asn(9)),
         unknown: vec![
             RawAttribute {
-                code: 35,
+                code: 34,
                 value: [0, 0, 0, 9].into(),
             },
             RawAttribute {
@@ -91,6 +93,7 @@ fn every_attribute_of_ours() {
                 value: [1, 2, 3].into(),
             },
         ],
+        ..PathAttributes::default()
     };
     assert_eq!(routes.attributes, expected);
     assert_eq!(routes.faults, []);
@@ -228,4 +231,44 @@ fn other_families_pass_by() {
         ),
         (0, 0, 0)
     );
+}
+
+/// RFC 4271 §5: once set, the bit stays, on attributes that we know as on others.
+#[test]
+fn the_partial_bit_stays_where_it_was_set() {
+    let list = [
+        attribute(0x40, 1, &[0]),
+        attribute(0x40, 2, &[2, 1, 0, 0, 0xfd, 0xe9]),
+        attribute(0x40, 3, &[192, 0, 2, 1]),
+        attribute(0x40, 5, &[0, 0, 0, 100]),
+        attribute(0xE0, 8, &[0, 1, 0, 2]),
+        attribute(0xC0, 32, &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]),
+        attribute(0xE0, 35, &[0, 0, 0, 9]),
+        attribute(0xC0, 99, &[1]),
+    ];
+    let read = routes(&update(&[], &list.concat(), &[16, 10, 1]), &internal());
+    let announced = &read.announced[0];
+    let mut out = Vec::new();
+    let nlri = announced.nlri.iter().copied();
+    let context = crate::wire::EncodeContext::default();
+    crate::wire::encode_announcements(
+        &mut out,
+        &context,
+        &read.attributes,
+        announced.family,
+        announced.next_hop,
+        nlri,
+    )
+    .unwrap();
+    for (head, why) in [
+        ([0xE0, 8, 4], "it came so"),
+        ([0xC0, 32, 12], "it came without"),
+        ([0xE0, 35, 4], "it came so"),
+        ([0xE0, 99, 1], "we do not know it"),
+    ] {
+        assert!(
+            out.windows(3).any(|window| window == head),
+            "{head:?}: {why}: {out:02x?}"
+        );
+    }
 }

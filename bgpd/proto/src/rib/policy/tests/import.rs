@@ -1,8 +1,9 @@
 use super::{local, session};
 use crate::rib::model::{LocalSettings, NodeOnly, PeerSession};
-use crate::rib::policy::import::{RejectReason, Verdict, check};
+use crate::rib::policy::ImportPolicy;
+use crate::rib::policy::import::{Received, RejectReason, Verdict, changed, judge};
 use crate::types::{Asn, PeerKind, RouterId};
-use crate::wire::{AsPath, NextHop, PathAttributes};
+use crate::wire::{AsPath, Community, NextHop, PathAttributes, Role};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -35,13 +36,22 @@ fn case(kind: PeerKind) -> Case {
 }
 
 fn verdict(case: &Case) -> Result<(), RejectReason> {
-    check(
-        &case.prefix,
-        NextHop::from(case.next_hop),
-        &case.attributes,
-        &case.session,
-        &case.local,
-    )
+    let route = Received {
+        prefix: &case.prefix,
+        next_hop: NextHop::from(case.next_hop),
+        attributes: &case.attributes,
+        interface: None,
+    };
+    judge(&route, &case.session, &case.local).result
+}
+
+/// What an accepted route says.
+fn made(case: &Case) -> Option<PathAttributes> {
+    changed(&case.attributes, None, &case.session, &case.local)
+}
+
+fn policy(case: &mut Case) -> &mut ImportPolicy {
+    Arc::make_mut(&mut case.session.import)
 }
 
 /// The route that passes, changed, gives this.
@@ -157,4 +167,122 @@ fn verdicts_fit_into_a_byte() {
         assert_eq!(Verdict::from(Err(reason)).reason(), Some(reason));
         assert!(!reason.to_string().is_empty());
     }
+}
+
+#[test]
+fn loops_that_are_allowed() {
+    use RejectReason::AsLoop;
+    let with = |times: usize, allowed: u8| {
+        move |c: &mut Case| {
+            let ours = std::iter::repeat_n(Asn(64512), times);
+            c.attributes.as_path = AsPath::sequence([Asn(65001)].into_iter().chain(ours));
+            policy(c).allow_own_as = allowed;
+        }
+    };
+    expect(PeerKind::External, Ok(()), with(1, 1));
+    expect(PeerKind::External, Err(AsLoop), with(2, 1));
+    expect(PeerKind::External, Ok(()), with(2, 2));
+    // Both of our numbers count where a session has one of its own.
+    let local_as = |path: &'static [u32]| {
+        move |c: &mut Case| {
+            c.session.local_asn = Asn(65100);
+            c.attributes.as_path = AsPath::sequence(path.iter().copied().map(Asn));
+        }
+    };
+    expect(PeerKind::External, Err(AsLoop), local_as(&[65001, 64512]));
+    expect(PeerKind::External, Err(AsLoop), local_as(&[65001, 65100]));
+    expect(PeerKind::External, Ok(()), local_as(&[65001, 65101]));
+}
+
+#[test]
+fn a_route_server_is_not_in_the_path() {
+    expect(PeerKind::External, Ok(()), |c| {
+        c.attributes.as_path = AsPath::sequence([Asn(65002)]);
+        policy(c).enforce_first_as = false;
+    });
+}
+
+#[test]
+fn a_cluster_of_its_own_takes_the_place_of_the_router_id() {
+    let cluster: Ipv4Addr = [10, 0, 0, 1].into();
+    for (list, want) in [
+        (cluster, Err(RejectReason::ClusterLoop)),
+        (Ipv4Addr::new(192, 0, 2, 1), Ok(())),
+    ] {
+        expect(PeerKind::Internal, want, |c| {
+            c.local.cluster_id = Some(cluster);
+            c.attributes.cluster_list = vec![list];
+        });
+    }
+}
+
+#[test]
+fn all_our_addresses_are_ours() {
+    expect(PeerKind::Internal, Err(RejectReason::OwnNextHop), |c| {
+        c.next_hop = [10, 244, 1, 0].into();
+        c.local.import.own_addresses.insert([10, 244, 1, 0].into());
+    });
+}
+
+#[test]
+fn leaks_and_marks() {
+    use Role::{Customer, Peer, Provider, RouteServer, RouteServerClient};
+    let (theirs, other) = (Some(Asn(65001)), Some(Asn(65009)));
+    let leak = Err(RejectReason::RouteLeak);
+    // Our role, OTC as received, the verdict, OTC after import.
+    let rows = [
+        (None, None, Ok(()), None),
+        (None, other, Ok(()), other),
+        (Some(Provider), None, Ok(()), None),
+        (Some(Provider), theirs, leak, None),
+        (Some(RouteServer), other, leak, None),
+        (Some(Peer), None, Ok(()), theirs),
+        (Some(Peer), theirs, Ok(()), theirs),
+        (Some(Peer), other, leak, None),
+        (Some(Customer), None, Ok(()), theirs),
+        (Some(Customer), other, Ok(()), other),
+        (Some(RouteServerClient), None, Ok(()), theirs),
+    ];
+    for (role, otc, want, after) in rows {
+        let mut case = case(PeerKind::External);
+        policy(&mut case).role = role;
+        case.attributes.otc = otc;
+        assert_eq!(verdict(&case), want, "{role:?} {otc:?}");
+        if want.is_ok() {
+            let made = made(&case).unwrap_or_else(|| case.attributes.clone());
+            assert_eq!(made.otc, after, "{role:?} {otc:?}");
+        }
+        // Roles are for eBGP.
+        case.session = PeerSession {
+            import: case.session.import,
+            ..session(PeerKind::Internal)
+        };
+        assert_eq!((verdict(&case), made(&case)), (Ok(()), None));
+    }
+}
+
+#[test]
+fn graceful_shutdown_is_the_last_resort() {
+    let with = |kind, honour| {
+        let mut case = case(kind);
+        case.attributes.communities = vec![Community::GRACEFUL_SHUTDOWN];
+        policy(&mut case).honour_graceful_shutdown = honour;
+        made(&case).and_then(|made| made.local_pref)
+    };
+    assert_eq!(with(PeerKind::External, true), Some(0));
+    assert_eq!(with(PeerKind::External, false), None);
+    assert_eq!(
+        with(PeerKind::Internal, true),
+        None,
+        "inside, its LOCAL_PREF says it"
+    );
+}
+
+#[test]
+fn a_local_as_comes_before_what_comes_in() {
+    let mut case = case(PeerKind::External);
+    policy(&mut case).prepend_local_as = true;
+    assert_eq!(made(&case), None, "no number of its own");
+    case.session.local_asn = Asn(65100);
+    assert_eq!(made(&case).unwrap().as_path.to_string(), "65100 65001 65002");
 }

@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod relay;
 
 use crate::rib::model::{ImportRules, LocalSettings, PeerSession};
 use crate::types::{Asn, Family, PeerKind, RouterId};
@@ -11,8 +12,10 @@ pub(super) fn local() -> LocalSettings {
     LocalSettings {
         asn: Asn(64512),
         router_id: RouterId(Ipv4Addr::new(192, 0, 2, 1)),
+        cluster_id: None,
         import: ImportRules::default(),
         multipath: 8,
+        multipath_relax: false,
     }
 }
 
@@ -30,8 +33,10 @@ pub(super) fn session(kind: PeerKind) -> PeerSession {
         families: Family::ALL.to_vec(),
         four_octet: true,
         max_message_len: 4096,
+        features: crate::rib::Features::default(),
         next_hop_v4: Some(Ipv4Addr::new(192, 0, 2, 1)),
         next_hop_v6: Some("2001:db8::1".parse().unwrap()),
-        transit: false,
+        import: Default::default(),
+        export: Default::default(),
     }
 }

@@ -1,0 +1,158 @@
+//! Members that were told the same: what that is, what is to be looked at again, and the messages that not all have taken.
+
+use super::chunk::{Chunk, Log};
+use super::sent::{Sent, Told};
+use crate::rib::attrs::Attrs;
+use crate::rib::model::PeerSession;
+use crate::rib::slot::Slot;
+use crate::rib::store::Queue;
+use crate::rib::table::{PrefixId, Table};
+use crate::types::Family;
+use std::sync::Arc;
+
+/// Chunks that the slowest member may be behind the quickest. Tests have few.
+pub const LAG: usize = if cfg!(test) { 3 } else { 16 };
+
+/// A subgroup.
+#[derive(Clone, Debug)]
+pub struct Subgroup {
+    /// The policy and form of all members.
+    pub key: Arc<PeerSession>,
+    /// What is ahead of the walk was sent by this policy.
+    pub before: Option<Arc<PeerSession>>,
+    /// What is ahead of the walk is to be told anew, whatever it is.
+    pub force: bool,
+    pub sent: Sent,
+    /// Prefixes behind the walk that may have to be told anew.
+    pub pending: Queue,
+    /// How far the table has been looked through for the first time.
+    pub walk: Option<PrefixId>,
+    /// Families whose End-of-RIB is owed.
+    pub unfinished: Vec<Family>,
+    pub log: Log,
+    /// The octets of a chunk that all have taken: room for the next one.
+    pub spare: Vec<u8>,
+    pub members: Vec<Slot>,
+    /// All that was ever sent is in the log while nothing has left that.
+    pub from_nothing: bool,
+    /// Where the members came from: the subgroup, and the end of its log.
+    pub origin: Option<(usize, u64)>,
+}
+
+impl Subgroup {
+    /// A subgroup that is to be told everything from the beginning.
+    pub fn new(key: Arc<PeerSession>) -> Self {
+        let mut unfinished = key.families.clone();
+        unfinished.sort_unstable();
+        Self {
+            key,
+            before: None,
+            force: false,
+            sent: Sent::default(),
+            pending: Queue::default(),
+            walk: Some(PrefixId::new(Family::Ipv4Unicast, 0)),
+            unfinished,
+            log: Log::default(),
+            spare: Vec::new(),
+            members: Vec::new(),
+            from_nothing: true,
+            origin: None,
+        }
+    }
+
+    /// Whether a session that comes up can take part from the first message on.
+    pub fn is_young(&self) -> bool {
+        self.from_nothing && self.log.first() == 0 && self.log.len() < LAG && !self.is_done()
+    }
+
+    /// Nothing is to be looked at or said, but for what stands in the log.
+    pub fn is_done(&self) -> bool {
+        self.pending.is_empty() && self.walk.is_none() && self.unfinished.is_empty()
+    }
+
+    /// Whether [`crate::rib::Rib::build`] has anything to do.
+    pub fn has_work(&self) -> bool {
+        let owed = |family: &Family| self.walk.is_none_or(|walk| walk.family() > *family);
+        !self.pending.is_empty() || self.walk.is_some() || self.unfinished.iter().any(owed)
+    }
+
+    /// The prefix may have to be told anew; whether there was nothing to do before.
+    pub fn mark(&mut self, id: PrefixId, table: &mut Table) -> bool {
+        if self.walk.is_some_and(|walk| is_ahead(id, walk)) {
+            return false;
+        }
+        let idle = self.pending.is_empty();
+        if self.pending.push(id.0) {
+            table.hold(id);
+        }
+        idle
+    }
+
+    /// Looks through the whole table again.
+    pub fn walk_again(&mut self, table: &mut Table) {
+        self.walk = Some(PrefixId::new(Family::Ipv4Unicast, 0));
+        // It comes by all of these.
+        while let Some(id) = self.pending.pop() {
+            table.release(PrefixId(id));
+        }
+        self.from_nothing = false;
+    }
+
+    /// Drops what all members have taken. While sessions may still join it is kept.
+    pub fn trim(&mut self, table: &mut Table) {
+        if self.is_young() {
+            return;
+        }
+        while let Some(chunk) = self.log.pop_taken() {
+            forget(&chunk, table);
+            if let Ok(chunk) = Arc::try_unwrap(chunk) {
+                self.spare = chunk.bytes;
+            }
+        }
+        if self.is_done() {
+            self.spare = Vec::new();
+        }
+    }
+
+    /// Whether anything that was sent, or is in the log, names the slot.
+    pub fn refers_to(&self, slot: Slot) -> bool {
+        let mut pieces = self.log.chunks().flat_map(|chunk| &chunk.pieces);
+        let mut mentions = self.log.chunks().flat_map(|chunk| &chunk.prefixes);
+        self.sent.refers_to(slot)
+            || pieces.any(|piece| piece.whom.names(slot))
+            || mentions.any(|mention| mention.before == slot)
+    }
+
+    /// Gives back up to `steps` of what it holds; false once nothing is left.
+    pub fn dissolve(&mut self, steps: &mut usize, table: &mut Table, attrs: &mut Attrs) -> bool {
+        while let Some(chunk) = self.log.pop() {
+            forget(&chunk, table);
+        }
+        while let Some(id) = self.pending.pop() {
+            table.release(PrefixId(id));
+        }
+        for family in Family::ALL {
+            while let Some(id) = self.sent.last(family) {
+                if *steps == 0 {
+                    return true;
+                }
+                *steps -= 1;
+                self.sent.set(id, Told::Nothing, table, attrs);
+                self.sent.pop(family);
+            }
+        }
+        false
+    }
+}
+
+/// Lets go of the prefixes of a chunk.
+fn forget(chunk: &Chunk, table: &mut Table) {
+    for mention in &chunk.prefixes {
+        table.release(mention.id);
+    }
+}
+
+/// Whether the walk has not come to a prefix.
+pub fn is_ahead(id: PrefixId, walk: PrefixId) -> bool {
+    (id.family(), id.number()) >= (walk.family(), walk.number())
+}

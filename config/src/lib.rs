@@ -32,7 +32,7 @@ pub use changes::pool_change;
 pub use documents::{Document, documents};
 pub use intent::{
     AggregateRule, AllowedUses, Assignment, BgpConfiguration, BgpFilter, BgpPeer, EncapMode, Intent, IpPool,
-    IpReservation, IpamConfiguration, Node, NodeBgp, PeerNodes, PeerRemote, SourceAddress,
+    IpReservation, IpamConfiguration, Node, NodeBgp, PeerNodes, PeerRemote, RemoteAs, Side, SourceAddress,
 };
 pub use load::{Loaded, load, load_with};
 pub use problem::{Problem, Severity};

@@ -259,21 +259,6 @@ impl<'v, 's> Reader<'v, 's> {
         Some(list)
     }
 
-    /// The texts in a list, without taking the field: what it is for is judged by the table.
-    pub fn peek_texts(&mut self, name: &str) -> Vec<String> {
-        let path = self.path(name);
-        let entry = self.entries.iter().find(|entry| entry.key == name);
-        let Some(Kind::List(items)) = entry.map(|entry| &entry.value.kind) else {
-            return Vec::new();
-        };
-        let mut texts = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            self.places.insert(format!("{path}[{index}]"), item.at);
-            texts.extend(item.text().map(str::to_owned));
-        }
-        texts
-    }
-
     /// A mapping of text to text.
     pub fn labels(&mut self, name: &str) -> Labels {
         let Some(mut reader) = self.object(name) else {

@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod cni;
+pub mod drain;
 pub mod error;
 pub mod explain;
 pub mod ipam;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod queue;
 pub mod routes;
 pub mod status;
+pub mod stop;
 
 pub use client::{Client, ClientError};
 pub use error::{ApiError, ErrorKind};

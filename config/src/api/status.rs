@@ -3,6 +3,8 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::drain::Drain;
+
 /// How this node is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +44,9 @@ pub struct Status {
     /// What the tests of checksum offload have found, for each tunnel device that was tested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offloads: Vec<Offload>,
+    /// The node is taken out of service, so far; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
     /// Limits of the machine that are too low for this cluster. They are never set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub advice: Vec<String>,
@@ -120,6 +125,9 @@ pub struct PeerCounts {
     pub established: usize,
     /// Every peer has sent its whole table once, or the deferral time is over.
     pub fully_fed: bool,
+    /// eBGP peers of BGPPeers for which no BGPFilter says what may pass (in the spirit of RFC 8212), with the directions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfiltered: Vec<String>,
 }
 
 /// Routes, counted.

@@ -1,7 +1,6 @@
 //! Peerings: whom they are for, and that no node has the same peer twice.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use crate::intent::{BgpPeer, PeerNodes, PeerRemote};
 use crate::problem::{Problem, Severity};
@@ -39,14 +38,24 @@ fn check_selects(peer: &Read<BgpPeer>, resources: &Resources, problems: &mut Vec
     }
 }
 
-/// A session is known by the peer's address: two resources may not give one node the same one.
+/// What sessions are known by, with the field that says it: an address, an interface, a range.
+fn identity(remote: &PeerRemote) -> Option<(&'static str, String)> {
+    match remote {
+        PeerRemote::Address { address, .. } => Some(("spec.peerIP", address.to_string())),
+        PeerRemote::Range { prefix, .. } => Some(("spec.peerIPRange", prefix.to_string())),
+        PeerRemote::Interface { name, .. } => Some(("spec.interface", name.clone())),
+        PeerRemote::Nodes(_) => None,
+    }
+}
+
+/// Two resources may not give one node the same peer.
 fn check_twice(resources: &Resources, problems: &mut Vec<Problem>) {
-    let mut by_address: HashMap<IpAddr, Vec<&Read<BgpPeer>>> = HashMap::new();
+    let mut known: HashMap<(&str, String), Vec<&Read<BgpPeer>>> = HashMap::new();
     for peer in &resources.peers {
-        let PeerRemote::Address { address, .. } = &peer.value.remote else {
+        let Some((field, who)) = identity(&peer.value.remote) else {
             continue;
         };
-        let others = by_address.entry(*address).or_default();
+        let others = known.entry((field, who.clone())).or_default();
         let both = |other: &Read<BgpPeer>| {
             let mut nodes = resources.nodes.iter().map(|node| &node.value);
             nodes
@@ -57,14 +66,14 @@ fn check_twice(resources: &Resources, problems: &mut Vec<Problem>) {
             .iter()
             .find_map(|other| both(other).map(|node| (*other, node)));
         if let Some((other, node)) = clash.filter(|(other, _)| other.value.name != peer.value.name) {
-            let place = other.location("spec.peerIP");
+            let place = other.location(field);
             let message = format!(
-                "node {node} has {address} as a peer already, by {} at {place}",
+                "node {node} has {who} as a peer already, by {} at {place}",
                 other.value.name
             );
             problems.push(peer.problem(
                 Severity::Error,
-                "spec.peerIP",
+                field,
                 message,
                 "select different nodes, or remove one",
             ));

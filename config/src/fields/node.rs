@@ -18,6 +18,10 @@ pub(super) const NODE: &[Field] = &[
         "Its own AS number. Default: that of the BGPConfiguration.",
     ),
     yes(
+        "spec.bgp.routeReflectorClusterID",
+        "Makes the node a route reflector of this cluster, written as an IPv4 address. It is in no mesh; iBGP peers of its BGPPeers are its clients, but for reflectors of the same cluster.",
+    ),
+    yes(
         "spec.vxlanTunnelMACAddr",
         "MAC address of its IPv4 VXLAN device. Default: made of the node's name.",
     ),
@@ -25,11 +29,6 @@ pub(super) const NODE: &[Field] = &[
     ours(
         "spec.podCIDRs",
         "Pod subnets that the node owns as given, inside pools. With `kind: file` required where there are pools; `[]` for none. With etcd and Kubernetes optional: blocks are claimed.",
-    ),
-    refused(
-        "spec.bgp.routeReflectorClusterID",
-        &[],
-        "route reflection is not built yet",
     ),
     ignored(
         "spec.bgp.ipv4IPIPTunnelAddr",

@@ -1,5 +1,4 @@
-//! `BGPFilter`: which routes pass to and from a peer, and what is changed on them. Read and checked; the peers
-//! do not apply it yet.
+//! `BGPFilter`: which routes pass to and from a peer, and what is changed on them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::vocabulary::Asn;
 
-/// Rules for routes of one or several peers. The first rule that matches decides; a route that no rule matches
-/// passes.
+/// Rules for routes of one or several peers. The first rule that matches decides; what no rule matches goes the way
+/// that it would go without filters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BgpFilter {
     /// Name of the resource.

@@ -3,21 +3,30 @@
 //! One value holds everything; a change makes a new one. The agent's plan compiles it for its own node and
 //! looks at nothing else. Field names follow the resources (`asNumber` → `as_number`).
 
+mod bfd;
 mod filter;
 mod ipam;
+mod policy;
 mod pool;
 mod services;
+mod session;
 
+pub use bfd::{Bfd, BfdMode};
 pub use filter::{
     BgpFilter, Community, FilterAction, FilterOperation, FilterPeerType, FilterRule, MatchOperator,
     PrefixMatch,
 };
 pub use ipam::{IpReservation, IpamConfiguration};
+pub use policy::{LocalAsMode, Multipath, NextHopMode, PeerPolicy, PrefixAdvertisement, RemovePrivateAs};
 pub use pool::{AggregateRule, AllowedUses, Assignment, EncapMode, IpPool};
 pub use services::ServiceRules;
+pub use session::{
+    AddPath, AddPathSend, AddressFamilies, MaxPrefixAction, MaxPrefixes, PasswordRef, SessionRole,
+    SessionRules,
+};
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -37,7 +46,7 @@ pub struct Intent {
     pub peers: Vec<BgpPeer>,
     /// Nodes by name.
     pub nodes: BTreeMap<NodeName, Node>,
-    /// Filters of routes by name. Read and checked; not applied yet.
+    /// Filters of routes by name.
     #[serde(default)]
     pub filters: Vec<BgpFilter>,
     /// Addresses that no pod gets, by name.
@@ -95,6 +104,19 @@ pub struct BgpConfiguration {
     /// Which addresses of Kubernetes' Services are announced.
     #[serde(default)]
     pub services: ServiceRules,
+    /// Settings of the sessions of the mesh (`nodeMeshPassword`, `nodeMeshMaxRestartTime`), and, as far as they are timers,
+    /// of all others that have none of their own.
+    #[serde(default, skip_serializing_if = "SessionRules::is_default")]
+    pub session: SessionRules,
+    /// How the paths of all sessions are watched. (ours)
+    #[serde(default, skip_serializing_if = "Bfd::is_default")]
+    pub bfd: Bfd,
+    /// Communities that announced routes carry, by range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefix_advertisements: Vec<PrefixAdvertisement>,
+    /// Which equal paths are used together. (ours)
+    #[serde(default, skip_serializing_if = "Multipath::is_default")]
+    pub multipath: Multipath,
 }
 
 /// Calico's VNI.
@@ -120,6 +142,10 @@ impl Default for BgpConfiguration {
             install_routes: true,
             feed_deferral: Duration::from_secs(60),
             services: ServiceRules::default(),
+            session: SessionRules::default(),
+            bfd: Bfd::default(),
+            prefix_advertisements: Vec::new(),
+            multipath: Multipath::default(),
         }
     }
 }
@@ -143,10 +169,50 @@ pub enum PeerRemote {
         /// Its TCP port where `peerIP` has one; else 179, or the `listenPort` where the address is a node's.
         port: Option<u16>,
         /// Its AS number.
-        as_number: Asn,
+        as_number: RemoteAs,
+    },
+    /// Whoever connects from these addresses (`peerIPRange`). (ours)
+    Range {
+        /// The addresses.
+        prefix: IpNet,
+        /// How many there may be at the same time.
+        limit: u32,
+        /// Their AS number.
+        as_number: RemoteAs,
+    },
+    /// Whoever is at the other end of a link (`interface`). (ours)
+    Interface {
+        /// The node's end of it.
+        name: String,
+        /// The link-local address of the peer, where it is not to be looked for.
+        address: Option<Ipv6Addr>,
+        /// Its TCP port, if it is not 179.
+        port: Option<u16>,
+        /// Its AS number.
+        as_number: RemoteAs,
     },
     /// The nodes whose labels match (`peerSelector`), but for the node itself.
     Nodes(Selector),
+}
+
+/// The AS number of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RemoteAs {
+    /// This one.
+    Is(Asn),
+    /// Any of one side.
+    Any(Side),
+}
+
+/// Inside our AS, or outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Any AS but ours.
+    External,
+    /// Ours.
+    Internal,
 }
 
 /// The source address of the TCP connection.
@@ -158,6 +224,8 @@ pub enum SourceAddress {
     UseNodeIp,
     /// What the kernel chooses.
     None,
+    /// This one. (ours)
+    Address(IpAddr),
 }
 
 /// A peering beyond the mesh (`BGPPeer`).
@@ -178,9 +246,18 @@ pub struct BgpPeer {
     pub passive: bool,
     /// Lifts the default import and export policy for this peer. (ours)
     pub transit: bool,
-    /// Names of the filters of its routes. Not applied yet: a peering with filters is refused.
+    /// Names of the filters of its routes, in the order in which they are asked.
     #[serde(default)]
     pub filters: Vec<String>,
+    /// How the session behaves.
+    #[serde(default, skip_serializing_if = "SessionRules::is_default")]
+    pub session: SessionRules,
+    /// How the paths of its sessions are watched. (ours)
+    #[serde(default, skip_serializing_if = "Bfd::is_default")]
+    pub bfd: Bfd,
+    /// What is changed on its routes, and which are believed.
+    #[serde(default, skip_serializing_if = "PeerPolicy::is_default")]
+    pub policy: PeerPolicy,
 }
 
 impl BgpPeer {
@@ -196,7 +273,7 @@ impl BgpPeer {
     pub fn remote_nodes<'a>(&'a self, from: &'a Node, intent: &'a Intent) -> impl Iterator<Item = &'a Node> {
         let leads = |near: &Node, far: &Node| match &self.remote {
             PeerRemote::Nodes(selector) => self.selects(near) && selector.matches(&far.labels),
-            PeerRemote::Address { .. } => false,
+            PeerRemote::Address { .. } | PeerRemote::Range { .. } | PeerRemote::Interface { .. } => false,
         };
         let others = intent.nodes.values().filter(|node| node.name != from.name);
         others.filter(move |node| leads(from, node) || (self.reverse && leads(node, from)))
@@ -212,6 +289,9 @@ pub struct NodeBgp {
     pub ipv6_address: Option<Ipv6Net>,
     /// Its own AS number, where it differs from the cluster's.
     pub as_number: Option<Asn>,
+    /// It is a route reflector, and this is its cluster (`routeReflectorClusterID`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<Ipv4Addr>,
 }
 
 impl NodeBgp {

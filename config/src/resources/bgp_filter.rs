@@ -18,6 +18,12 @@ const PRIORITY: std::ops::RangeInclusive<u32> = 1..=2_147_483_646;
 /// More operations than this in one rule are refused, as in Calico.
 const MAX_OPERATIONS: usize = 10;
 
+/// More rules than this in one list are refused.
+const MAX_RULES: usize = 1000;
+
+/// More numbers than this in one `asPathPrefix` are refused, as in Calico.
+const MAX_AS_PATH_PREFIX: usize = 10;
+
 /// Which list a rule is in.
 #[derive(Clone, Copy)]
 struct List {
@@ -46,10 +52,13 @@ pub(super) fn read(document: &mut Reader<'_, '_>) -> Option<BgpFilter> {
             *rules = spec
                 .objects(name, |item| rule(item, list), KIND)
                 .unwrap_or_default();
+            if rules.len() > MAX_RULES {
+                let message = format!("{} rules in one list", rules.len());
+                spec.error(name, message, format!("write {MAX_RULES} at most"));
+            }
         }
         spec.finish(KIND);
     }
-    document.warning("kind", "filters are read and checked, but not applied yet", "");
     filter.name = metadata?.name;
     Some(filter)
 }
@@ -69,7 +78,7 @@ fn rule(rule: &mut Reader<'_, '_>, list: List) -> Option<FilterRule> {
     ];
     let peer_type = rule.choice("peerType", &types).flatten();
     let communities = communities(rule);
-    let as_path_prefix = rule.list("asPathPrefix", as_number).unwrap_or_default();
+    let as_path_prefix = as_path_prefix(rule);
     let priority = rule.integer("priority", PRIORITY);
     let had_action = rule.has("action");
     let actions = [("Accept", FilterAction::Accept), ("Reject", FilterAction::Reject)];
@@ -191,6 +200,21 @@ fn communities(rule: &mut Reader<'_, '_>) -> Vec<crate::intent::Community> {
     }
     fields.finish(KIND);
     values.unwrap_or_default()
+}
+
+/// The beginning of an AS path: one number at least, if it is written.
+fn as_path_prefix(rule: &mut Reader<'_, '_>) -> Vec<crate::vocabulary::Asn> {
+    let written = rule.has("asPathPrefix");
+    let asns = rule.list("asPathPrefix", as_number).unwrap_or_default();
+    if written && asns.len() > MAX_AS_PATH_PREFIX {
+        let message = format!("{} AS numbers", asns.len());
+        rule.error(
+            "asPathPrefix",
+            message,
+            format!("write {MAX_AS_PATH_PREFIX} at most"),
+        );
+    }
+    asns
 }
 
 fn operation(item: &mut Reader<'_, '_>) -> Option<FilterOperation> {

@@ -1,9 +1,12 @@
 //! `BGPPeer`: a peering beyond the mesh.
 
-use super::metadata;
-use super::parse::{as_number, peer_address};
+use super::parse::{as_number, source_address};
+use super::{bfd, metadata, remote, session};
 use crate::fields::ResourceKind;
-use crate::intent::{BgpPeer, PeerNodes, PeerRemote, SourceAddress};
+use crate::intent::{
+    AddressFamilies, BgpPeer, LocalAsMode, NextHopMode, PeerNodes, PeerPolicy, PeerRemote, RemovePrivateAs,
+    SessionRules,
+};
 use crate::reader::Reader;
 use crate::selector::Selector;
 
@@ -20,19 +23,24 @@ pub(super) fn read(document: &mut Reader<'_, '_>) -> Option<BgpPeer> {
         return None;
     };
     let nodes = near(&mut spec);
-    let remote = far(&mut spec);
+    let remote = remote::read(&mut spec);
     let reverse = spec
         .choice("reversePeering", &[("Auto", true), ("Manual", false)])
         .unwrap_or(true);
-    let sources = [
-        ("UseNodeIP", SourceAddress::UseNodeIp),
-        ("None", SourceAddress::None),
-    ];
-    let source_address = spec.choice("sourceAddress", &sources).unwrap_or_default();
-    let passive = spec.boolean("passive").unwrap_or(false);
+    let source_address = spec.with("sourceAddress", source_address).unwrap_or_default();
+    let passive = spec.boolean("passive");
     let transit = spec.boolean("transit").unwrap_or(false);
-    let filters = spec.peek_texts("filters");
+    let session = session::read(&mut spec, KIND);
+    let bfd = bfd::read_either(&mut spec, KIND);
+    let filters = spec
+        .list("filters", |name| Ok(name.to_owned()))
+        .unwrap_or_default();
+    let policy = policy(&mut spec);
+    if let Some(remote) = &remote {
+        check_session(&mut spec, remote, &session, passive);
+    }
     spec.finish(KIND);
+    let passive = passive.unwrap_or(false);
     let (name, nodes, remote) = (metadata?.name, nodes?, remote?);
     Some(BgpPeer {
         name,
@@ -43,11 +51,107 @@ pub(super) fn read(document: &mut Reader<'_, '_>) -> Option<BgpPeer> {
         passive,
         transit,
         filters,
+        session,
+        bfd,
+        policy,
     })
 }
 
+/// What a session cannot be with such a peer.
+fn check_session(
+    spec: &mut Reader<'_, '_>,
+    remote: &PeerRemote,
+    session: &SessionRules,
+    passive: Option<bool>,
+) {
+    if session.ttl_security.is_some() && session.ebgp_multihop.is_some() {
+        let fix = "write one of them: ttlSecurity bounds the hops as well";
+        spec.error("ebgpMultihop", "does not go together with ttlSecurity", fix);
+    }
+    match remote {
+        PeerRemote::Range { .. } if passive == Some(false) => {
+            let fix = "remove it, or write the address of the peer into peerIP";
+            spec.error("passive", "nobody connects to a range: its peers connect", fix);
+        }
+        PeerRemote::Interface { .. } => {
+            let far = "is for peers behind routers: one on an interface is a neighbour";
+            if session.ebgp_multihop.is_some_and(|hops| hops > 1) {
+                spec.error("ebgpMultihop", far, "remove it");
+            }
+            if session.ttl_security.is_some_and(|hops| hops > 1) {
+                spec.error("ttlSecurity", far, "write 1");
+            }
+            if session.extended_next_hop == Some(false) && session.families == AddressFamilies::IPv4 {
+                let message = "IPv4 routes have no next hop on a link without IPv4 addresses";
+                spec.error("extendedNextHop", message, "remove it");
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Fields about the routes of the sessions.
+fn policy(spec: &mut Reader<'_, '_>) -> PeerPolicy {
+    let mut policy = PeerPolicy {
+        local_as: spec.with("localASNumber", as_number),
+        ..PeerPolicy::default()
+    };
+    let modes = [
+        ("ReplaceAS", LocalAsMode::ReplaceAs),
+        ("NoPrepend", LocalAsMode::NoPrepend),
+        ("Prepend", LocalAsMode::Prepend),
+    ];
+    if let Some(mode) = spec.choice("localASMode", &modes) {
+        policy.local_as_mode = mode;
+        if policy.local_as.is_none() {
+            spec.error(
+                "localASMode",
+                "has a meaning with localASNumber only",
+                "write localASNumber, or remove it",
+            );
+        }
+    }
+    let allowed = spec.integer("numAllowedLocalASNumbers", 0..=255);
+    policy.allowed_own_as = allowed.and_then(|n| u8::try_from(n).ok()).unwrap_or(0);
+    policy.next_hop = next_hop(spec);
+    policy.as_override = spec.boolean("asOverride").unwrap_or(false);
+    let removals = [
+        ("Never", RemovePrivateAs::Never),
+        ("IfAllPrivate", RemovePrivateAs::IfAllPrivate),
+        ("All", RemovePrivateAs::All),
+        ("Replace", RemovePrivateAs::Replace),
+    ];
+    policy.remove_private_as = spec.choice("removePrivateAS", &removals).unwrap_or_default();
+    policy.enforce_first_as = spec.boolean("enforceFirstAS").unwrap_or(true);
+    policy.honor_graceful_shutdown = spec.boolean("honorGracefulShutdown").unwrap_or(true);
+    policy
+}
+
+/// `nextHopMode`, and the older `keepOriginalNextHop`, which is for eBGP peers only.
+fn next_hop(spec: &mut Reader<'_, '_>) -> NextHopMode {
+    let keep = spec.boolean("keepOriginalNextHop").unwrap_or(false);
+    let modes = [
+        ("Auto", NextHopMode::Auto),
+        ("Self", NextHopMode::SelfAddress),
+        ("Keep", NextHopMode::Keep),
+    ];
+    let mode = spec.choice("nextHopMode", &modes);
+    match (mode, keep) {
+        (Some(NextHopMode::SelfAddress), true) => {
+            spec.error(
+                "keepOriginalNextHop",
+                "says the opposite of nextHopMode: Self",
+                "remove it",
+            );
+            NextHopMode::SelfAddress
+        }
+        (Some(NextHopMode::Auto) | None, true) => NextHopMode::KeepExternal,
+        (mode, _) => mode.unwrap_or_default(),
+    }
+}
+
 /// An empty text is no text, as in Calico.
-fn some_text(spec: &mut Reader<'_, '_>, name: &str) -> bool {
+pub(super) fn some_text(spec: &mut Reader<'_, '_>, name: &str) -> bool {
     spec.take(name).is_some_and(|value| value.text() != Some(""))
 }
 
@@ -71,52 +175,4 @@ fn near(spec: &mut Reader<'_, '_>) -> Option<PeerNodes> {
         (false, false) => Some(PeerNodes::Selected(Selector::all())),
         _ => named.or(selected),
     }
-}
-
-fn far(spec: &mut Reader<'_, '_>) -> Option<PeerRemote> {
-    let by_nodes = some_text(spec, "peerSelector");
-    let by_address = some_text(spec, "peerIP");
-    let had_as_number = spec.has("asNumber");
-    let as_number = spec.with("asNumber", as_number);
-    let peer = if by_address {
-        spec.with("peerIP", peer_address)
-    } else {
-        None
-    };
-    let selector = if by_nodes {
-        spec.parsed("peerSelector").map(PeerRemote::Nodes)
-    } else {
-        None
-    };
-    if !by_nodes {
-        if !by_address {
-            spec.error(
-                "peerIP",
-                "neither peerIP nor peerSelector is set",
-                "write the address of the peer into peerIP",
-            );
-        } else if !had_as_number {
-            spec.error(
-                "asNumber",
-                "is required with peerIP",
-                "write the AS number of the peer",
-            );
-        }
-        let (address, port) = peer?;
-        return Some(PeerRemote::Address {
-            address,
-            port,
-            as_number: as_number?,
-        });
-    }
-    for (set, name) in [(by_address, "peerIP"), (had_as_number, "asNumber")] {
-        if set {
-            spec.error(
-                name,
-                "does not go together with peerSelector",
-                "remove it: the nodes have theirs",
-            );
-        }
-    }
-    selector
 }

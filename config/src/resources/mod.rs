@@ -4,6 +4,7 @@
 //! file a kind. A resource with mistakes is still built where enough of it is known, so that the checks
 //! across resources can go on; [`Resources::complete`] tells them when something is missing altogether.
 
+mod bfd;
 mod bgp_configuration;
 mod bgp_filter;
 mod bgp_peer;
@@ -14,6 +15,8 @@ mod ipam_configuration;
 mod metadata;
 mod node;
 mod parse;
+mod remote;
+mod session;
 mod set;
 
 pub use document::{items, kind_of, read};

@@ -1,7 +1,7 @@
 //! `Node`: a node's addresses, AS number and pod subnets.
 
 use super::metadata;
-use super::parse::{as_number, ipv4_interface, ipv6_interface, pod_prefix};
+use super::parse::{as_number, cluster_id, ipv4_interface, ipv6_interface, pod_prefix};
 use crate::fields::ResourceKind;
 use crate::intent::{Node, NodeBgp};
 use crate::reader::Reader;
@@ -18,6 +18,7 @@ pub(super) fn read(document: &mut Reader<'_, '_>) -> Option<Node> {
                 ipv4_address: fields.with("ipv4Address", ipv4_interface),
                 ipv6_address: fields.with("ipv6Address", ipv6_interface),
                 as_number: fields.with("asNumber", as_number),
+                cluster_id: fields.with("routeReflectorClusterID", cluster_id),
             };
             fields.finish(KIND);
         }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::intent::{RemoteAs, Side, SourceAddress};
 use crate::vocabulary::{Asn, resource_name};
 
 /// A prefix whose host bits are zero.
@@ -18,6 +19,16 @@ pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
         return Err(format!("`{text}` has host bits: write {}", net.trunc()));
     }
     Ok(net)
+}
+
+/// The identifier of a cluster of route reflectors: four octets, written as an IPv4 address.
+pub(super) fn cluster_id(text: &str) -> Result<Ipv4Addr, String> {
+    match text.parse::<Ipv4Addr>() {
+        Ok(id) if !id.is_unspecified() => Ok(id),
+        _ => Err(format!(
+            "`{text}` is not a cluster id: write it as an IPv4 address, such as 244.0.0.1"
+        )),
+    }
 }
 
 /// A prefix that can hold pods: unicast, not link-local, not everything.
@@ -152,7 +163,60 @@ pub(super) fn peer_address(text: &str) -> Result<(IpAddr, Option<u16>), String> 
     if port == Some(0) {
         return Err(format!("`{text}` has port 0: ports go from 1 to 65535"));
     }
-    Ok((not_link_local(unicast(address)?)?, port))
+    Ok((unicast(address)?, port))
+}
+
+/// Addresses of peers that are not known one by one: not all there are, and no link-local ones.
+pub(super) fn peer_range(text: &str) -> Result<IpNet, String> {
+    let net = prefix(text)?;
+    if net.prefix_len() == 0 {
+        return Err(format!(
+            "`{text}` is everybody: write the network that the peers are in"
+        ));
+    }
+    unicast(net.network())?;
+    match net {
+        IpNet::V6(v6) if v6.network().is_unicast_link_local() => Err(format!(
+            "`{text}` is link-local: write interface, one BGPPeer for each link"
+        )),
+        _ => Ok(net),
+    }
+}
+
+/// The name of a network interface, as Linux allows it.
+pub(super) fn interface_name(text: &str) -> Result<String, String> {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '%');
+    if text.len() > 15 || text.contains(odd) || matches!(text, "" | "." | ".." | "lo") {
+        return Err(format!(
+            "`{text}` is not an interface that peers are on: 1 to 15 bytes, such as eth1"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// `UseNodeIP`, `None`, or an address of the node.
+pub(super) fn source_address(text: &str) -> Result<SourceAddress, String> {
+    match text {
+        "UseNodeIP" => Ok(SourceAddress::UseNodeIp),
+        "None" => Ok(SourceAddress::None),
+        _ => {
+            let address: IpAddr = text.parse().map_err(|_| {
+                format!(
+                    "`{text}` is not a value of this field: write UseNodeIP, None, or an address of the node"
+                )
+            })?;
+            Ok(SourceAddress::Address(not_link_local(unicast(address)?)?))
+        }
+    }
+}
+
+/// An AS number, or the side that the peer's is on.
+pub(super) fn remote_as(text: &str) -> Result<RemoteAs, String> {
+    match text {
+        "external" => Ok(RemoteAs::Any(Side::External)),
+        "internal" => Ok(RemoteAs::Any(Side::Internal)),
+        _ => as_number(text).map(RemoteAs::Is),
+    }
 }
 
 /// An AS number that a speaker can have.
@@ -243,7 +307,7 @@ mod tests {
             "",
             "0.0.0.0",
             "224.0.0.1",
-            "fe80::1",
+            "fe80::1%eth0",
             "192.0.2.1:0",
             "192.0.2.1:99999",
             "tor-1",

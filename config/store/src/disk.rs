@@ -23,7 +23,7 @@ pub(crate) fn folder(path: &Path) -> &Path {
 
 /// Writes beside the file, to the disk, and renames over it. An existing file keeps its mode and owner, a new
 /// one gets `mode`. Of two writers at once one has to wait: that is for the caller to see to.
-pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let temporary = beside(path);
     match fs::remove_file(&temporary) {
         // Left by a writer that was killed.

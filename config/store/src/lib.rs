@@ -16,7 +16,7 @@
 pub mod calico;
 pub mod change;
 pub mod contact;
-mod disk;
+pub mod disk;
 mod error;
 pub mod etcd;
 pub mod file;

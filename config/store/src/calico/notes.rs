@@ -1,5 +1,7 @@
 //! What is different in Roadbed, said only where it touches the cluster that was read.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::documents::{Judged, Verdict};
@@ -12,6 +14,7 @@ pub fn notes(snapshot: &Snapshot, judged: &Judged, ipam: &IpamReport) -> Vec<Str
     notes.extend(affinity(&snapshot.documents, ipam));
     notes.extend(cross_subnet(&snapshot.documents));
     notes.extend(pod_cidrs(snapshot));
+    notes.extend(passwords(&judged.carried));
     notes.extend(first_addresses(ipam));
     let left = judged
         .judgements
@@ -72,6 +75,28 @@ fn cross_subnet(documents: &[Document]) -> Option<String> {
         format!(
             "CrossSubnet ({}): Calico compares the subnets that Nodes record; Roadbed is direct exactly where the \
              kernel's route to the node has no gateway. They differ where the recorded mask is not the real one.",
+            names.join(", ")
+        )
+    })
+}
+
+fn passwords(carried: &[Document]) -> Option<String> {
+    let at = [
+        "/spec/password/secretKeyRef",
+        "/spec/nodeMeshPassword/secretKeyRef",
+    ];
+    let of = |document: &Document| {
+        let secret = at.iter().find_map(|field| document.value.pointer(field))?;
+        let text = |field: &str| secret.get(field).and_then(Value::as_str);
+        Some(format!("{} (key {})", text("name")?, text("key")?))
+    };
+    let secrets: BTreeSet<String> = carried.iter().filter_map(of).collect();
+    (!secrets.is_empty()).then(|| {
+        let names: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        format!(
+            "Passwords of BGP sessions are in secrets, which are not copied: {}. Make them anew in the namespace of \
+             Roadbed's agents, with the right to read them (docs/kubernetes.md); until then these sessions stay down, \
+             and say so.",
             names.join(", ")
         )
     })

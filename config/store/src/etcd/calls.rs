@@ -133,7 +133,8 @@ impl Pool {
         let fix = match self.url(slot).starts_with("https:") {
             // Whether the end of the connection or its reset is heard first depends on the moment.
             true if said(&["handshake eof", "broken pipe", "reset"]) => {
-                "if it does not speak TLS, write http:// in datastore.endpoints"
+                "if it does not speak TLS, write http:// in datastore.endpoints; if it wants a certificate of its \
+                 clients, look at datastore.certFile"
             }
             false if said(&["broken pipe", "reset", "closed"]) => {
                 "if it speaks TLS, write https:// in datastore.endpoints"

@@ -36,6 +36,8 @@ pub struct Rule {
     pub verbs: Vec<&'static str>,
     /// The namespace, if it is one only.
     pub namespace: Option<&'static str>,
+    /// The names, if it is not all.
+    pub names: &'static [&'static str],
 }
 
 fn rule(kind: Kind, verbs: &[&[&'static str]]) -> Rule {
@@ -45,6 +47,7 @@ fn rule(kind: Kind, verbs: &[&[&'static str]]) -> Rule {
         resource: kind.plural(),
         verbs: verbs.concat(),
         namespace,
+        names: &[],
     }
 }
 
@@ -73,6 +76,7 @@ pub fn node() -> Vec<Rule> {
         resource: resource.to_owned(),
         verbs: verbs.to_vec(),
         namespace: None,
+        names: &[],
     };
     vec![
         of("", "services", &["list", "watch"]),
@@ -87,6 +91,12 @@ pub fn node() -> Vec<Rule> {
         Rule {
             namespace: Some(EVENT_NAMESPACE),
             ..of("events.k8s.io", "events", &["create", "patch"])
+        },
+        // Passwords of sessions: of the other secrets of the namespace an agent sees nothing.
+        Rule {
+            namespace: Some(LEASE_NAMESPACE),
+            names: &["roadbed-bgp-passwords"],
+            ..of("", "secrets", &["list", "watch"])
         },
     ]
 }
@@ -122,6 +132,7 @@ pub fn operator_manifest() -> Vec<Value> {
         resource: REPORTS.to_owned(),
         verbs: READ.to_vec(),
         namespace: None,
+        names: &[],
     };
     role("roadbed-operator", &[operator(), vec![reports]].concat(), false)
 }
@@ -152,20 +163,23 @@ fn role(name: &str, needed: &[Rule], bound: bool) -> Vec<Value> {
     objects
 }
 
-/// Rules as RBAC writes them: what has the same group and verbs is one.
+/// Rules as RBAC writes them: what has the same group, verbs and names is one.
 fn rules(all: &[Rule], namespace: Option<&str>) -> Vec<Value> {
-    let mut joined: Vec<(&str, &[&str], Vec<&str>)> = Vec::new();
+    let mut joined: Vec<(&Rule, Vec<&str>)> = Vec::new();
     for rule in all.iter().filter(|rule| rule.namespace == namespace) {
-        match joined
-            .iter_mut()
-            .find(|(group, verbs, _)| (*group, *verbs) == (rule.group, rule.verbs.as_slice()))
-        {
-            Some((_, _, resources)) => resources.push(&rule.resource),
-            None => joined.push((rule.group, &rule.verbs, vec![&rule.resource])),
+        let alike =
+            |known: &Rule| (known.group, &known.verbs, known.names) == (rule.group, &rule.verbs, rule.names);
+        match joined.iter_mut().find(|(known, _)| alike(known)) {
+            Some((_, resources)) => resources.push(&rule.resource),
+            None => joined.push((rule, vec![&rule.resource])),
         }
     }
-    let rules = joined.into_iter().map(
-        |(group, verbs, resources)| json!({"apiGroups": [group], "resources": resources, "verbs": verbs}),
-    );
+    let rules = joined.into_iter().map(|(rule, resources)| {
+        let mut written = json!({"apiGroups": [rule.group], "resources": resources, "verbs": rule.verbs});
+        if !rule.names.is_empty() {
+            written["resourceNames"] = json!(rule.names);
+        }
+        written
+    });
     rules.collect()
 }

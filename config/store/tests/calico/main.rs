@@ -19,24 +19,21 @@ fn check(report: &Report) {
     assert_eq!(verdict("IPPool", "pods6"), Verdict::CarriesOver);
     assert_eq!(verdict("IPPool", "cloud"), Verdict::DoesNot);
     assert_eq!(verdict("BGPPeer", "tor-r1"), Verdict::CarriesOver);
-    assert_eq!(verdict("BGPPeer", "guarded"), Verdict::DoesNot);
+    assert_eq!(verdict("BGPPeer", "guarded"), Verdict::CarriesOver);
+    assert_eq!(verdict("BGPFilter", "no-default"), Verdict::CarriesOver);
     assert_eq!(verdict("BGPConfiguration", "default"), Verdict::WithWarnings);
     assert_eq!(verdict("IPAMConfiguration", "default"), Verdict::CarriesOver);
     assert_eq!(verdict("IPReservation", "gateways"), Verdict::CarriesOver);
     for (node, ..) in data::NODES {
         assert_eq!(verdict("Node", node), Verdict::WithWarnings);
     }
-    let guarded = report
-        .documents
-        .iter()
-        .find(|j| j.name == "guarded")
-        .expect("guarded");
     assert!(
-        guarded
-            .remarks
+        report
+            .notes
             .iter()
-            .any(|r| r.stops && r.field.starts_with("spec.password")),
-        "{guarded:?}"
+            .any(|note| note.contains("bgp-secrets (key tor)")),
+        "{:?}",
+        report.notes
     );
 
     let lost: Vec<_> = report
@@ -123,7 +120,7 @@ fn check(report: &Report) {
     let intent = loaded.intent.expect("what is written is valid");
     assert_eq!(
         (intent.pools.len(), intent.nodes.len(), intent.peers.len()),
-        (2, 2, 1)
+        (2, 2, 2)
     );
     assert!(
         !intent.ipam.strict_affinity,

@@ -178,12 +178,35 @@ fn the_rules_between_fields() {
             json!({"peerIP": "192.0.2.1"}),
             Some("asNumber is required"),
         ),
-        ("BGPPeer", "a", json!({}), Some("one of peerIP and peerSelector")),
+        (
+            "BGPPeer",
+            "a",
+            json!({}),
+            Some("one of peerIP, peerIPRange, interface and peerSelector"),
+        ),
         (
             "BGPPeer",
             "a",
             json!({"peerIP": "192.0.2.1", "asNumber": 1, "peerSelector": "all()"}),
             Some("one of peerIP"),
+        ),
+        (
+            "BGPPeer",
+            "a",
+            json!({"interface": "eth1", "peerIP": "fe80::1", "asNumber": "external"}),
+            None,
+        ),
+        (
+            "BGPPeer",
+            "a",
+            json!({"peerIPRange": "10.0.0.0/8", "interface": "eth1", "asNumber": 1}),
+            Some("one of peerIP"),
+        ),
+        (
+            "BGPPeer",
+            "a",
+            json!({"peerIPRange": "10.0.0.0/8"}),
+            Some("asNumber is required"),
         ),
         (
             "BGPPeer",

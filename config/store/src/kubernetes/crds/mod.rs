@@ -10,11 +10,14 @@
     reason = "columns of one kind may have the same type"
 )]
 
+mod bfd;
 mod bgp;
 mod filter;
 mod ipam;
 mod node;
+mod policy;
 mod records;
+mod session;
 mod shared;
 mod status;
 

@@ -53,4 +53,8 @@ pub struct NodeBgp {
     /// Its own AS number. Default: that of the BGPConfiguration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_number: Option<AsNumber>,
+    /// Makes the node a route reflector of this cluster, written as an IPv4 address.
+    #[serde(rename = "routeReflectorClusterID", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 15))]
+    pub route_reflector_cluster_id: Option<String>,
 }

@@ -40,4 +40,6 @@ pub use model::{
     NexthopForm, NexthopKey, NexthopMode, NexthopSet, Protocol, Resilient, RouteKey, RouteKind, Settings,
     SyncStatus, Table, Target,
 };
-pub use resolve::{MAX_DEPTH, Outcome, Resolution, ResolvedHop, Source, Step, Why, resolve};
+pub use resolve::{
+    LearnedHop, LearnedRoutes, MAX_DEPTH, Outcome, Resolution, ResolvedHop, Source, Step, Why, resolve,
+};

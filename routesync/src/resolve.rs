@@ -4,7 +4,8 @@
 //! (its own non-pod routes, by prefix and next hops). The longest prefix wins; for the same prefix the kernel's route wins over
 //! a learned one, and the lower metric over the higher. A kernel route ends the search; a learned route leads on to its next
 //! hops, at most [`MAX_DEPTH`] times. RFC 4271 section 9.1.2.1: a route never resolves its own next hop, and routes that would
-//! resolve through each other make it unreachable. Links without carrier resolve nothing.
+//! resolve through each other make it unreachable. Links without carrier resolve nothing. A link-local address is a neighbour on
+//! the link that is given with it, and nothing without one.
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc};
 
@@ -14,6 +15,36 @@ use crate::model::{ForeignRoute, KernelView, Metric, NextHop, Protocol, RouteKin
 
 /// Learned routes lead on this often at most.
 pub const MAX_DEPTH: usize = 8;
+
+/// A next hop as it was learned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LearnedHop {
+    /// Its address.
+    pub address: IpAddr,
+    /// The link that a link-local address is on, by name.
+    pub link: Option<Arc<str>>,
+}
+
+impl<A: Into<IpAddr>> From<A> for LearnedHop {
+    fn from(address: A) -> Self {
+        LearnedHop {
+            address: address.into(),
+            link: None,
+        }
+    }
+}
+
+impl fmt::Display for LearnedHop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.link {
+            None => self.address.fmt(f),
+            Some(link) => write!(f, "{}%{link}", self.address),
+        }
+    }
+}
+
+/// Learned routes that next hops may be resolved over.
+pub type LearnedRoutes = BTreeMap<IpNet, Vec<LearnedHop>>;
 
 /// Where an address leads, and how that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +119,9 @@ pub enum Why {
     /// A link-local address means nothing without a link.
     #[error("{0} is link-local and no link is given with it")]
     LinkLocal(IpAddr),
+    /// The link of a link-local address is not there, down, or without carrier.
+    #[error("the link of {0} is down")]
+    NoLink(LearnedHop),
     /// A learned route has no next hop.
     #[error("the learned route {0} has no next hop")]
     NoNextHop(IpNet),
@@ -119,8 +153,10 @@ pub enum Source {
     /// Learned, with this next hop.
     Learned {
         /// The next hop that was followed.
-        next_hop: IpAddr,
+        next_hop: LearnedHop,
     },
+    /// Not needed: a neighbour on a link that is known.
+    Link(Arc<str>),
 }
 
 impl fmt::Display for Step {
@@ -143,18 +179,21 @@ impl fmt::Display for Step {
                 )
             }
             Source::Learned { next_hop } => write!(f, "{address}: learned route {prefix} via {next_hop}"),
+            Source::Link(link) => write!(f, "{address}: a neighbour on {link}"),
         }
     }
 }
 
 /// Resolves an address. See the module for the rules.
-pub fn resolve(view: &KernelView, learned: &BTreeMap<IpNet, Vec<IpAddr>>, address: IpAddr) -> Resolution {
+pub fn resolve(view: &KernelView, learned: &LearnedRoutes, hop: impl Into<LearnedHop>) -> Resolution {
+    let hop = hop.into();
+    let address = hop.address;
     let mut search = Search {
         view,
         learned,
         trace: Vec::new(),
     };
-    let found = search.from(address, 0);
+    let found = search.from(&hop, 0);
     let trace = search.trace;
     match found {
         Err(why) => Resolution {
@@ -192,7 +231,7 @@ pub fn resolve(view: &KernelView, learned: &BTreeMap<IpNet, Vec<IpAddr>>, addres
 
 struct Search<'a> {
     view: &'a KernelView,
-    learned: &'a BTreeMap<IpNet, Vec<IpAddr>>,
+    learned: &'a LearnedRoutes,
     /// The steps of the path that is being followed; of the first that succeeds, or of the last that failed.
     trace: Vec<Step>,
 }
@@ -204,12 +243,13 @@ struct Found {
 }
 
 impl Search<'_> {
-    fn from(&mut self, address: IpAddr, depth: usize) -> Result<Found, Why> {
+    fn from(&mut self, hop: &LearnedHop, depth: usize) -> Result<Found, Why> {
+        let address = hop.address;
+        if matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+            return self.on_link(hop, depth);
+        }
         if self.view.is_local(address) {
             return Err(Why::Local(address));
-        }
-        if matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
-            return Err(Why::LinkLocal(address));
         }
         let kernel = best_foreign(self.view, address);
         let learned = best_learned(self.learned, address);
@@ -223,6 +263,32 @@ impl Search<'_> {
             (Some(route), _) => self.end(address, route, depth),
             (None, Some((prefix, next_hops))) => self.follow_learned(address, prefix, next_hops, depth),
         }
+    }
+
+    /// A link-local address, which no route says anything about that its link does not.
+    fn on_link(&mut self, hop: &LearnedHop, depth: usize) -> Result<Found, Why> {
+        let address = hop.address;
+        let Some(interface) = &hop.link else {
+            return Err(Why::LinkLocal(address));
+        };
+        let mut links = self.view.links.iter();
+        let up = links.find(|(_, link)| link.name == *interface && link.up && link.carrier);
+        let (index, _) = up.ok_or_else(|| Why::NoLink(hop.clone()))?;
+        self.trace.push(Step {
+            address,
+            prefix: address.into(),
+            source: Source::Link(interface.clone()),
+        });
+        let hop = ResolvedHop {
+            gateway: (depth > 0).then_some(address),
+            interface: interface.clone(),
+            index: *index,
+        };
+        Ok(Found {
+            hops: vec![hop],
+            metric: Metric(0),
+            depth,
+        })
     }
 
     /// A kernel route ends the search, one way or the other.
@@ -279,7 +345,7 @@ impl Search<'_> {
         &mut self,
         address: IpAddr,
         prefix: IpNet,
-        next_hops: &[IpAddr],
+        next_hops: &[LearnedHop],
         depth: usize,
     ) -> Result<Found, Why> {
         if let Some(last) = self.trace.last()
@@ -298,9 +364,11 @@ impl Search<'_> {
             self.trace.push(Step {
                 address,
                 prefix,
-                source: Source::Learned { next_hop: *next_hop },
+                source: Source::Learned {
+                    next_hop: next_hop.clone(),
+                },
             });
-            match (self.from(*next_hop, depth + 1), &mut best) {
+            match (self.from(next_hop, depth + 1), &mut best) {
                 (Ok(found), None) => best = Some((found, self.trace.clone())),
                 (Ok(found), Some((all, _))) => {
                     let new = found
@@ -339,7 +407,7 @@ fn best_foreign(view: &KernelView, address: IpAddr) -> Option<&ForeignRoute> {
 }
 
 /// The longest learned route over the address that does not have the address itself as a next hop.
-fn best_learned(learned: &BTreeMap<IpNet, Vec<IpAddr>>, address: IpAddr) -> Option<(IpNet, &[IpAddr])> {
+fn best_learned(learned: &LearnedRoutes, address: IpAddr) -> Option<(IpNet, &[LearnedHop])> {
     let longest = if address.is_ipv4() { 32 } else { 128 };
     (0..=longest).rev().find_map(|length| {
         let prefix = match address {
@@ -352,7 +420,7 @@ fn best_learned(learned: &BTreeMap<IpNet, Vec<IpAddr>>, address: IpAddr) -> Opti
         }?;
         let next_hops = learned
             .get(&prefix)
-            .filter(|next_hops| !next_hops.contains(&address))?;
+            .filter(|next_hops| next_hops.iter().all(|hop| hop.address != address))?;
         Some((prefix, next_hops.as_slice()))
     })
 }

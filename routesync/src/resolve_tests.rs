@@ -54,15 +54,26 @@ fn view() -> KernelView {
     }
 }
 
-fn learned(routes: &[(&str, &[&str])]) -> BTreeMap<IpNet, Vec<IpAddr>> {
+/// `fe80::1%eth0` has its link.
+fn hop(text: &str) -> LearnedHop {
+    match text.split_once('%') {
+        Some((address, link)) => LearnedHop {
+            address: ip(address),
+            link: Some(link.into()),
+        },
+        None => ip(text).into(),
+    }
+}
+
+fn learned(routes: &[(&str, &[&str])]) -> LearnedRoutes {
     routes
         .iter()
-        .map(|(prefix, hops)| (net(prefix), hops.iter().map(|hop| ip(hop)).collect()))
+        .map(|(prefix, hops)| (net(prefix), hops.iter().map(|text| hop(text)).collect()))
         .collect()
 }
 
 fn outcome(view: &KernelView, routes: &[(&str, &[&str])], address: &str) -> String {
-    match resolve(view, &learned(routes), ip(address)).outcome {
+    match resolve(view, &learned(routes), hop(address)).outcome {
         Outcome::OnLink { interface, index } => format!("on {interface} ({index})"),
         Outcome::Via {
             gateway,
@@ -94,6 +105,37 @@ fn the_kernel_alone() {
     assert_eq!(
         outcome(&view, &[], "fe80::1"),
         "fe80::1 is link-local and no link is given with it"
+    );
+}
+
+#[test]
+fn a_link_local_address_is_a_neighbour_on_its_link_while_that_is_up() {
+    let mut view = view();
+    assert_eq!(outcome(&view, &[], "fe80::1%eth0"), "on eth0 (2)");
+    assert_eq!(outcome(&view, &[], "fe80::1%eth1"), "on eth1 (3)");
+    let routes: &[(&str, &[&str])] = &[("203.0.113.0/24", &["fe80::1%eth0", "fe80::1%eth1"])];
+    let resolution = resolve(&view, &learned(routes), ip("203.0.113.9"));
+    let hops = resolution
+        .hops
+        .iter()
+        .map(|hop| (hop.gateway, &*hop.interface))
+        .collect::<Vec<_>>();
+    let same = Some(ip("fe80::1"));
+    assert_eq!(hops, [(same, "eth0"), (same, "eth1")], "two neighbours");
+    if let Some(link) = view.links.get_mut(&2) {
+        link.carrier = false;
+    }
+    assert_eq!(
+        outcome(&view, &[], "fe80::1%eth0"),
+        "the link of fe80::1%eth0 is down"
+    );
+    assert_eq!(
+        outcome(&view, routes, "203.0.113.9"),
+        "via fe80::1 on eth1 metric 0 depth 1"
+    );
+    assert_eq!(
+        outcome(&view, &[], "fe80::1%eth7"),
+        "the link of fe80::1%eth7 is down"
     );
 }
 
@@ -156,7 +198,7 @@ fn the_depth_is_bounded() {
         .collect();
     let chain: BTreeMap<_, _> = chain
         .iter()
-        .map(|(prefix, hop)| (net(prefix), vec![ip(hop)]))
+        .map(|(prefix, hop)| (net(prefix), vec![ip(hop).into()]))
         .collect();
     let outcome = resolve(&view(), &chain, ip("10.0.0.9")).outcome;
     assert_eq!(outcome, Outcome::Unreachable(Why::TooDeep));

@@ -17,11 +17,13 @@
 //! The socket API reads its latest [`snapshot::Snapshot`] and asks the parts for the rest.
 
 mod api;
+mod drain;
 mod flows;
 mod guard;
 mod host;
 mod ownership;
 mod parts;
+mod passwords;
 mod pods;
 mod probes;
 mod reconcile;
@@ -30,6 +32,8 @@ mod running;
 mod services;
 mod snapshot;
 mod upkeep;
+
+use std::os::fd::AsFd;
 
 use anyhow::Context;
 use config::agent_file::AgentConfig;
@@ -40,7 +44,7 @@ use tokio::task::JoinSet;
 use api::State;
 use parts::Parts;
 
-pub use running::refuse_if_running;
+pub use running::{refuse_if_running, stop};
 
 /// Runs the agent until SIGTERM or SIGINT. The data plane stays as it is when it returns.
 pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
@@ -55,8 +59,15 @@ pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
         Err(error) => tracing::warn!(%error, "/proc/sys is read-only in this container and stays so"),
     }
     let socket = api::bind(&config.socket)?;
+    // Until the very end somebody holds the socket: whoever finds nobody there owns the node's kernel state.
+    let held = socket
+        .as_fd()
+        .try_clone_to_owned()
+        .context("cannot hold the socket")?;
     let parts = Parts::start(&config).await?;
     let pods = parts.pods.clone();
+    let leaving = parts.leaving.clone();
+    let mut asked = leaving.subscribe();
     let (mut reconciler, snapshots) = reconcile::Reconciler::new(parts.clone(), &config);
     let api = State::new(&config, parts, snapshots);
     tracing::info!(node = %config.node_name, socket = %config.socket.display(), "roadbed agent started");
@@ -88,6 +99,7 @@ pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
         Some(ended) = others.join_next() => ended.context("a task of the agent failed").flatten(),
         _ = term.recv() => Ok(()),
         _ = int.recv() => Ok(()),
+        _ = asked.changed() => Ok(()),
     };
     // Nobody is answered any more; then the sessions are closed.
     others.shutdown().await;
@@ -98,6 +110,7 @@ pub async fn run(config: AgentConfig) -> anyhow::Result<()> {
     };
     // A socket file without a listener makes a client wait for nothing.
     let _ = std::fs::remove_file(&config.socket);
+    drop(held);
     tracing::info!("roadbed agent ends; routes and devices stay in place");
     outcome
 }

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use config::agent_file::{AgentConfig, NexthopObjects};
+use config::api::stop::Stop;
 use config::intent::Intent;
 use config::vocabulary::NodeName;
 use ipam::keeper::{self, KeeperInputs, KeeperSettings};
+use kubernetes::secrets::Follower;
 use tokio::sync::watch;
 
+use super::drain::Drainage;
 use super::flows::Flows;
 use super::guard::Guard;
+use super::passwords;
 use super::pods::Pods;
 use super::probes::Probes;
 
@@ -37,6 +41,12 @@ pub struct Parts {
     pub guard: Guard,
     /// Tracked flows that are not to stay where nobody is any more.
     pub flows: Flows,
+    /// Whether this node is taken out of service.
+    pub drain: Drainage,
+    /// That the agent is asked to end for good.
+    pub leaving: Arc<watch::Sender<Option<Stop>>>,
+    /// Passwords of BGP sessions.
+    pub passwords: passwords::Reader,
     /// The way to Kubernetes, where the node belongs to one.
     pub kubernetes: Option<kubernetes::Handle>,
     /// The BGP speaker; it starts with the first good plan.
@@ -78,7 +88,7 @@ impl Parts {
         let settings = KeeperSettings::new(config.node_name.clone(), shared_out);
         let keeper = keeper::start(pods.ipam(), store.datastore(), inputs, settings);
         pods.ask_cluster(keeper.status(), store.ownership(), store.datastore());
-        let kubernetes = kubernetes_of(config).await?;
+        let (kubernetes, secrets) = kubernetes_of(config).await?.unzip();
         if let Some(kubernetes) = &kubernetes {
             pods.ask_kubernetes(kubernetes.clone());
         }
@@ -96,6 +106,9 @@ impl Parts {
             guard: Guard::start(flows.clone())
                 .context("cannot start a thread for the guard of pod interfaces")?,
             flows,
+            drain: Drainage::open(&config.state_dir)?,
+            leaving: Arc::new(watch::channel(None).0),
+            passwords: passwords::Reader::start(secrets),
             kubernetes,
             bgp,
             bgp_started: Arc::new(bgp_started),
@@ -114,7 +127,7 @@ impl Parts {
 }
 
 /// Where the agent's file says that the node belongs to a Kubernetes. A server that is away is no error.
-async fn kubernetes_of(config: &AgentConfig) -> anyhow::Result<Option<kubernetes::Handle>> {
+async fn kubernetes_of(config: &AgentConfig) -> anyhow::Result<Option<(kubernetes::Handle, Follower)>> {
     let Some(settings) = &config.kubernetes else {
         return Ok(None);
     };
@@ -126,7 +139,8 @@ async fn kubernetes_of(config: &AgentConfig) -> anyhow::Result<Option<kubernetes
         // Until the resources ask for it: Services and their endpoints are most of what a cluster has.
         services: false,
     };
-    Ok(Some(kubernetes::start(client, settings)))
+    let secrets = Follower::new(client.clone());
+    Ok(Some((kubernetes::start(client, settings), secrets)))
 }
 
 /// The intents of a store, without the rest of its state. Lasts as long as someone listens.

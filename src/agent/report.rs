@@ -108,13 +108,10 @@ fn listed(peers: &[Peer]) -> impl Iterator<Item = &Peer> {
 
 fn peer(p: &Peer, sessions: &Sessions) -> Value {
     let sum = |count: fn(&config::api::peers::PeerFamily) -> u64| p.families.iter().map(count).sum::<u64>();
-    let since = sessions
-        .0
-        .get(&p.address.to_string())
-        .and_then(|s| timestamp(s.since));
+    let since = sessions.0.get(&p.address).and_then(|s| timestamp(s.since));
     json!({
         "name": p.name,
-        "address": p.address.to_string(),
+        "address": p.address,
         "asn": p.remote_as,
         "type": p.kind,
         "state": p.state,
@@ -149,7 +146,7 @@ impl Sessions {
         let mut old = std::mem::take(&mut self.0);
         let mut notes = Vec::new();
         for peer in peers {
-            let name = peer.address.to_string();
+            let name = peer.address.clone();
             let was = old.remove(&name);
             notes.extend(happened(was.as_ref(), peer));
             let session = match was {
@@ -177,7 +174,7 @@ fn happened(was: Option<&Session>, peer: &Peer) -> Vec<Note> {
     let note = |warning: bool, reason: &str, message: String| Note {
         warning,
         reason: reason.into(),
-        about: peer.address.to_string(),
+        about: peer.address.clone(),
         message,
     };
     let mut notes = Vec::new();

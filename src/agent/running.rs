@@ -5,11 +5,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use config::api::stop::Stop;
 use config::api::{Client, ClientError};
 
 /// How long an agent that was killed may take to be gone: until its last thread has left the kernel, its socket takes
 /// connections that nobody answers.
 const GOING: Duration = Duration::from_secs(5);
+
+/// How long an agent may take that was asked to end: its peers have to take the last message.
+const STOPPING: Duration = Duration::from_secs(15);
 
 /// Refuses a second agent: whoever answers on the socket owns this node's kernel state. Blocks for some seconds where
 /// somebody holds the socket and does not answer.
@@ -28,6 +32,30 @@ pub fn refuse_if_running(socket: &Path) -> anyhow::Result<()> {
             ),
         }
     }
+}
+
+/// Has an agent end for good, its sessions closed with Cease, and waits until it is gone. Without one this is nothing.
+///
+/// # Errors
+/// It refuses, or is still there after a while: something may have started it anew.
+pub fn stop(socket: &Path, message: Option<String>) -> anyhow::Result<()> {
+    let client = Client::new(socket).with_timeout(Duration::from_secs(2));
+    match client.post::<_, Stop>("/v1/stop", &Stop { message }) {
+        // It may be gone before its answer is out.
+        Ok(_) | Err(ClientError::Absent { .. } | ClientError::Broken { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let began = Instant::now();
+    while began.elapsed() < STOPPING {
+        if let Err(ClientError::Absent { .. }) = client.get::<serde_json::Value>("/v1/status") {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    bail!(
+        "an agent still answers on {}: whatever starts it has to be stopped first (systemd, a DaemonSet)",
+        socket.display()
+    )
 }
 
 #[cfg(test)]

@@ -25,6 +25,20 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         // Colours are for people: a log file or the journal gets plain text.
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    raise_file_limit();
     // One thread runs every task: the work is waiting. Blocking work (the ledger's disk, setns) has threads of its own.
     block_on(crate::agent::run(config))
+}
+
+/// Sessions, watches and namespaces each hold a file: the limit that processes begin with (often 1,024, for the sake of
+/// `select`) is too small for a large mesh. What the hard limit allows is taken.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| match soft < hard {
+        true => setrlimit(Resource::RLIMIT_NOFILE, hard, hard),
+        false => Ok(()),
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
 }

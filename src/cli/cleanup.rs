@@ -1,4 +1,4 @@
-//! `roadbed cleanup [--pods]`: removes all that is ours from the kernel.
+//! `roadbed cleanup [--stop] [--pods]`: removes all that is ours from the kernel.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,13 @@ use anyhow::Context;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// End a running agent first. Its BGP sessions are closed with Cease, so that peers drop this node's routes at once, where
+    /// they would wait for its return after a plain stop.
+    #[arg(long)]
+    stop: bool,
+    /// Why, for the operators of the peers (RFC 9003), up to 128 octets; with --stop.
+    #[arg(long, requires = "stop")]
+    message: Option<String>,
     /// Remove the links of pods too: their connections end.
     #[arg(long)]
     pods: bool,
@@ -18,6 +25,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if args.stop {
+        crate::agent::stop(&args.socket, args.message.clone())?;
+    }
     crate::agent::refuse_if_running(&args.socket)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

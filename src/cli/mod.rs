@@ -10,6 +10,7 @@ mod ask;
 mod cleanup;
 mod cni;
 mod delete;
+mod drain;
 mod explain;
 mod get;
 mod import;
@@ -66,6 +67,10 @@ enum Command {
     /// Blocks and addresses: how full they are, what is wrong with them.
     #[command(subcommand)]
     Ipam(ipam::Command),
+    /// Take this node out of service: its routes get the lowest preference (RFC 8326).
+    Drain(drain::Args),
+    /// Put it back into service.
+    Undrain(Ask),
     /// The CNI plugin on this node: install, uninstall.
     #[command(subcommand)]
     Cni(cni::Command),
@@ -91,6 +96,8 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Import(import) => import::run(&import),
         Command::Ipam(command) => ipam::run(&command),
+        Command::Drain(args) => drain::run(&args),
+        Command::Undrain(ask) => drain::undo(&ask),
         Command::Cni(command) => cni::run(&command),
         Command::Cleanup(args) => cleanup::run(&args),
         Command::Lab(command) => lab::cli::run(command).map_err(|error| anyhow::anyhow!("{error}")),

@@ -1,7 +1,6 @@
 //! `roadbed routes [PREFIX] [--received PEER | --advertised PEER | --rejected]`.
 
-use std::net::IpAddr;
-
+use bgpd_proto::types::PeerId;
 use config::api::routes::Route;
 use ipnet::IpNet;
 
@@ -16,10 +15,10 @@ pub struct Args {
     prefix: Option<IpNet>,
     /// What a peer announced to us, before import policy.
     #[arg(long, value_name = "PEER", group = "view")]
-    received: Option<IpAddr>,
+    received: Option<PeerId>,
     /// What we announce to a peer.
     #[arg(long, value_name = "PEER", group = "view")]
-    advertised: Option<IpAddr>,
+    advertised: Option<PeerId>,
     /// What the import policy refused, and why.
     #[arg(long, group = "view")]
     rejected: bool,
@@ -65,7 +64,7 @@ fn with_kernel(routes: &[Route]) -> String {
             vec![
                 r.prefix.to_string(),
                 r.origin.clone(),
-                dash(&r.next_hop),
+                dash(&next_hop(r)),
                 dash(&r.node),
                 dash(&r.encapsulation),
                 if r.installed { "yes".into() } else { "no".into() },
@@ -75,17 +74,44 @@ fn with_kernel(routes: &[Route]) -> String {
     )
 }
 
+/// With its interface where it is link-local.
+fn next_hop(route: &Route) -> Option<String> {
+    let address = route.next_hop?.to_string();
+    let interface = route.interface.as_ref();
+    Some(interface.map_or(address.clone(), |interface| format!("{address}%{interface}")))
+}
+
+/// Of all three kinds.
+fn communities(route: &Route) -> String {
+    let all = [
+        &route.communities,
+        &route.large_communities,
+        &route.extended_communities,
+    ];
+    let texts: Vec<&str> = all.into_iter().flatten().map(String::as_str).collect();
+    dash(&(!texts.is_empty()).then(|| texts.join(" ")))
+}
+
 fn bgp_only(routes: &[Route]) -> String {
-    let header = ["prefix", "peer", "next hop", "as path", "local pref", "verdict"];
+    let header = [
+        "prefix",
+        "peer",
+        "next hop",
+        "as path",
+        "local pref",
+        "communities",
+        "verdict",
+    ];
     table(
         &header,
         routes.iter().map(|r| {
             vec![
                 r.prefix.to_string(),
                 dash(&r.peer),
-                dash(&r.next_hop),
+                dash(&next_hop(r)),
                 r.as_path.clone(),
                 dash(&r.local_pref),
+                communities(r),
                 r.reason.clone(),
             ]
         }),

@@ -72,6 +72,9 @@ fn screen(s: &Status) -> String {
         "peers      {} of {} established, {fed}",
         s.peers.established, s.peers.configured
     );
+    for peer in &s.peers.unfiltered {
+        let _ = writeln!(out, "           {peer}: eBGP, no BGPFilter says what may pass");
+    }
     let r = &s.routes;
     let _ = writeln!(
         out,
@@ -104,6 +107,9 @@ fn screen(s: &Status) -> String {
             "probes     direct to {}, not to {}, of {} nothing is known yet; {} of {} answered",
             p.carries, p.silent, p.unknown, p.answered, p.sent
         );
+    }
+    if let Some(drain) = &s.drain {
+        let _ = write!(out, "drained    {}", super::drain::text(drain));
     }
     for advice in &s.advice {
         let _ = writeln!(out, "advice     {advice}");

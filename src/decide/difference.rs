@@ -1,9 +1,10 @@
 //! What a change would do: two plans with what follows from them, side by side. Pure; `roadbed plan` shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use bgpd_proto::speaker::PeerConfig;
+use bgpd_proto::speaker::{PeerConfig, SpeakerConfig};
+use ipnet::IpNet;
 
 use super::Decisions;
 use crate::plan::Plan;
@@ -88,11 +89,10 @@ fn differences(part: Part, old: BTreeMap<String, String>, new: BTreeMap<String, 
 
 fn peers(old: &Plan, new: &Plan) -> Vec<Difference> {
     let (before, after) = (&old.speaker, &new.speaker);
-    let text = |p: &PeerConfig| format!("{}, AS {}", p.name, p.remote_asn.0);
-    let all: std::collections::BTreeSet<_> = before.peers.keys().chain(after.peers.keys()).collect();
+    let text = |p: &PeerConfig| format!("{}, AS {}", p.name, p.remote_as);
     let identity = before.asn != after.asn || before.router_id != after.router_id;
-    let difference = |id: &bgpd_proto::types::PeerId| {
-        let (change, detail) = match (before.peers.get(id), after.peers.get(id)) {
+    let difference = |subject: String, was: Option<&PeerConfig>, is: Option<&PeerConfig>| {
+        let (change, detail) = match (was, is) {
             (Some(was), None) => (Change::Remove, text(was)),
             (None, Some(is)) => (Change::Add, text(is)),
             (Some(_), Some(is)) if identity => {
@@ -104,12 +104,29 @@ fn peers(old: &Plan, new: &Plan) -> Vec<Difference> {
         };
         Some(Difference {
             part: Part::Peer,
-            subject: id.0.to_string(),
+            subject,
             change,
             detail,
         })
     };
-    all.into_iter().filter_map(difference).collect()
+    let all: BTreeSet<_> = before.peers.keys().chain(after.peers.keys()).collect();
+    let known = all.into_iter().filter_map(|id| {
+        let (was, is) = (before.peers.get(id), after.peers.get(id));
+        difference(id.to_string(), was, is)
+    });
+    // Peers that come by themselves, by their networks.
+    let templates = |speaker: &SpeakerConfig| -> BTreeMap<IpNet, PeerConfig> {
+        let ranges = speaker.ranges.iter();
+        ranges
+            .map(|range| (range.prefix, range.template.clone()))
+            .collect()
+    };
+    let (was, is) = (templates(before), templates(after));
+    let ranges: BTreeSet<_> = was.keys().chain(is.keys()).collect();
+    let ranges = ranges
+        .into_iter()
+        .filter_map(|range| difference(range.to_string(), was.get(range), is.get(range)));
+    known.chain(ranges).collect()
 }
 
 /// The settings of a peer that differ, and whether its session survives that.
@@ -122,17 +139,42 @@ fn changed(was: &PeerConfig, is: &PeerConfig) -> String {
         }
     };
     note("name", &was.name, &is.name);
-    note("AS", &was.remote_asn.0, &is.remote_asn.0);
+    note("AS", &was.remote_as, &is.remote_as);
+    note("families", &was.families, &is.families);
+    note("capabilities", &was.offer, &is.offer);
+    note("TTL security", &was.ttl_security, &is.ttl_security);
+    note("neighbour", &was.neighbour, &is.neighbour);
     note("source address", &was.local_address, &is.local_address);
     note("port", &was.remote_port, &is.remote_port);
     note("passive", &was.passive, &is.passive);
-    note("transit", &was.transit, &is.transit);
+    note("transit", &was.import.transit, &is.import.transit);
     note("hold time", &was.hold_time, &is.hold_time);
     note("IPv4 next hop", &was.next_hop_v4, &is.next_hop_v4);
     note("IPv6 next hop", &was.next_hop_v6, &is.next_hop_v6);
     note("multihop", &was.multihop, &is.multihop);
-    let anew =
-        is.needs_new_connection(was) || is.remote_asn != was.remote_asn || is.hold_time != was.hold_time;
+    let bfd = |p: &PeerConfig| p.bfd.map_or_else(|| "off".into(), |bfd| bfd.to_string());
+    note("BFD", &format_args!("{}", bfd(was)), &format_args!("{}", bfd(is)));
+    let rules = |of: &PeerConfig| {
+        let (mut import, mut export) = ((*of.import).clone(), (*of.export).clone());
+        (import.transit, export.transit) = (false, false);
+        let filters = (
+            std::mem::take(&mut import.filters),
+            std::mem::take(&mut export.filters),
+        );
+        (import, export, filters)
+    };
+    let (was_rules, is_rules) = (rules(was), rules(is));
+    note("import policy", &was_rules.0, &is_rules.0);
+    note("export policy", &was_rules.1, &is_rules.1);
+    if was_rules.2 != is_rules.2 {
+        fields.push("filters".to_owned());
+    }
+    let anew = is.needs_new_connection(was)
+        || is.remote_as != was.remote_as
+        || is.local_asn != was.local_asn
+        || is.families != was.families
+        || is.offer != was.offer
+        || is.hold_time != was.hold_time;
     let session = if anew {
         "the session starts anew"
     } else {

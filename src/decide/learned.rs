@@ -3,14 +3,15 @@
 //! Routes with the same next hops for the same pool go one way: it is decided once ([`Shared`]), they refer to it, and in
 //! the kernel they are one set of hops ([`super::sets`]). Only a prefix that holds the end of a tunnel is looked at by itself.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bgpd_proto::rib::{BestRoute, PathKind};
+use bgpd_proto::types::ScopedAddr;
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
-use routesync::{DesiredRoute, Hop, KernelView};
+use routesync::{DesiredRoute, Hop, KernelView, LearnedRoutes};
 use tunnel::{Encapsulation, RouteSizes};
 
 use super::routes::{KernelRoute, Origin, RouteDecision};
@@ -21,8 +22,8 @@ use crate::plan::Plan;
 /// What routes with the same next hops for the same pool ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Asked {
-    next_hops: Vec<IpAddr>,
-    backup: Option<IpAddr>,
+    next_hops: Vec<ScopedAddr>,
+    backup: Option<ScopedAddr>,
     /// Its place in the plan.
     pool: Option<usize>,
     v4: bool,
@@ -50,7 +51,7 @@ pub struct Decider<'a> {
 
 impl<'a> Decider<'a> {
     /// For these ways; the view and the routes outside are those that they were made from.
-    pub fn new(ways: &'a Ways, view: &'a KernelView, outside: &'a BTreeMap<IpNet, Vec<IpAddr>>) -> Self {
+    pub fn new(ways: &'a Ways, view: &'a KernelView, outside: &'a LearnedRoutes) -> Self {
         let remotes = ways.plan.remotes.iter();
         let ends = remotes.flat_map(|n| [n.address(true), n.address(false)]);
         Decider {
@@ -73,8 +74,8 @@ impl<'a> Decider<'a> {
             None => None,
         };
         // A next hop that BGP knows no route over any more is one whose session is lost.
-        let alive = |next_hop: &&IpAddr| self.ways.is_tracked(**next_hop);
-        let next_hops: Vec<IpAddr> = spec.next_hops.iter().filter(alive).copied().collect();
+        let alive = |next_hop: &&ScopedAddr| self.ways.is_tracked(**next_hop);
+        let next_hops: Vec<ScopedAddr> = spec.next_hops.iter().filter(alive).copied().collect();
         let backup = spec.backup.filter(|backup| alive(&backup));
         hops_of(&self.find(&next_hops, backup, pool, None).0)
     }
@@ -190,8 +191,8 @@ impl<'a> Decider<'a> {
     /// The ways over these next hops, else over the one that stands by; and why others are refused.
     fn find(
         &mut self,
-        next_hops: &[IpAddr],
-        backup: Option<IpAddr>,
+        next_hops: &[ScopedAddr],
+        backup: Option<ScopedAddr>,
         pool: Option<usize>,
         covered: Option<IpAddr>,
     ) -> (Vec<Way>, Vec<Arc<str>>) {

@@ -39,6 +39,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bgpd_proto::rib::{BestRoute, NextHopTable, Originated};
+use bgpd_proto::types::ScopedAddr;
 use ipnet::IpNet;
 use routesync::{DesiredFib, DesiredNexthops, KernelView, RouteKey};
 use tunnel::Device;
@@ -60,7 +61,7 @@ pub struct RibSnapshot {
     /// The Loc-RIB.
     pub loc_rib: BTreeMap<IpNet, BestRoute>,
     /// Every NEXT_HOP in any Adj-RIB-In.
-    pub tracked: BTreeSet<IpAddr>,
+    pub tracked: BTreeSet<ScopedAddr>,
     /// Every peer has sent its whole table once, or the deferral time is over.
     pub fully_fed: bool,
 }
@@ -165,7 +166,11 @@ impl Decisions {
         let Outline { own, place, .. } = &*self.outline;
         match own.contains_key(&prefix) {
             true => place.own(prefix),
-            false => place.learned(prefix),
+            false => {
+                let table = self.table();
+                let decision = table.routes.get(&prefix);
+                place.learned_at(prefix, decision.and_then(RouteDecision::priority))
+            }
         }
     }
 
@@ -193,9 +198,9 @@ pub fn originated(plan: &Plan, pods: &[PodLink], services: Option<&Services>) ->
         .map(|address| IpNet::from(*address))
         .filter(|address| plan.exports(address));
     let mut originated = plan.originated.clone();
-    originated.extend(strays.map(|address| (address, Originated::default())));
+    originated.extend(strays.map(|address| (address, plan.originated(&address))));
     let services = services.into_iter().flat_map(BTreeMap::keys);
-    originated.extend(services.map(|prefix| (*prefix, Originated::default())));
+    originated.extend(services.map(|prefix| (*prefix, plan.originated(prefix))));
     originated
 }
 
@@ -238,6 +243,7 @@ impl<'a> Begun<'a> {
         let mut paths = paths::node_paths(plan, view, &learned.outside, inputs.verdicts);
         hold(&tunnels::devices(plan), &mut paths);
         let next_hops = next_hops::table(plan, view, &learned.outside, &inputs.rib.tracked);
+        let interfaces = next_hops::interfaces(plan, view, &learned.outside, &inputs.rib.tracked);
         let ways = Ways::of(inputs, &learned.outside, &paths, learned.ways());
         let moved = learned.renew(&ways, view);
         let moved = moved.then(|| learned.sets.desired(inputs.place.resilient()));
@@ -249,6 +255,8 @@ impl<'a> Begun<'a> {
             ruleset: nat::wanted(plan, view, &uplinks),
             tunnels: tunnels::desired(inputs, &paths, uplinks.mtu(view)),
             next_hops,
+            interfaces,
+            priorities: plan.priorities.clone(),
             paths,
             own: routes::own(inputs),
             place: inputs.place,

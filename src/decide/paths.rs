@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
-use routesync::{KernelView, resolve};
+use routesync::{KernelView, LearnedRoutes, resolve};
 use tunnel::probe::{ProbeKey, Proof, Verdicts};
 use tunnel::{Choice, Facts, L2Path, RouteSizes};
 
@@ -60,7 +60,7 @@ impl NodePath {
 pub fn node_paths(
     plan: &Plan,
     view: &KernelView,
-    outside: &BTreeMap<IpNet, Vec<IpAddr>>,
+    outside: &LearnedRoutes,
     verdicts: &Verdicts,
 ) -> Vec<NodePath> {
     let mut ways: BTreeMap<IpAddr, (L2Path, Arc<Underlay>)> = BTreeMap::new();
@@ -118,7 +118,7 @@ pub(super) fn l2_path(view: &KernelView, endpoint: IpAddr) -> L2Path {
     }
 }
 
-fn underlay(view: &KernelView, outside: &BTreeMap<IpNet, Vec<IpAddr>>, endpoint: IpAddr) -> Arc<Underlay> {
+fn underlay(view: &KernelView, outside: &LearnedRoutes, endpoint: IpAddr) -> Arc<Underlay> {
     let hops = resolve(view, outside, endpoint).hops;
     let links: BTreeSet<Arc<str>> = hops.into_iter().map(|hop| hop.interface).collect();
     let mtus = links

@@ -62,6 +62,14 @@ impl Place {
         self.key(destination, metric)
     }
 
+    /// The key of a learned route to which a filter gave this priority.
+    pub fn learned_at(&self, destination: IpNet, priority: Option<u32>) -> RouteKey {
+        match priority {
+            Some(priority) => self.key(destination, Metric(priority)),
+            None => self.learned(destination),
+        }
+    }
+
     /// The kind of groups for sets with several next hops; `None`: ordinary ones.
     pub fn resilient(&self) -> Option<Resilient> {
         self.resilient

@@ -63,6 +63,13 @@ pub struct KernelRoute {
     pub set: Option<NexthopKey>,
 }
 
+impl RouteDecision {
+    /// The metric that a filter gave it.
+    pub fn priority(&self) -> Option<u32> {
+        self.best.as_ref()?.priority
+    }
+}
+
 impl KernelRoute {
     /// A route with hops of its own.
     pub fn plain(route: DesiredRoute) -> Self {
@@ -120,7 +127,9 @@ pub fn fib(place: &Place, own: &Decided, learned: &Decided, fully_fed: bool) -> 
     let learned = learned
         .iter()
         .filter(|(prefix, _)| !own.contains_key(prefix))
-        .filter_map(|(prefix, decision)| Some((place.learned(*prefix), wish(decision)?)));
+        .filter_map(|(prefix, decision)| {
+            Some((place.learned_at(*prefix, decision.priority()), wish(decision)?))
+        });
     let own = own.iter();
     let own = own.filter_map(|(prefix, decision)| Some((place.own(*prefix), wish(decision)?)));
     DesiredFib {
@@ -129,9 +138,10 @@ pub fn fib(place: &Place, own: &Decided, learned: &Decided, fully_fed: bool) -> 
     }
 }
 
-/// What is different in the desired FIB where `learned` is so now for the `changed` prefixes, and ours were others.
+/// What is different in the desired FIB where `learned` is so now for the `changed` prefixes, and ours were others. A route may
+/// have had any of the `priorities` that filters give.
 pub fn fib_changes(
-    place: &Place,
+    (place, priorities): (&Place, &BTreeSet<u32>),
     (was, own): (&Decided, &Decided),
     learned: &Decided,
     changed: &BTreeSet<IpNet>,
@@ -148,17 +158,23 @@ pub fn fib_changes(
     prefixes.extend(changed);
     let mut changes = Vec::with_capacity(prefixes.len());
     for prefix in prefixes {
-        let (as_own, as_learned) = (place.own(prefix), place.learned(prefix));
+        let priority = learned.get(&prefix).and_then(RouteDecision::priority);
         let wish = |decided: &Decided| Some(decided.get(&prefix)?.kernel.as_ref()?.wish());
-        let (key, other, route) = match own.contains_key(&prefix) {
-            true => (as_own, as_learned, wish(own)),
-            false => (as_learned, as_own, wish(learned)),
+        let (key, route) = match own.contains_key(&prefix) {
+            true => (place.own(prefix), wish(own)),
+            false => (place.learned_at(prefix, priority), wish(learned)),
         };
         changes.push((key, route));
         // With other metrics it is another route.
-        if other != key {
-            changes.push((other, None));
+        let at = |priority: &u32| place.learned_at(prefix, Some(*priority));
+        let standard = [place.own(prefix), place.learned(prefix)];
+        let mut others: Vec<RouteKey> = Vec::new();
+        for other in standard.into_iter().chain(priorities.iter().map(at)) {
+            if other != key && !others.contains(&other) {
+                others.push(other);
+            }
         }
+        changes.extend(others.into_iter().map(|other| (other, None)));
     }
     changes
 }

@@ -6,18 +6,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgpd_proto::types::ScopedAddr;
 use routesync::{DesiredNexthops, Hop, NexthopKey, NexthopSet, Resilient};
 
 /// What the routes of a set have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Spec {
     /// The next hops of the best path and of its equals, in BGP's order.
-    pub next_hops: Vec<IpAddr>,
+    pub next_hops: Vec<ScopedAddr>,
     /// Where packets go while none of these is reachable.
-    pub backup: Option<IpAddr>,
+    pub backup: Option<ScopedAddr>,
     /// The pool that the destinations lie in.
     pub pool: Option<String>,
 }

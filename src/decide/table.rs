@@ -6,14 +6,14 @@
 //! Where the ways are others, the sets of hops are renewed first ([`Table::renew`]): they are few, and routes follow them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use bgpd_proto::rib::{BestRoute, LocRibChanges, PathKind};
 use ipnet::IpNet;
-use routesync::KernelView;
+use routesync::{KernelView, LearnedHop, LearnedRoutes};
 
 use super::Inputs;
 use super::learned::Decider;
+use super::next_hops::learned_hop;
 use super::routes::RouteDecision;
 use super::sets::Sets;
 use super::ways::Ways;
@@ -50,7 +50,7 @@ impl Extent {
 pub struct Table {
     ways: Option<Ways>,
     /// The learned routes outside all pools, with their next hops: what next hops may be resolved over.
-    pub outside: BTreeMap<IpNet, Vec<IpAddr>>,
+    pub outside: LearnedRoutes,
     /// The decision for each learned prefix.
     pub routes: BTreeMap<IpNet, RouteDecision>,
     /// The sets of hops that the routes refer to.
@@ -136,20 +136,19 @@ impl Table {
 
 /// The learned routes outside all pools. `serves`: this node serves Services itself, so that routes to them are not
 /// installed.
-pub fn all_outside(
-    plan: &Plan,
-    serves: bool,
-    loc_rib: &BTreeMap<IpNet, BestRoute>,
-) -> BTreeMap<IpNet, Vec<IpAddr>> {
+pub fn all_outside(plan: &Plan, serves: bool, loc_rib: &BTreeMap<IpNet, BestRoute>) -> LearnedRoutes {
     let found = |(prefix, route): (&IpNet, &BestRoute)| Some((*prefix, outside(plan, serves, route)?));
     loc_rib.iter().filter_map(found).collect()
 }
 
 /// The next hops of a learned route that lies outside all pools. A default route may cover the pools; a pool's own prefixes
 /// and what lies inside may not be resolved over.
-fn outside(plan: &Plan, serves: bool, route: &BestRoute) -> Option<Vec<IpAddr>> {
+fn outside(plan: &Plan, serves: bool, route: &BestRoute) -> Option<Vec<LearnedHop>> {
     let inside = plan.pool_of(&route.prefix).is_some() || (serves && plan.is_of_services(&route.prefix));
-    let next_hops = || route.paths.iter().filter_map(|p| p.next_hop).collect();
+    let next_hops = || {
+        let learned = route.paths.iter().filter_map(|p| p.next_hop.as_ref());
+        learned.map(learned_hop).collect()
+    };
     (!is_local(route) && !inside).then(next_hops)
 }
 

@@ -4,12 +4,12 @@
 //! They are found from where they lead, not from where the node's BGP address sits: that may be loopback, in
 //! fabrics that route to the host. A route with several hops leads over several links.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-use routesync::resolve;
+use bgpd_proto::types::PeerId;
+use routesync::{LearnedRoutes, resolve};
 
 use super::{Inputs, NodePath};
 
@@ -30,11 +30,17 @@ pub struct Uplinks {
 }
 
 /// The uplinks as they are now.
-pub fn find(inputs: Inputs<'_>, learned: &BTreeMap<IpNet, Vec<IpAddr>>, paths: &[NodePath]) -> Uplinks {
+pub fn find(inputs: Inputs<'_>, learned: &LearnedRoutes, paths: &[NodePath]) -> Uplinks {
     let (plan, view) = (inputs.plan, inputs.view);
-    let towards = |address: IpAddr| {
+    let towards = |address: IpAddr| -> Vec<Arc<str>> {
         let hops = resolve(view, learned, address).hops;
-        hops.into_iter().map(|hop| hop.interface)
+        hops.into_iter().map(|hop| hop.interface).collect()
+    };
+    let to_peer = |peer: &PeerId| -> Vec<Arc<str>> {
+        match peer {
+            PeerId::Address(address) => towards(*address),
+            PeerId::Interface(name) => vec![Arc::from(name.as_str())],
+        }
     };
     let own = [plan.node.address(true), plan.node.address(false)];
     let holding = view
@@ -53,7 +59,7 @@ pub fn find(inputs: Inputs<'_>, learned: &BTreeMap<IpNet, Vec<IpAddr>>, paths: &
             .speaker
             .peers
             .keys()
-            .flat_map(|p| towards(p.0))
+            .flat_map(to_peer)
             .filter(not_loopback)
             .collect(),
         holding: holding

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgpd_proto::types::ScopedAddr;
 use config::vocabulary::NodeName;
-use ipnet::IpNet;
-use routesync::{Hop, KernelView, Outcome, Resolution, ResolvedHop, resolve};
+use routesync::{Hop, KernelView, LearnedRoutes, Outcome, Resolution, ResolvedHop, resolve};
 use tunnel::{Encapsulation, L2Path, RouteSizes};
 
+use super::next_hops::learned_hop;
 use super::{Inputs, NodePath, paths};
 use crate::plan::{Plan, Pool, RemoteNode};
 
@@ -24,7 +25,7 @@ pub struct Ways {
     pub serves: bool,
     node_paths: Vec<NodePath>,
     /// How the kernel gets to each NEXT_HOP.
-    direct: BTreeMap<IpAddr, Resolution>,
+    direct: BTreeMap<ScopedAddr, Resolution>,
     /// The node's own pod addresses that the kernel holds.
     pub sources: Vec<IpAddr>,
 }
@@ -33,14 +34,17 @@ impl Ways {
     /// The ways as they are now; `outside`: the learned routes outside all pools. What is as `before` is shared with it.
     pub fn of(
         inputs: Inputs<'_>,
-        outside: &BTreeMap<IpNet, Vec<IpAddr>>,
+        outside: &LearnedRoutes,
         node_paths: &[NodePath],
         before: Option<&Ways>,
     ) -> Ways {
         let plan = before
             .map(|ways| &ways.plan)
             .filter(|plan| ***plan == *inputs.plan);
-        let direct = |address: &IpAddr| (*address, resolve(inputs.view, outside, *address));
+        let direct = |next_hop: &ScopedAddr| {
+            let resolution = resolve(inputs.view, outside, learned_hop(next_hop));
+            (*next_hop, resolution)
+        };
         let own = inputs.own_pod_addresses.iter().copied();
         Ways {
             plan: plan.cloned().unwrap_or_else(|| Arc::new(inputs.plan.clone())),
@@ -53,7 +57,7 @@ impl Ways {
     }
 
     /// Whether BGP knows a route over this next hop.
-    pub fn is_tracked(&self, next_hop: IpAddr) -> bool {
+    pub fn is_tracked(&self, next_hop: ScopedAddr) -> bool {
         self.direct.contains_key(&next_hop)
     }
 
@@ -86,14 +90,14 @@ pub type Found = Result<Arc<[Way]>, Arc<str>>;
 pub struct Finder<'a> {
     ways: &'a Ways,
     view: &'a KernelView,
-    outside: &'a BTreeMap<IpNet, Vec<IpAddr>>,
+    outside: &'a LearnedRoutes,
     /// By NEXT_HOP and the place of the pool in the plan.
-    found: HashMap<(IpAddr, Option<usize>), Found>,
+    found: HashMap<(ScopedAddr, Option<usize>), Found>,
 }
 
 impl<'a> Finder<'a> {
     /// For these ways; the view and the routes outside are those that they were made from.
-    pub fn new(ways: &'a Ways, view: &'a KernelView, outside: &'a BTreeMap<IpNet, Vec<IpAddr>>) -> Self {
+    pub fn new(ways: &'a Ways, view: &'a KernelView, outside: &'a LearnedRoutes) -> Self {
         Finder {
             ways,
             view,
@@ -103,7 +107,7 @@ impl<'a> Finder<'a> {
     }
 
     /// The ways to `next_hop` for prefixes of that pool of the plan.
-    pub fn find(&mut self, next_hop: IpAddr, pool: Option<usize>) -> Found {
+    pub fn find(&mut self, next_hop: ScopedAddr, pool: Option<usize>) -> Found {
         if let Some(found) = self.found.get(&(next_hop, pool)) {
             return found.clone();
         }
@@ -112,8 +116,8 @@ impl<'a> Finder<'a> {
         found
     }
 
-    fn look(&self, next_hop: IpAddr, pool: Option<&Pool>) -> Found {
-        match (self.ways.plan.remote_at(next_hop), pool) {
+    fn look(&self, next_hop: ScopedAddr, pool: Option<&Pool>) -> Found {
+        match (self.ways.plan.remote_at(next_hop.ip), pool) {
             (Some(node), Some(pool)) => self.way_to_node(node, pool, next_hop),
             (node, _) => {
                 let reason = match node {
@@ -125,7 +129,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    fn way_to_node(&self, node: &RemoteNode, pool: &Pool, next_hop: IpAddr) -> Found {
+    fn way_to_node(&self, node: &RemoteNode, pool: &Pool, next_hop: ScopedAddr) -> Found {
         let path = paths::find(&self.ways.node_paths, &pool.name, &node.name).ok_or_else(|| {
             format!(
                 "node {} has no address in the family of pool {}",
@@ -139,7 +143,7 @@ impl<'a> Finder<'a> {
                     // A neighbour is sent to as such: a fabric that announces host routes of the nodes would
                     // otherwise draw pod packets to a switch that may not know the pods.
                     L2Path::OnLink { interface } => {
-                        Ok([native(next_hop, interface.clone(), Some(node), reason)].into())
+                        Ok([native(next_hop.ip, interface.clone(), Some(node), reason)].into())
                     }
                     L2Path::Routed { .. } | L2Path::NoRoute(_) => self.direct(next_hop, Some(node), reason),
                 };
@@ -169,16 +173,16 @@ impl<'a> Finder<'a> {
     }
 
     /// Every hop that the kernel would take to the next hop: where its route has several, so has ours.
-    fn direct(&self, next_hop: IpAddr, node: Option<&RemoteNode>, reason: Arc<str>) -> Found {
+    fn direct(&self, next_hop: ScopedAddr, node: Option<&RemoteNode>, reason: Arc<str>) -> Found {
         let resolution = match self.ways.direct.get(&next_hop) {
             Some(known) => known.clone(),
-            None => resolve(self.view, self.outside, next_hop),
+            None => resolve(self.view, self.outside, learned_hop(&next_hop)),
         };
         if let Outcome::Unreachable(why) = resolution.outcome {
             return Err(format!("next hop {next_hop} is unreachable: {why}").into());
         }
         let way = |hop: ResolvedHop| {
-            let gateway = hop.gateway.unwrap_or(next_hop);
+            let gateway = hop.gateway.unwrap_or(next_hop.ip);
             native(gateway, hop.interface, node, reason.clone())
         };
         Ok(resolution.hops.into_iter().map(way).collect())

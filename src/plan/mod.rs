@@ -1,9 +1,14 @@
 //! From the intent for the whole cluster, and who owns which block, to the plan for one node. Pure: the same
 //! inputs make the same plan, and `Plan` is all that the rest of the agent reads of the resources.
 
+mod bfd;
+mod filters;
 mod model;
 mod ownership;
+mod passwords;
 mod peers;
+mod policy;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +16,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bgpd_proto::rib::{ImportRules, NodeOnly, Originated};
+use bgpd_proto::rib::{ImportRules, NodeOnly};
 use bgpd_proto::speaker::SpeakerConfig;
 use bgpd_proto::types::{Asn, RouterId};
 use config::intent::{EncapMode, Intent, IpPool, Node};
@@ -20,6 +25,7 @@ use tunnel::{Mode, PoolModes};
 
 pub use model::{OwnBlock, OwnNode, Plan, Pool, RemoteNode, Vxlan};
 pub use ownership::Ownership;
+pub use passwords::Passwords;
 
 /// Why there is no plan for this node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +41,12 @@ pub enum PlanError {
 }
 
 /// The plan for the node of that name.
-pub fn compile(intent: &Intent, name: &NodeName, owned: &Ownership) -> Result<Plan, PlanError> {
+pub fn compile(
+    intent: &Intent,
+    name: &NodeName,
+    owned: &Ownership,
+    passwords: &Passwords,
+) -> Result<Plan, PlanError> {
     let node = intent
         .nodes
         .get(name)
@@ -47,19 +58,34 @@ pub fn compile(intent: &Intent, name: &NodeName, owned: &Ownership) -> Result<Pl
         .nodes
         .values()
         .filter(|n| n.name != *name && n.bgp.addresses().next().is_some());
+    let speaker = speaker(intent, node, owned, passwords);
+    let templates = || speaker.ranges.iter().map(|range| &range.template);
+    let sessions = || speaker.peers.values().chain(templates());
+    let asks_for_interfaces = sessions()
+        .any(|peer| peer.import.filters.looks_at_interfaces() || peer.export.filters.looks_at_interfaces());
+    let priorities = filters::priorities(sessions().map(|peer| &peer.import.filters));
     Ok(Plan {
         node: own_node(node),
         listen_port: intent.bgp.listen_port,
         install_routes: intent.bgp.install_routes,
-        speaker: speaker(intent, node, owned),
+        passwords: passwords::wanted(intent),
+        speaker,
+        asks_for_interfaces,
+        priorities,
         originated: (owned.blocks.iter())
             .filter(|block| {
                 intent
                     .pool_of(&block.cidr)
                     .is_none_or(|pool| !pool.disable_bgp_export)
             })
-            .map(|block| (block.cidr, Originated::default()))
+            .map(|block| {
+                (
+                    block.cidr,
+                    policy::originated(&intent.bgp.prefix_advertisements, &block.cidr),
+                )
+            })
             .collect(),
+        advertisements: intent.bgp.prefix_advertisements.clone(),
         blocks: owned.blocks.clone(),
         pools: pools(intent),
         remotes: others.map(|other| remote_node(other, owned)).collect(),
@@ -102,18 +128,21 @@ fn remote_node(node: &Node, owned: &Ownership) -> RemoteNode {
     }
 }
 
-fn speaker(intent: &Intent, node: &Node, owned: &Ownership) -> SpeakerConfig {
+fn speaker(intent: &Intent, node: &Node, owned: &Ownership, passwords: &Passwords) -> SpeakerConfig {
     let asn = Asn(intent.as_number_of(node).0);
     let mut config = SpeakerConfig::new(asn, RouterId(node.router_id().0));
     config.feed_deferral = intent.bgp.feed_deferral;
-    config.peers = peers::of(intent, node);
-    config.import = import_rules(intent, owned);
+    config.cluster_id = node.bgp.cluster_id;
+    config.multipath = usize::from(intent.bgp.multipath.max_paths);
+    config.multipath_relax = intent.bgp.multipath.relax;
+    (config.peers, config.ranges) = peers::of(intent, node, passwords);
+    config.import = import_rules(intent, node, owned);
     config
 }
 
 /// What is refused whoever sends it: our own blocks but for what of them is on loan, and in pools of mode `Always` every path whose next
 /// hop is no node, because nothing would encapsulate it.
-fn import_rules(intent: &Intent, owned: &Ownership) -> ImportRules {
+fn import_rules(intent: &Intent, node: &Node, owned: &Ownership) -> ImportRules {
     let nodes: Arc<BTreeSet<IpAddr>> =
         Arc::new(intent.nodes.values().flat_map(|n| n.bgp.addresses()).collect());
     let always = |p: &&IpPool| p.vxlan_mode == EncapMode::Always || p.ipip_mode == EncapMode::Always;
@@ -130,7 +159,19 @@ fn import_rules(intent: &Intent, owned: &Ownership) -> ImportRules {
                 next_hops: nodes.clone(),
             })
             .collect(),
+        own_addresses: own_addresses(node, owned),
     }
+}
+
+/// Addresses of this node that routes of others never lead to: those that it speaks from, and its own pod addresses, the
+/// first ones of its first blocks.
+fn own_addresses(node: &Node, owned: &Ownership) -> BTreeSet<IpAddr> {
+    let first = |v4: bool| {
+        let mut blocks = owned.blocks.iter().map(|block| block.cidr.network());
+        blocks.find(|address| address.is_ipv4() == v4)
+    };
+    let pods = [first(true), first(false)];
+    node.bgp.addresses().chain(pods.into_iter().flatten()).collect()
 }
 
 fn pools(intent: &Intent) -> Vec<Pool> {

@@ -1,10 +1,11 @@
 //! What the intent means for one node: the values that [`super::compile`] makes and the decisions read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bgpd_proto::rib::Originated;
 use bgpd_proto::speaker::SpeakerConfig;
+use config::intent::{PasswordRef, PrefixAdvertisement};
 use config::vocabulary::NodeName;
 use ipnet::IpNet;
 use tunnel::{Mode, PoolModes};
@@ -20,8 +21,16 @@ pub struct Plan {
     pub install_routes: bool,
     /// The BGP speaker, complete.
     pub speaker: SpeakerConfig,
+    /// Where passwords of sessions are to be read.
+    pub passwords: BTreeSet<PasswordRef>,
     /// What this node originates.
     pub originated: BTreeMap<IpNet, Originated>,
+    /// Filters of peers ask which interface a route leaves by.
+    pub asks_for_interfaces: bool,
+    /// The metrics that filters of peers give to routes.
+    pub priorities: BTreeSet<u32>,
+    /// Communities of what this node originates, by range.
+    pub advertisements: Vec<PrefixAdvertisement>,
     /// The pod blocks that this node announces, in the order of their taking.
     pub blocks: Vec<OwnBlock>,
     /// The pools, the longest prefix first.
@@ -138,6 +147,11 @@ impl RemoteNode {
 }
 
 impl Plan {
+    /// A route that this node originates.
+    pub fn originated(&self, prefix: &IpNet) -> Originated {
+        super::policy::originated(&self.advertisements, prefix)
+    }
+
     /// The pool that a prefix lies in.
     pub fn pool_of(&self, prefix: &IpNet) -> Option<&Pool> {
         self.pools.iter().find(|pool| pool.cidr.contains(prefix))

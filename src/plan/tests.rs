@@ -6,7 +6,7 @@ use config::load::{Source, load};
 use config::vocabulary::NodeName;
 use tunnel::Mode;
 
-use super::{OwnBlock, Ownership, Plan, PlanError};
+use super::{OwnBlock, Ownership, Passwords, Plan, PlanError};
 
 const CLUSTER: &str = "
 apiVersion: roadbed.dev/v1
@@ -45,7 +45,7 @@ metadata: { name: tor }
 spec: { nodeSelector: rack == 'r1', peerIP: 192.0.2.1, asNumber: 65001 }
 ";
 
-fn intent(text: &str) -> Intent {
+pub(super) fn intent(text: &str) -> Intent {
     let loaded = load(&[Source {
         name: "test".into(),
         text: text.into(),
@@ -54,15 +54,20 @@ fn intent(text: &str) -> Intent {
 }
 
 fn compile(intent: &Intent, name: &NodeName) -> Result<Plan, PlanError> {
-    super::compile(intent, name, &Ownership::of_resources(intent, name))
+    super::compile(
+        intent,
+        name,
+        &Ownership::of_resources(intent, name),
+        &Passwords::new(),
+    )
 }
 
-fn plan(text: &str, node: &str) -> Plan {
+pub(super) fn plan(text: &str, node: &str) -> Plan {
     compile(&intent(text), &node.parse().unwrap()).unwrap()
 }
 
 fn peer(address: &str) -> PeerId {
-    PeerId(address.parse::<IpAddr>().unwrap())
+    PeerId::Address(address.parse::<IpAddr>().unwrap())
 }
 
 #[test]
@@ -72,7 +77,7 @@ fn a_node_peers_with_the_mesh_and_with_its_tor() {
         .speaker
         .peers
         .iter()
-        .map(|(id, p)| (id.0.to_string(), p.name.as_str(), p.remote_port))
+        .map(|(id, p)| (id.to_string(), p.name.as_str(), p.remote_port))
         .collect();
     assert_eq!(
         peers,
@@ -84,11 +89,11 @@ fn a_node_peers_with_the_mesh_and_with_its_tor() {
     );
     let b = &plan.speaker.peers[&peer("192.0.2.12")];
     assert_eq!(
-        b.remote_asn,
-        Asn(64513),
+        b.remote_as.asn(Asn(0)),
+        Some(Asn(64513)),
         "a node with an AS of its own makes the mesh session external"
     );
-    assert!(b.multihop);
+    assert_eq!(b.multihop, 255);
     assert_eq!(b.local_address, Some("192.0.2.11".parse().unwrap()));
 }
 
@@ -176,7 +181,7 @@ fn claimed_blocks_count_as_given_ones_and_loans_are_let_in() {
     owned
         .claimed
         .insert(b.clone(), vec!["10.244.8.0/26".parse().unwrap()]);
-    let plan = super::compile(&intent, &a, &owned).unwrap();
+    let plan = super::compile(&intent, &a, &owned, &Passwords::new()).unwrap();
     assert!(plan.originated.contains_key(&claimed));
     assert!(plan.speaker.import.own_prefixes.contains(&claimed));
     assert!(
@@ -188,4 +193,163 @@ fn claimed_blocks_count_as_given_ones_and_loans_are_let_in() {
     let remote = plan.remotes.iter().find(|n| n.name == b).unwrap();
     let blocks: Vec<String> = remote.blocks.iter().map(ToString::to_string).collect();
     assert_eq!(blocks, ["10.244.2.0/24", "10.244.8.0/26"]);
+}
+
+/// Two reflectors of one cluster and one of another; `a` and `b` are ordinary nodes.
+const REFLECTORS: &str = "
+---
+apiVersion: roadbed.dev/v1
+kind: Node
+metadata: { name: rr1, labels: { rr: 'true' } }
+spec: { bgp: { ipv4Address: 192.0.2.21/24, routeReflectorClusterID: 244.0.0.1 }, podCIDRs: [] }
+---
+apiVersion: roadbed.dev/v1
+kind: Node
+metadata: { name: rr2, labels: { rr: 'true' } }
+spec: { bgp: { ipv4Address: 192.0.2.22/24, routeReflectorClusterID: 244.0.0.1 }, podCIDRs: [] }
+---
+apiVersion: roadbed.dev/v1
+kind: Node
+metadata: { name: rr3, labels: { rr: 'true' } }
+spec: { bgp: { ipv4Address: 192.0.2.23/24, routeReflectorClusterID: 244.0.0.2 }, podCIDRs: [] }
+---
+apiVersion: roadbed.dev/v1
+kind: BGPPeer
+metadata: { name: to-rrs }
+spec: { peerSelector: has(rr) }
+";
+
+#[test]
+fn a_reflector_is_in_no_mesh_and_its_clients_are_not_of_its_cluster() {
+    let text = format!("{CLUSTER}{REFLECTORS}");
+    let at_rr = plan(&text, "rr1");
+    assert_eq!(at_rr.speaker.cluster_id, Some("244.0.0.1".parse().unwrap()));
+    let clients: Vec<(String, bool)> = (at_rr.speaker.peers.iter())
+        .map(|(id, config)| (id.to_string(), config.export.client))
+        .collect();
+    assert_eq!(
+        clients,
+        [
+            ("192.0.2.11".to_owned(), true),
+            // Of another AS.
+            ("192.0.2.12".to_owned(), false),
+            ("192.0.2.22".to_owned(), false),
+            ("192.0.2.23".to_owned(), true),
+        ]
+    );
+    let at_a = plan(&text, "a");
+    assert!(at_a.speaker.peers.values().all(|config| !config.export.client));
+    let names: Vec<&str> = at_a
+        .speaker
+        .peers
+        .values()
+        .map(|config| config.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "BGPPeer/tor",
+            "mesh/b",
+            "BGPPeer/to-rrs",
+            "BGPPeer/to-rrs",
+            "BGPPeer/to-rrs"
+        ]
+    );
+}
+
+#[test]
+fn filters_of_a_peer_are_one_list_with_their_origins() {
+    let text = format!(
+        "{}\n---\napiVersion: roadbed.dev/v1\nkind: BGPFilter\nmetadata: {{ name: first }}\n\
+         spec: {{ importV4: [ {{ action: Reject, matchOperator: In, cidr: 198.51.100.0/24 }} ] }}\n\
+         ---\napiVersion: roadbed.dev/v1\nkind: BGPFilter\nmetadata: {{ name: second }}\n\
+         spec: {{ importV4: [ {{ action: Accept, operations: [ {{ setPriority: {{ value: 9 }} }} ] }} ] }}\n",
+        CLUSTER.replace("asNumber: 65001 }", "asNumber: 65001, filters: [first, second] }")
+    );
+    let plan = plan(&text, "a");
+    let filters = &plan.speaker.peers[&peer("192.0.2.1")].import.filters;
+    let attributes = bgpd_proto::wire::PathAttributes::default();
+    let decided = |prefix: &str| {
+        let prefix = prefix.parse().unwrap();
+        let facts = bgpd_proto::rib::filter::Facts {
+            prefix: &prefix,
+            attributes: &attributes,
+            learned: true,
+            peer_kind: bgpd_proto::types::PeerKind::External,
+            interface: None,
+            priority: None,
+        };
+        filters
+            .first_match(&facts)
+            .map(|(_, rule)| (rule.origin.to_string(), rule.priority()))
+    };
+    assert_eq!(
+        decided("198.51.100.0/25"),
+        Some(("BGPFilter first, importV4 rule 1".to_owned(), None))
+    );
+    assert_eq!(
+        decided("203.0.113.0/24"),
+        Some(("BGPFilter second, importV4 rule 1".to_owned(), Some(9)))
+    );
+    assert_eq!(decided("2001:db8::/32"), None);
+    let mesh = &plan.speaker.peers[&peer("192.0.2.12")];
+    assert!(
+        mesh.import
+            .filters
+            .is_empty(bgpd_proto::types::Family::Ipv4Unicast)
+    );
+}
+
+#[test]
+fn a_filter_that_is_not_there_lets_nothing_pass() {
+    let mut intent = intent(CLUSTER);
+    intent.peers[0].filters = vec!["gone".to_owned()];
+    let plan = compile(&intent, &"a".parse().unwrap()).unwrap();
+    let session = &plan.speaker.peers[&peer("192.0.2.1")];
+    let attributes = bgpd_proto::wire::PathAttributes::default();
+    for prefix in ["198.51.100.0/24", "2001:db8::/32"] {
+        let prefix = prefix.parse().unwrap();
+        let facts = bgpd_proto::rib::filter::Facts {
+            prefix: &prefix,
+            attributes: &attributes,
+            learned: false,
+            peer_kind: bgpd_proto::types::PeerKind::External,
+            interface: None,
+            priority: None,
+        };
+        for filters in [&session.import.filters, &session.export.filters] {
+            let (_, rule) = filters.first_match(&facts).unwrap();
+            assert_eq!(rule.action, bgpd_proto::rib::filter::Action::Reject);
+        }
+    }
+}
+
+#[test]
+fn policies_and_communities_reach_the_speaker() {
+    let text = CLUSTER
+        .replace(
+            "listenPort: 1179",
+            "listenPort: 1179, communities: [ { name: tagged, value: 64512:1:2 } ], prefixAdvertisements: \
+             [ { cidr: 10.244.0.0/16, communities: [ tagged, '64512:9' ] } ], multipath: { maxPaths: 3, relax: false }",
+        )
+        .replace(
+            "asNumber: 65001 }",
+            "asNumber: 65001, localASNumber: 65100, localASMode: NoPrepend, numAllowedLocalASNumbers: 2, \
+             keepOriginalNextHop: true, asOverride: true, removePrivateAS: All, enforceFirstAS: false, role: Customer }",
+        );
+    let plan = plan(&text, "a");
+    let tor = &plan.speaker.peers[&peer("192.0.2.1")];
+    assert_eq!(tor.local_asn, Some(Asn(65100)));
+    assert_eq!((tor.import.allow_own_as, tor.import.enforce_first_as), (2, false));
+    assert_eq!(tor.export.next_hop, bgpd_proto::rib::NextHopMode::Keep);
+    assert_eq!(tor.export.role, Some(bgpd_proto::wire::Role::Customer));
+    let rules = tor.export.as_rules;
+    assert!(rules.as_override && !rules.replace_as);
+    assert_eq!(rules.remove_private, bgpd_proto::rib::RemovePrivate::All);
+    assert_eq!((plan.speaker.multipath, plan.speaker.multipath_relax), (3, false));
+    let block = &plan.originated[&"10.244.1.0/24".parse().unwrap()];
+    assert_eq!(block.communities, [bgpd_proto::wire::Community(64512 << 16 | 9)]);
+    assert_eq!(block.large_communities.len(), 1);
+    let own = &plan.speaker.import.own_addresses;
+    assert!(own.contains(&"10.244.1.0".parse::<IpAddr>().unwrap()));
 }

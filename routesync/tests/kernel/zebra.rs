@@ -123,7 +123,8 @@ fn others() -> String {
     // Times that count down are no change.
     let lines = lines.filter(|line| !line.contains("proto 82") && !line.contains("expires"));
     // The kernel's own for each link: they come a while after the link, when nobody has claimed the address.
-    let lines = lines.filter(|line| !line.contains("fe80::") && !line.starts_with("multicast ff00::"));
+    let of_links = ["fe80::", "local fe80::", "anycast fe80::", "multicast ff00::"];
+    let lines = lines.filter(|line| !of_links.iter().any(|own| line.starts_with(own)));
     // zebra makes objects of its own for what it sees of ours.
     let lines = lines.filter(|line| !(line.starts_with("id ") && line.contains("proto zebra")));
     let mut lines: Vec<_> = lines.map(str::trim_end).collect();

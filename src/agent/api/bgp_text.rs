@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bgpd_proto::rib::{Explained, PathKind, Rib};
 use bgpd_proto::speaker::PeerStatus;
+use bgpd_proto::wire::PathAttributes;
 use ipnet::IpNet;
 use tunnel::Encapsulation;
 
@@ -48,12 +49,66 @@ pub fn explained(rib: &Rib, prefix: IpNet) -> (String, Vec<String>) {
         || format!("{prefix}: no usable path"),
         |c| format!("{prefix} {}", path(c)),
     );
-    let checks = explanation
-        .candidates
+    let mut checks: Vec<String> = Vec::new();
+    for candidate in &explanation.candidates {
+        checks.push(format!("{}: {}", path(candidate), candidate.outcome));
+        checks.extend(
+            candidate
+                .filters
+                .iter()
+                .map(|looked| format!("  import, {looked}")),
+        );
+        if let Some(received) = &candidate.received {
+            let made = difference(received, &candidate.path.attributes);
+            checks.push(format!("  import policy changed it to {made}"));
+        }
+    }
+    for export in explanation
+        .exports
         .iter()
-        .map(|c| format!("{}: {}", path(c), c.outcome))
-        .collect();
+        .filter(|export| !export.filters.is_empty())
+    {
+        let fate = match &export.refused {
+            Some(why) => format!("not told: {why}"),
+            None => "told".to_owned(),
+        };
+        checks.push(format!("to {}: {fate}", export.peer));
+        checks.extend(export.filters.iter().map(|looked| format!("  export, {looked}")));
+    }
     (result, checks)
+}
+
+/// What is other in the second than in the first, in words.
+pub fn difference(before: &PathAttributes, after: &PathAttributes) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    if before.as_path != after.as_path {
+        parts.push(format!("AS path {}", after.as_path));
+    }
+    if before.local_pref != after.local_pref {
+        let value = after
+            .local_pref
+            .map_or_else(|| "none".into(), |value| value.to_string());
+        parts.push(format!("LOCAL_PREF {value}"));
+    }
+    if before.communities != after.communities {
+        parts.push(format!("communities {}", texts(&after.communities)));
+    }
+    if before.large_communities != after.large_communities {
+        parts.push(format!("large communities {}", texts(&after.large_communities)));
+    }
+    if before.otc != after.otc {
+        let value = after.otc.map_or_else(|| "none".into(), |asn| asn.to_string());
+        parts.push(format!("OTC {value}"));
+    }
+    parts.join(", ")
+}
+
+fn texts<T: ToString>(items: &[T]) -> String {
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn path(candidate: &Explained) -> String {

@@ -10,6 +10,7 @@ use routesync::{RouteKey, SyncStatus};
 use store::{Contact, Origin, StoreState};
 use tunnel::probe::{ProbeKey, ProbeVerdict};
 
+use super::bfd;
 use super::state::State;
 use crate::agent::probes::{Finding, Probes};
 use crate::agent::snapshot::Snapshot;
@@ -40,6 +41,7 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
         issues.push(error("bgp", message.clone(), since(*at)));
     }
     issues.extend(sessions.iter().filter_map(|s| session(s, now)));
+    issues.extend(paths(state, snapshot, sessions, now));
     let sync = state.parts.fib.status().borrow().clone();
     issues.extend(routes(&sync));
     if sync.drifted > 0 {
@@ -77,6 +79,22 @@ pub fn all(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Ins
     issues.extend(ownership(&state.parts.keeper.status().borrow()));
     issues.extend(state.parts.kubernetes.iter().flat_map(kubernetes));
     issues
+}
+
+/// Paths that BFD does not watch although it should.
+fn paths(state: &State, snapshot: &Snapshot, sessions: &[PeerStatus], now: Instant) -> Vec<Issue> {
+    let asked = |peer: &PeerStatus| {
+        let plan = snapshot.plan.as_ref();
+        let config = plan.and_then(|plan| plan.speaker.peers.get(&peer.id));
+        config
+            .and_then(|config| config.bfd)
+            .is_some_and(|bfd| !bfd.follow)
+    };
+    let peers: Vec<(PeerStatus, bool)> = sessions.iter().map(|s| (s.clone(), asked(s))).collect();
+    let issues = bfd::issues(&bfd::status(state), &peers, now);
+    (issues.into_iter())
+        .map(|(message, since)| warning("bfd", message, since))
+        .collect()
 }
 
 fn resources(store: &StoreState) -> Vec<Issue> {

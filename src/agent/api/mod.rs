@@ -2,9 +2,11 @@
 //! on the metrics address. Handlers read the latest snapshot and ask the parts; they decide nothing.
 
 mod answer;
+mod bfd;
 mod bgp_text;
 mod cni;
 mod conditions;
+mod drain;
 mod explain;
 mod health;
 mod ipam;
@@ -15,6 +17,7 @@ mod plan;
 mod routes;
 mod state;
 mod status;
+mod stop;
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -63,12 +66,15 @@ pub async fn serve(listener: UnixListener, state: State) -> anyhow::Result<()> {
         .route("/v1/status", get(status::get))
         .route("/v1/peers", get(peers::list))
         .route("/v1/peers/{peer}", get(peers::one))
+        .route("/v1/peers/{peer}/refresh", post(peers::refresh))
         .route("/v1/routes", get(routes::get))
         .route("/v1/explain", get(explain::get))
         .route("/v1/ipam", get(ipam::show))
         .route("/v1/ipam/check", post(ipam::check))
         .route("/v1/ipam/release", post(ipam::release))
         .route("/v1/plan", post(plan::post))
+        .route("/v1/drain", get(drain::show).post(drain::say))
+        .route("/v1/stop", post(stop::stop))
         .route("/v1/cni/add", post(cni::add))
         .route("/v1/cni/del", post(cni::del))
         .route("/v1/cni/check", post(cni::check))

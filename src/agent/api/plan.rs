@@ -41,7 +41,8 @@ pub async fn post(
         Err(problems) => return Ok(Json(refused(problems))),
     };
     let owned = owned_under(&state, &intent);
-    let new = match plan::compile(&intent, &old.node.name, &owned) {
+    let passwords = state.parts.passwords.known().borrow().clone();
+    let new = match plan::compile(&intent, &old.node.name, &owned, &passwords) {
         Ok(plan) => plan,
         Err(error) => {
             let problem = Problem::whole_file("the resources", error.to_string(), "");

@@ -2,8 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Query, State as Extract};
-use bgpd_proto::rib::{PathKind, PathView};
+use bgpd_proto::rib::{PathKind, PathView, RejectReason, filter};
 use bgpd_proto::types::PeerId;
+use bgpd_proto::wire::PathAttributes;
 use config::api::ErrorKind;
 use config::api::routes::Route;
 use ipnet::IpNet;
@@ -20,8 +21,8 @@ use crate::decide::{Decisions, RouteDecision};
 #[derive(Deserialize)]
 pub struct Asked {
     prefix: Option<IpNet>,
-    received: Option<std::net::IpAddr>,
-    advertised: Option<std::net::IpAddr>,
+    received: Option<String>,
+    advertised: Option<String>,
     #[serde(default)]
     rejected: bool,
 }
@@ -39,9 +40,9 @@ pub async fn get(
         let message = "only one of received, advertised and rejected can be asked for at once";
         return Err(Failure::new(ErrorKind::Invalid, message, "ask twice"));
     }
-    let mut routes = match (asked.received, asked.advertised, asked.rejected) {
-        (Some(peer), _, _) => received(&state, PeerId(peer)).await?,
-        (_, Some(peer), _) => advertised(&state, PeerId(peer)).await?,
+    let mut routes = match (&asked.received, &asked.advertised, asked.rejected) {
+        (Some(peer), _, _) => received(&state, named(peer)?).await?,
+        (_, Some(peer), _) => advertised(&state, named(peer)?).await?,
         (_, _, true) => rejected(&state).await?,
         _ => decided(&state)?,
     };
@@ -49,6 +50,16 @@ pub async fn get(
         routes.retain(|route| within.contains(&route.prefix));
     }
     Ok(Json(routes))
+}
+
+fn named(peer: &str) -> Result<PeerId, Failure> {
+    peer.parse().map_err(|_| {
+        Failure::new(
+            ErrorKind::Invalid,
+            format!("`{peer}` is no peer"),
+            "`roadbed peers` lists them",
+        )
+    })
 }
 
 fn decided(state: &State) -> Result<Vec<Route>, Failure> {
@@ -101,13 +112,26 @@ async fn received(state: &State, peer: PeerId) -> Result<Vec<Route>, Failure> {
     let routes = routes
         .query(move |speaker, _| speaker.rib().received(peer))
         .await?;
-    let row = |r: bgpd_proto::rib::ReceivedView| Route {
-        reason: match (&r.rejected, r.selected) {
-            (Some(why), _) => format!("rejected: {why}"),
+    let row = |r: bgpd_proto::rib::ReceivedView| {
+        let mut reason = match (&r.rejected, r.selected) {
+            (Some(why), _) => format!("rejected: {}", because(why, r.rule.as_ref())),
             (None, true) => "accepted, selected".into(),
             (None, false) => "accepted".into(),
-        },
-        ..learned(r.prefix, &r.path)
+        };
+        if let (None, Some(rule)) = (&r.rejected, &r.rule) {
+            reason += &format!(", by {rule}");
+        }
+        if let Some(changed) = &r.changed {
+            reason += &format!(
+                ", changed to {}",
+                bgp_text::difference(&r.path.attributes, changed)
+            );
+        }
+        let route = Route {
+            reason,
+            ..learned(r.prefix, &r.path)
+        };
+        judged_by(route, r.rule.as_ref())
     };
     Ok(routes.into_iter().map(row).collect())
 }
@@ -115,9 +139,12 @@ async fn received(state: &State, peer: PeerId) -> Result<Vec<Route>, Failure> {
 async fn rejected(state: &State) -> Result<Vec<Route>, Failure> {
     let bgp = state.parts.speaker().ok_or_else(Failure::no_plan)?;
     let routes = bgp.query(|speaker, _| speaker.rib().rejected()).await?;
-    let row = |r: bgpd_proto::rib::RejectedView| Route {
-        reason: r.reason.to_string(),
-        ..learned(r.prefix, &r.path)
+    let row = |r: bgpd_proto::rib::RejectedView| {
+        let route = Route {
+            reason: because(&r.reason, r.rule.as_ref()),
+            ..learned(r.prefix, &r.path)
+        };
+        judged_by(route, r.rule.as_ref())
     };
     Ok(routes.into_iter().map(row).collect())
 }
@@ -127,13 +154,17 @@ async fn advertised(state: &State, peer: PeerId) -> Result<Vec<Route>, Failure> 
     let routes = bgp
         .query(move |speaker, _| speaker.rib().advertised(peer))
         .await?;
-    let row = |r: bgpd_proto::rib::AdvertisedView| Route {
-        peer: Some(peer.0),
-        next_hop: Some(r.next_hop),
-        as_path: r.attributes.as_path.to_string(),
-        local_pref: r.attributes.local_pref,
-        reason: "advertised".into(),
-        ..blank(r.prefix)
+    let row = |r: bgpd_proto::rib::AdvertisedView| {
+        let route = Route {
+            peer: Some(peer.to_string()),
+            next_hop: Some(r.next_hop),
+            reason: match &r.rule {
+                Some(rule) => format!("advertised, by {rule}"),
+                None => "advertised".into(),
+            },
+            ..with(blank(r.prefix), &r.attributes)
+        };
+        judged_by(route, r.rule.as_ref())
     };
     Ok(routes.into_iter().map(row).collect())
 }
@@ -146,12 +177,47 @@ fn learned(prefix: IpNet, path: &PathView) -> Route {
             PathKind::Internal => "internal",
         }
         .into(),
-        peer: path.peer.map(|p| p.0),
-        next_hop: path.next_hop,
-        as_path: path.attributes.as_path.to_string(),
-        local_pref: path.attributes.local_pref,
-        ..blank(prefix)
+        peer: path.peer.map(|peer| peer.to_string()),
+        next_hop: path.next_hop.map(|hop| hop.ip),
+        interface: path
+            .next_hop
+            .and_then(|hop| hop.zone)
+            .map(|zone| zone.to_string()),
+        ..with(blank(prefix), &path.attributes)
     }
+}
+
+/// With what the attributes say.
+fn with(route: Route, attributes: &PathAttributes) -> Route {
+    fn texts<T: ToString>(items: &[T]) -> Vec<String> {
+        items.iter().map(ToString::to_string).collect()
+    }
+    Route {
+        as_path: attributes.as_path.to_string(),
+        local_pref: attributes.local_pref,
+        communities: texts(&attributes.communities),
+        large_communities: texts(&attributes.large_communities),
+        extended_communities: texts(&attributes.extended_communities),
+        ..route
+    }
+}
+
+/// Why a route is refused; the rule, where it was one.
+fn because(reason: &RejectReason, rule: Option<&filter::Origin>) -> String {
+    match (reason, rule) {
+        (RejectReason::Filter, Some(rule)) => format!("rejected by {rule}"),
+        _ => reason.to_string(),
+    }
+}
+
+/// With the rule that decided on it.
+fn judged_by(mut route: Route, rule: Option<&filter::Origin>) -> Route {
+    if let Some(rule) = rule {
+        route.filter = Some(rule.filter.to_string());
+        route.list = Some(rule.list.to_owned());
+        route.rule = Some(rule.number);
+    }
+    route
 }
 
 fn blank(prefix: IpNet) -> Route {
@@ -160,8 +226,15 @@ fn blank(prefix: IpNet) -> Route {
         origin: String::new(),
         peer: None,
         next_hop: None,
+        interface: None,
         as_path: String::new(),
         local_pref: None,
+        communities: Vec::new(),
+        large_communities: Vec::new(),
+        extended_communities: Vec::new(),
+        filter: None,
+        list: None,
+        rule: None,
         node: None,
         encapsulation: None,
         reason: String::new(),

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State as Extract;
+use bgpd_proto::speaker::PeerStatus;
+use config::api::drain::DrainState;
 use config::api::status::{
     Block, Datastore, NodePath, Offload, PeerCounts, ProbeCounts, RouteCounts, Status, Tunnel,
 };
@@ -66,6 +68,7 @@ pub async fn of(state: &State) -> Status {
             configured: sessions.len(),
             established,
             fully_fed: snapshot.fully_fed,
+            unfiltered: sessions.iter().filter_map(unfiltered).collect(),
         },
         routes: routes(state, &snapshot),
         tunnels: tunnels(state),
@@ -73,8 +76,16 @@ pub async fn of(state: &State) -> Status {
         blocks: plan.map_or_else(Vec::new, |plan| blocks(state, plan)),
         probes: plan.filter(|plan| has_auto(plan)).map(|_| probes(&verdicts)),
         offloads: offloads(state),
+        drain: Some(state.parts.drain.watch().borrow().clone()).filter(|d| d.state != DrainState::InService),
         advice: snapshot.host_advice.clone(),
     }
+}
+
+/// A peer for which nobody has said what may pass. The mesh is the cluster's own.
+fn unfiltered(session: &PeerStatus) -> Option<String> {
+    let open = super::peers::unfiltered(session);
+    let named = session.name.strip_prefix("BGPPeer/")?;
+    (!open.is_empty()).then(|| format!("{} ({named}): {}", session.id, open.join(", ")))
 }
 
 fn datastore(state: &State, snapshot: &Snapshot, now: Instant) -> Datastore {

@@ -34,11 +34,14 @@ impl Reconciler {
         }
         match (changed, old) {
             (Extent::Only(prefixes), Some(old))
-                if self.handed == Some(self.settled) && old.outline.place == new.outline.place =>
+                if self.handed == Some(self.settled)
+                    && old.outline.place == new.outline.place
+                    && old.outline.priorities == new.outline.priorities =>
             {
                 let learned = &new.table().routes;
                 let own = (&old.outline.own, &new.outline.own);
-                let changes = decide::routes::fib_changes(&new.outline.place, own, learned, prefixes);
+                let metrics = (&new.outline.place, &new.outline.priorities);
+                let changes = decide::routes::fib_changes(metrics, own, learned, prefixes);
                 if !changes.is_empty() {
                     self.snapshot.fib_generation = self.parts.fib.update(changes, self.settled);
                 }
@@ -59,6 +62,9 @@ impl Reconciler {
         }
         if old.is_none_or(|old| old.next_hops != new.next_hops) {
             bgp.set_next_hops(new.next_hops.clone()).await;
+        }
+        if old.is_none_or(|old| old.interfaces != new.interfaces) {
+            bgp.set_interfaces(new.interfaces.clone()).await;
         }
     }
 }

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use bgpd::Shutdown;
 use config::agent_file::{AgentConfig, RouteSettings};
+use config::api::drain::Drain;
+use config::api::stop::Stop;
 use config::intent::Intent;
 use config::vocabulary::NodeName;
 use routesync::KernelView;
@@ -25,7 +27,7 @@ use super::probes::Prober;
 use super::snapshot::Snapshot;
 use super::{ownership, services};
 use crate::decide::{self, Begun, Decisions, Extent, Inputs, Place, RibSnapshot, Table};
-use crate::plan::{Ownership, Plan};
+use crate::plan::{Ownership, Passwords, Plan};
 use premises::{Given, Premises};
 use settling::Settling;
 use wake::Wake;
@@ -58,6 +60,10 @@ pub struct Reconciler {
     /// The intent that made the plan in force: an older one where the newest makes none.
     compiled: Option<Arc<Intent>>,
     owned: Option<Ownership>,
+    /// Those that the plan in force was made with.
+    passwords: Arc<Passwords>,
+    /// Whether the node is drained in it.
+    drain: Drain,
     ownership: ownership::Known,
     cluster: services::Source,
     services: services::Known,
@@ -95,6 +101,8 @@ impl Reconciler {
             intent: None,
             compiled: None,
             owned: None,
+            passwords: Arc::default(),
+            drain: Drain::default(),
             ownership: ownership::Known::default(),
             cluster,
             services: services::Known::default(),
@@ -125,6 +133,8 @@ impl Reconciler {
         let mut bgp = self.parts.bgp.clone();
         let mut records = self.parts.store.ownership();
         let mut verdicts = self.parts.probes.watch();
+        let mut passwords = self.parts.passwords.known();
+        let mut drain = self.parts.drain.watch();
         loop {
             let rib = self.parts.speaker().map(|b| b.changes());
             // Seen before the round starts: what changes during the round makes another one.
@@ -135,6 +145,8 @@ impl Reconciler {
             bgp.mark_unchanged();
             records.mark_unchanged();
             verdicts.mark_unchanged();
+            passwords.mark_unchanged();
+            drain.mark_unchanged();
             self.cluster.seen();
             let started = Instant::now();
             let again = self.round().await;
@@ -159,6 +171,8 @@ impl Reconciler {
                 changed = bgp.changed() => changed?,
                 changed = records.changed() => changed?,
                 changed = verdicts.changed() => changed?,
+                changed = passwords.changed() => changed?,
+                changed = drain.changed() => changed?,
                 () = rib.changed() => {}
                 () = self.services_changed() => {}
                 () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
@@ -170,7 +184,12 @@ impl Reconciler {
     pub async fn leave(&mut self) {
         if let Some(bgp) = self.parts.speaker() {
             self.parts.bgp_is(None);
-            bgp.shutdown(Shutdown::Silent).await;
+            let asked = self.parts.leaving.borrow().clone();
+            let mode = match asked {
+                Some(Stop { message }) => Shutdown::Cease(message),
+                None => Shutdown::Silent,
+            };
+            bgp.shutdown(mode).await;
         }
     }
 
@@ -181,7 +200,7 @@ impl Reconciler {
         let Some(plan) = self.snapshot.plan.clone() else {
             return retry;
         };
-        if !self.take_news().await {
+        if !self.take_news(plan.install_routes).await {
             return retry;
         }
         let view = self.parts.fib.view().borrow().clone();
@@ -249,7 +268,6 @@ impl Reconciler {
         self.snapshot.host_problems = self.host.problems();
         self.snapshot.host_advice = self.host.advice();
         self.snapshot.fully_fed = settled;
-        self.snapshot.loc_rib = rib.loc_rib.len();
         self.rib = RibSnapshot {
             fully_fed: fed_by_bgp,
             ..rib
@@ -310,14 +328,16 @@ impl Reconciler {
         })
     }
 
-    /// Brings the copy of what BGP knows up to date; false where there is no BGP.
-    async fn take_news(&mut self) -> bool {
+    /// Brings the copy of what BGP knows up to date; false where there is no BGP. Routes that are not to be installed are not
+    /// copied.
+    async fn take_news(&mut self, routes: bool) -> bool {
         let Some(bgp) = self.parts.speaker() else {
             return false;
         };
-        let Ok(news) = bgp.news().await else {
+        let Ok(news) = bgp.news(routes).await else {
             return false;
         };
+        self.snapshot.loc_rib = news.prefixes;
         self.changed.note(&news.loc_rib);
         self.rib.take(news);
         true

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgpd_proto::types::ScopedAddr;
 use routesync::KernelView;
 use tunnel::probe::Verdicts;
 
@@ -26,7 +27,7 @@ pub struct Premises {
     services: Option<Services>,
     place: Place,
     verdicts: Verdicts,
-    tracked: BTreeSet<IpAddr>,
+    tracked: BTreeSet<ScopedAddr>,
     fully_fed: bool,
 }
 

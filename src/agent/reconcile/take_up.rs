@@ -7,7 +7,7 @@ use bgpd::Shutdown;
 use config::intent::Intent;
 
 use super::{RETRY, Reconciler};
-use crate::agent::services;
+use crate::agent::{drain, services};
 use crate::decide;
 use crate::plan::{self, Ownership, Plan};
 
@@ -33,14 +33,19 @@ impl Reconciler {
             let records = self.parts.store.ownership().borrow().clone();
             self.ownership.now(&self.parts.pods.ipam(), records, &self.node)
         };
-        if known && self.snapshot.start_error.is_none() && self.owned.as_ref() == Some(owned) {
+        let passwords = self.parts.passwords.known().borrow().clone();
+        let drain = self.parts.drain.watch().borrow().clone();
+        let same_rest = Arc::ptr_eq(&passwords, &self.passwords) && drain == self.drain;
+        if known && same_rest && self.snapshot.start_error.is_none() && self.owned.as_ref() == Some(owned) {
             return false;
         }
+        (self.passwords, self.drain) = (passwords, drain);
         let owned = owned.clone();
         let Some(plan) = self.compile(&intent, &owned) else {
             (self.intent, self.owned) = (Some(intent), Some(owned));
             return false;
         };
+        self.parts.passwords.want(&plan.passwords);
         let changed = self.snapshot.plan.as_ref() != Some(&plan);
         if (changed || self.snapshot.start_error.is_some())
             && let Err(error) = self.configure(&plan).await
@@ -65,11 +70,11 @@ impl Reconciler {
     /// good ones stay, but who owns which block does not: that goes on in the datastore, and a block that another
     /// node has by now must not be announced from here.
     fn compile(&mut self, intent: &Arc<Intent>, owned: &Ownership) -> Option<Arc<Plan>> {
-        let error = match plan::compile(intent, &self.node, owned) {
+        let error = match plan::compile(intent, &self.node, owned, &self.passwords) {
             Ok(plan) => {
                 self.snapshot.plan_error = None;
                 self.compiled = Some(intent.clone());
-                return Some(Arc::new(plan));
+                return Some(self.drained(plan));
             }
             Err(error) => error.to_string(),
         };
@@ -81,7 +86,15 @@ impl Reconciler {
         }
         self.snapshot.plan_error = Some(said.unwrap_or_else(|| (error, Instant::now())));
         let last = self.compiled.as_ref()?;
-        plan::compile(last, &self.node, owned).ok().map(Arc::new)
+        plan::compile(last, &self.node, owned, &self.passwords)
+            .ok()
+            .map(|plan| self.drained(plan))
+    }
+
+    /// The plan of a node that may be out of service.
+    fn drained(&self, mut plan: Plan) -> Arc<Plan> {
+        drain::apply(&self.drain, &mut plan.speaker);
+        Arc::new(plan)
     }
 
     /// Says once what stands in the way; it is tried again.

@@ -2,7 +2,7 @@ use config::load::{Source, load};
 use routesync::{Address, ForeignRoute, Metric, NextHop, Protocol};
 
 use super::*;
-use crate::plan::{Ownership, compile};
+use crate::plan::{Ownership, Passwords, compile};
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
@@ -36,7 +36,13 @@ fn plan(pool: &str) -> Plan {
     let loaded = load(&[Source { name, text }]);
     let intent = loaded.intent.unwrap_or_else(|| panic!("{:?}", loaded.problems));
     let name = "a".parse().unwrap();
-    compile(&intent, &name, &Ownership::of_resources(&intent, &name)).unwrap()
+    compile(
+        &intent,
+        &name,
+        &Ownership::of_resources(&intent, &name),
+        &Passwords::new(),
+    )
+    .unwrap()
 }
 
 /// lo, eth0 and dummy0; the node's addresses on one of them; routes to these destinations by eth0.

@@ -4,7 +4,7 @@ use config::load::{Source, load};
 
 use super::*;
 use crate::decide::routes::Origin;
-use crate::plan::{Ownership, compile};
+use crate::plan::{Ownership, Passwords, compile};
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
@@ -33,7 +33,13 @@ spec: { bgp: { ipv4Address: 192.0.2.11/24 }, podCIDRs: [10.244.1.0/24] }
     }]);
     let intent = loaded.intent.unwrap();
     let name = "a".parse().unwrap();
-    compile(&intent, &name, &Ownership::of_resources(&intent, &name)).unwrap()
+    compile(
+        &intent,
+        &name,
+        &Ownership::of_resources(&intent, &name),
+        &Passwords::new(),
+    )
+    .unwrap()
 }
 
 /// A node as `a`, or an AS as `65001`.
@@ -51,6 +57,7 @@ fn decision(owner: &str) -> RouteDecision {
             next_hop: None,
             attributes: Arc::new(attributes),
             learned: None,
+            priority: None,
         }),
         node: (asn.is_none()).then(|| owner.parse().unwrap()),
         encapsulation: None,

@@ -7,7 +7,7 @@ use tunnel::probe::{ProbeVerdict, Seen, Silence, Verdicts};
 
 use super::*;
 use crate::decide::{Extent, Inputs, Place, RibSnapshot, decide_again};
-use crate::plan::{Ownership, compile};
+use crate::plan::{Ownership, Passwords, compile};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -41,7 +41,13 @@ fn plan(v4: &str, v6: &str) -> Plan {
     }]);
     let intent = loaded.intent.unwrap_or_else(|| panic!("{:?}", loaded.problems));
     let name: NodeName = "a".parse().unwrap();
-    compile(&intent, &name, &Ownership::of_resources(&intent, &name)).unwrap()
+    compile(
+        &intent,
+        &name,
+        &Ownership::of_resources(&intent, &name),
+        &Passwords::new(),
+    )
+    .unwrap()
 }
 
 fn view() -> KernelView {

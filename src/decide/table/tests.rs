@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
 use bgpd_proto::rib::{BestRoute, PathKind, PathView};
-use bgpd_proto::types::PeerId;
+use bgpd_proto::types::{PeerId, ScopedAddr};
 use bgpd_proto::wire::PathAttributes;
 use config::load::{Source, load};
 use ipnet::IpNet;
@@ -15,7 +15,7 @@ use tunnel::probe::{ProbeKey, ProbeVerdict, Seen, Silence, Verdicts};
 
 use super::{Extent, Table};
 use crate::decide::{Begun, Decided, Decisions, Inputs, Place, PodLink, RibSnapshot, decide, routes};
-use crate::plan::{Ownership, Plan, compile};
+use crate::plan::{Ownership, Passwords, Plan, compile};
 
 /// Inside the pool and outside, some holding next hops of others.
 const PREFIXES: [&str; 8] = [
@@ -71,7 +71,13 @@ spec: {{ bgp: {{ ipv4Address: 198.51.100.11/24 }}, podCIDRs: [10.244.3.0/24] }}
     let loaded = load(&[source]);
     let intent = loaded.intent.unwrap_or_else(|| panic!("{:?}", loaded.problems));
     let name = "a".parse().unwrap();
-    compile(&intent, &name, &Ownership::of_resources(&intent, &name)).unwrap()
+    compile(
+        &intent,
+        &name,
+        &Ownership::of_resources(&intent, &name),
+        &Passwords::new(),
+    )
+    .unwrap()
 }
 
 /// Two uplinks, either of which may be down, and a default route over one of them.
@@ -128,13 +134,14 @@ fn pod_link(n: u8) -> String {
 
 fn route(prefix: &str, next_hops: &[usize], backup: Option<usize>) -> BestRoute {
     let path = |at: &usize| {
-        let next_hop: IpAddr = NEXT_HOPS[*at].parse().unwrap();
+        let next_hop: ScopedAddr = NEXT_HOPS[*at].parse().unwrap();
         PathView {
-            peer: Some(PeerId(next_hop)),
+            peer: Some(PeerId::Address(next_hop.ip)),
             kind: PathKind::External,
             next_hop: Some(next_hop),
             attributes: Arc::new(PathAttributes::default()),
             learned: None,
+            priority: None,
         }
     };
     BestRoute {
@@ -201,7 +208,7 @@ type Premises = (
     usize,
     [BTreeSet<u8>; 2],
     Verdicts,
-    BTreeSet<IpAddr>,
+    BTreeSet<ScopedAddr>,
 );
 
 impl World {
@@ -247,7 +254,7 @@ impl World {
 
     fn round(&mut self, plans: &[Plan]) {
         let routes = self.rib.loc_rib.values();
-        let asked = |r: &BestRoute| -> Vec<IpAddr> {
+        let asked = |r: &BestRoute| -> Vec<ScopedAddr> {
             let paths = r.paths.iter().filter_map(|p| p.next_hop);
             paths.chain(r.backup).collect()
         };
@@ -300,7 +307,9 @@ impl World {
             (Some((was, mut fib)), Extent::Only(prefixes)) => {
                 let learned = &fast.table().routes;
                 let own = (&was.outline.own, &fast.outline.own);
-                for (key, route) in routes::fib_changes(&Place::default(), own, learned, &prefixes) {
+                for (key, route) in
+                    routes::fib_changes((&Place::default(), &BTreeSet::new()), own, learned, &prefixes)
+                {
                     match route {
                         Some(route) => fib.routes.insert(key, route),
                         None => fib.routes.remove(&key),

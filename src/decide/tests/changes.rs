@@ -41,14 +41,19 @@ fn a_change_of_mode_is_told_apart_in_all_that_follows_from_it() {
 fn a_changed_peer_says_whether_its_session_survives() {
     let old = plan("Never");
     let was = decided(&old, &rib(&[]), &[]);
-    let id = PeerId(ip("192.0.2.12"));
+    let id = PeerId::Address(ip("192.0.2.12"));
     let changed = |change: fn(&mut bgpd_proto::speaker::PeerConfig)| {
         let mut new = old.clone();
         change(new.speaker.peers.get_mut(&id).unwrap());
         difference::between((&old, &was), (&new, &was)).remove(0)
     };
-    let kept = changed(|p| p.transit = true);
+    let kept = changed(|p| p.set_transit(true));
     assert!(kept.detail.ends_with("the session stays"), "{}", kept.detail);
+    let watched = changed(|p| p.bfd = None);
+    assert_eq!(
+        watched.detail,
+        "BFD multihop, 300 ms out, 300 ms in, times 3 -> off; the session stays"
+    );
     let anew = changed(|p| p.remote_port = 1179);
     assert!(
         anew.detail.contains("port 179 -> 1179; the session starts anew"),

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use bgpd_proto::rib::{BestRoute, NextHopState, PathKind, PathView};
-use bgpd_proto::types::PeerId;
+use bgpd_proto::types::{PeerId, ScopedAddr};
 use bgpd_proto::wire::PathAttributes;
 use config::load::{Source, load};
 use ipnet::IpNet;
@@ -25,7 +25,7 @@ use super::difference::{self, Change, Part};
 use super::place::METRIC;
 use super::routes::Origin;
 use super::{Begun, Decisions, Extent, Inputs, Place, PodLink, RibSnapshot, Services, decide, decide_again};
-use crate::plan::{Ownership, Plan, compile};
+use crate::plan::{Ownership, Passwords, Plan, compile};
 
 fn plan(vxlan_mode: &str) -> Plan {
     let text = format!(
@@ -57,7 +57,13 @@ spec: {{ bgp: {{ ipv4Address: 198.51.100.11/24 }}, podCIDRs: [10.244.3.0/24] }}
     }]);
     let intent = loaded.intent.unwrap_or_else(|| panic!("{:?}", loaded.problems));
     let name = "a".parse().unwrap();
-    compile(&intent, &name, &Ownership::of_resources(&intent, &name)).unwrap()
+    compile(
+        &intent,
+        &name,
+        &Ownership::of_resources(&intent, &name),
+        &Passwords::new(),
+    )
+    .unwrap()
 }
 
 fn net(text: &str) -> IpNet {
@@ -115,13 +121,18 @@ fn view() -> KernelView {
     }
 }
 
+fn scoped(text: &str) -> ScopedAddr {
+    text.parse().unwrap()
+}
+
 fn path(kind: PathKind, next_hop: &str) -> PathView {
     PathView {
-        peer: Some(PeerId(ip(next_hop))),
+        peer: Some(PeerId::Address(scoped(next_hop).ip)),
         kind,
-        next_hop: Some(ip(next_hop)),
+        next_hop: Some(scoped(next_hop)),
         attributes: Arc::new(PathAttributes::default()),
         learned: None,
+        priority: None,
     }
 }
 
@@ -135,9 +146,9 @@ fn rib(routes: &[(&str, &[(PathKind, &str)])]) -> RibSnapshot {
         };
         (route.prefix, route)
     };
-    let tracked: BTreeSet<IpAddr> = routes
+    let tracked: BTreeSet<ScopedAddr> = routes
         .iter()
-        .flat_map(|(_, p)| p.iter().map(|(_, n)| ip(n)))
+        .flat_map(|(_, p)| p.iter().map(|(_, n)| scoped(n)))
         .collect();
     RibSnapshot {
         loc_rib: routes.iter().map(route).collect(),

@@ -126,6 +126,49 @@ fn equal_paths_share_the_route_and_paths_over_one_hop_share_the_hop() {
 }
 
 #[test]
+fn the_same_link_local_address_on_two_links_is_two_next_hops() {
+    let mut view = view();
+    view.links.get_mut(&3).unwrap().name = "eth1".into();
+    let both = &[(EBGP, "fe80::1%eth0"), (EBGP, "fe80::1%eth1")];
+    // The second one leads on over the first.
+    let rib = rib(&[
+        ("203.0.113.0/24", both),
+        ("198.51.100.0/24", &[(IBGP, "203.0.113.9")]),
+    ]);
+    let plan = plan("Never");
+    let decided = |view: &KernelView| {
+        decide(Inputs {
+            plan: &plan,
+            rib: &rib,
+            view,
+            pods: &[],
+            own_pod_addresses: &[],
+            services: None,
+            place: Place::default(),
+            verdicts: &Verdicts::default(),
+        })
+    };
+    let [eth0, eth1] = ["eth0", "eth1"].map(|link| hop("fe80::1", link, false));
+    let decisions = decided(&view);
+    let near = NextHopState::Reachable { metric: 0 };
+    assert_eq!(decisions.outline.next_hops[&scoped("fe80::1%eth1")], near);
+    for prefix in ["203.0.113.0/24", "198.51.100.0/24"] {
+        let target = wanted(&decisions, prefix).unwrap().target;
+        assert_eq!(
+            target,
+            Target::Forward(vec![eth0.clone(), eth1.clone()]),
+            "{prefix}"
+        );
+    }
+    view.links.get_mut(&2).unwrap().carrier = false;
+    let decisions = decided(&view);
+    let away = NextHopState::Unreachable;
+    assert_eq!(decisions.outline.next_hops[&scoped("fe80::1%eth0")], away);
+    let target = wanted(&decisions, "203.0.113.0/24").unwrap().target;
+    assert_eq!(target, Target::Forward(vec![eth1]));
+}
+
+#[test]
 fn next_hops_are_reachable_with_their_distance() {
     let rib = rib(&[
         ("203.0.113.0/24", &[(EBGP, "192.0.2.1")]),
@@ -136,7 +179,10 @@ fn next_hops_are_reachable_with_their_distance() {
     let far = NextHopState::Reachable { metric: 1 };
     // The near node teaches nothing yet: it is resolved ahead of need.
     let wanted = [("192.0.2.1", near), ("192.0.2.12", near), ("198.51.100.11", far)];
-    assert_eq!(table, wanted.map(|(address, state)| (ip(address), state)).into());
+    assert_eq!(
+        table,
+        wanted.map(|(address, state)| (scoped(address), state)).into()
+    );
 }
 
 #[test]
@@ -180,8 +226,8 @@ fn a_dead_next_hop_moves_its_set_before_any_route_is_looked_at() {
     let plan = plan("Never");
     let mut rib = rib(&[("203.0.113.0/24", &[(EBGP, "192.0.2.1")])]);
     let route = rib.loc_rib.values_mut().next().unwrap();
-    route.backup = Some(ip("198.51.100.1"));
-    rib.tracked.insert(ip("198.51.100.1"));
+    route.backup = Some(scoped("198.51.100.1"));
+    rib.tracked.insert(scoped("198.51.100.1"));
     let mut view = view();
     // The one that stands by is behind another link.
     view.links.get_mut(&3).unwrap().name = "eth1".into();
@@ -232,7 +278,7 @@ fn a_dead_next_hop_moves_its_set_before_any_route_is_looked_at() {
 
     // Back again; then its session is lost, and BGP has no route over it any more.
     decide_again(inputs(&plan, &view, &rib), &table, Extent::default());
-    rib.tracked.remove(&ip("192.0.2.1"));
+    rib.tracked.remove(&scoped("192.0.2.1"));
     let begun = Begun::new(inputs(&plan, &view, &rib), &table, Extent::default(), |_, _| {});
     assert_eq!(hops(begun.moved.as_ref().unwrap()), standing_by);
     begun.finish();

@@ -21,6 +21,7 @@ use self::question::{Question, step};
 use super::answer::Failure;
 use super::state::State;
 use super::{bgp_text, routes as routes_text};
+use crate::decide::next_hops::learned_hop;
 use crate::decide::routes::Origin;
 use crate::decide::{RouteDecision, paths as node_paths};
 use crate::plan::{OwnNode, Plan};
@@ -216,12 +217,13 @@ impl Question<'_> {
 
     fn next_hop(&self, decision: &RouteDecision) -> Option<Step> {
         let next_hop = decision.best.as_ref()?.next_hop?;
+        let hop = learned_hop(&next_hop);
         // A node that is a neighbour is sent to as such, whatever is learned about its address.
         let resolution = match self.is_near(decision) {
-            true => resolve(self.view, &BTreeMap::new(), next_hop),
-            false => resolve(self.view, &self.decisions.table().outside, next_hop),
+            true => resolve(self.view, &BTreeMap::new(), hop),
+            false => resolve(self.view, &self.decisions.table().outside, hop),
         };
-        let node = match self.plan.remote_at(next_hop) {
+        let node = match self.plan.remote_at(next_hop.ip) {
             Some(node) => format!("{next_hop} is node {}", node.name),
             None => format!("{next_hop} is no node of the cluster"),
         };

@@ -3,20 +3,24 @@
 
 mod auto;
 mod bad_config;
+mod bfd;
 mod churn;
 mod cleanup;
 mod cni;
 mod datastore;
+mod drain;
 mod dual_stack;
+mod filters;
 mod guard;
 mod hitless;
-mod interop_bird;
-mod interop_frr;
+mod interop;
 
 mod install;
 mod layering;
 mod nat;
 mod on_kubernetes;
+mod peerings;
+mod reflector;
 mod repair;
 mod restart;
 mod routes;
@@ -24,3 +28,4 @@ mod runtimes;
 mod start_order;
 mod support;
 mod two_racks;
+mod unnumbered;

@@ -1,7 +1,7 @@
 //! What really was on the wire: tcpdump inside a node.
 //!
 //! `start` returns when tcpdump listens, so nothing sent afterwards is missed. Packets come through a pipe and
-//! are kept in memory, cut after 256 bytes; later they are counted with any pcap-filter(7) expression. Nothing
+//! are kept in memory, cut after 1600 bytes; later they are counted with any pcap-filter(7) expression. Nothing
 //! but pipes is passed to tcpdump, because distributions confine which files it may touch.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -41,7 +41,7 @@ impl Capture {
             "-U",
             "--immediate-mode",
             "-s",
-            "256",
+            "1600",
             "-w",
             "-",
             filter,
@@ -96,6 +96,27 @@ impl Capture {
     /// The packets so far that match `filter`, as tcpdump writes them; a tunnelled packet takes two lines.
     pub fn packets(&self, filter: &str) -> Result<Vec<String>, Error> {
         Ok(self.read(&[], filter)?.lines().map(str::to_owned).collect())
+    }
+
+    /// The same with all that tcpdump reads in them, as far as it knows the protocol.
+    pub fn decoded(&self, filter: &str) -> Result<String, Error> {
+        self.read(&["-v"], filter)
+    }
+
+    /// The packets so far that match `filter`, each as hexadecimal digits from its network header on.
+    pub fn hex(&self, filter: &str) -> Result<Vec<String>, Error> {
+        let text = self.read(&["-x"], filter)?;
+        let mut packets: Vec<String> = Vec::new();
+        for line in text.lines() {
+            let octets = line.trim_start().strip_prefix("0x");
+            match (octets.and_then(|rest| rest.split_once(':')), packets.last_mut()) {
+                (Some((_, digits)), Some(packet)) => {
+                    packet.extend(digits.chars().filter(char::is_ascii_hexdigit));
+                }
+                _ => packets.push(String::new()),
+            }
+        }
+        Ok(packets)
     }
 
     fn read(&self, options: &[&str], filter: &str) -> Result<String, Error> {

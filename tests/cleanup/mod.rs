@@ -1,6 +1,6 @@
 //! `roadbed cleanup`: refuses while an agent runs, and afterwards removes exactly what is ours.
 
-use crate::support::{Fabric, eventually, kernel, pair, roadbed, view};
+use crate::support::{Fabric, check, eventually, kernel, pair, roadbed, view};
 
 fn cleanup(fabric: &Fabric, more: &[&str]) -> std::process::Output {
     let program = roadbed();
@@ -47,6 +47,12 @@ fn refuses_while_an_agent_runs_and_then_removes_exactly_what_is_ours() {
     ] {
         fabric.run("n1", line);
     }
+    // The kernel's own, a while after each link.
+    eventually("link-local addresses of both links", || {
+        let local = fabric.run("n1", "ip -6 route show table local type local");
+        let both = |link: &str| local.lines().any(|l| l.contains("fe80:") && l.contains(link));
+        check(both("dev eth1") && both("dev other"), || local.clone())
+    });
     let before = everything(&fabric);
     for node in ["n1", "n2"] {
         fabric.start_agent(node).expect("the agent starts");

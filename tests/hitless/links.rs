@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::switches::Make;
 use super::{Both, nothing_is_lost, pods, racks};
+use crate::interop::makes::Frr;
 use crate::support::{check, eventually, kernel, view};
 
 #[test]
@@ -50,7 +50,7 @@ fn the_only_uplink_loses_its_carrier_and_the_routes_are_there_when_it_is_back() 
 #[test]
 fn routes_come_back_with_the_carrier_and_do_not_wait_for_bgp() {
     // Long enough for the frozen switch, and short enough for its End-of-RIB, which FRR may send as late as its first keepalive.
-    let fabric = racks::of("frozen", 1, Make::Frr, 30);
+    let fabric = racks::of("frozen", 1, &Frr, 30);
     let peer = || eventually("the peer", || view::established(&fabric, "n1", "198.18.11.1"));
     let before = peer();
     let bgpd = fabric.process("tor1", "bgpd");

@@ -1,7 +1,8 @@
 //! Two nodes, each with an uplink to each of some switches. Node addresses are on the loopback interface where there are several.
 //! What the switches run is in `switches`.
 
-use super::switches::Make;
+use super::switches;
+use crate::interop::makes::{Frr, Router};
 use crate::support::{Builder, Fabric, check, eventually, kernel, view};
 
 /// The shortest hold time that BGP has, in seconds.
@@ -13,11 +14,11 @@ pub const BLOCKS: [&str; 2] = ["10.244.1.0/24", "10.244.2.0/24"];
 /// Brings it up, through wires `wSN` (S the switch, N the node) that can be cut: bridges with ports `eth1` to the node and `eth2`
 /// to the switch.
 pub fn up(scenario: &str, switches: u8) -> Fabric {
-    of(scenario, switches, Make::Frr, HOLD)
+    of(scenario, switches, &Frr, HOLD)
 }
 
 /// The same with switches of this make, and this hold time in seconds.
-pub fn of(scenario: &str, switches: u8, make: Make, hold: u8) -> Fabric {
+pub fn of(scenario: &str, switches: u8, make: &dyn Router, hold: u8) -> Fabric {
     let mut builder = Builder::new(scenario).resources(&resources(switches));
     for n in 1..=2 {
         let mut exec = vec![
@@ -41,14 +42,8 @@ pub fn of(scenario: &str, switches: u8, make: Make, hold: u8) -> Fabric {
         let mut exec: Vec<String> = (1..=2)
             .map(|n| format!("ip addr add 198.18.{s}{n}.1/24 dev eth{n}"))
             .collect();
-        exec.extend(make.exec(s));
-        let name = format!("tor{s}");
-        builder = match make {
-            Make::Frr => builder.frr(&name, &make.config(s, hold), &words(&exec)),
-            Make::Bird | Make::Gobgp => {
-                builder.program(&name, &make.config(s, hold), make.command(), &words(&exec))
-            }
-        };
+        exec.extend(switches::exec(make, s));
+        builder = make.add(builder, &switches::site(s, hold), &words(&exec));
         for n in 1..=2 {
             let wire = format!("w{s}{n}");
             builder = builder
@@ -58,6 +53,9 @@ pub fn of(scenario: &str, switches: u8, make: Make, hold: u8) -> Fabric {
         }
     }
     let fabric = builder.up();
+    for s in 1..=switches {
+        make.settle(&fabric, &switches::site(s, hold));
+    }
     whole(&fabric, switches);
     fabric
 }

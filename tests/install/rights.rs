@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-type Granted = BTreeSet<(String, String, String, Option<String>)>;
+/// Group, resource, verb, namespace, names.
+type Granted = BTreeSet<(String, String, String, Option<String>, Vec<String>)>;
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
 
 #[test]
 fn a_node_is_granted_what_it_says_it_needs() {
@@ -11,7 +16,7 @@ fn a_node_is_granted_what_it_says_it_needs() {
         let namespace = access.namespace.map(str::to_owned);
         let each = access.verbs.iter().map(|verb| {
             let [group, resource, verb] = [access.group, access.resource, verb].map(str::to_owned);
-            (group, resource, verb, namespace.clone())
+            (group, resource, verb, namespace.clone(), owned(access.names))
         });
         needed.extend(each);
     }
@@ -20,7 +25,13 @@ fn a_node_is_granted_what_it_says_it_needs() {
         let namespace = rule.namespace.map(str::to_owned);
         let each = rule.verbs.iter().map(|verb| {
             let (group, verb) = (rule.group.to_owned(), (*verb).to_owned());
-            (group, rule.resource.clone(), verb, namespace.clone())
+            (
+                group,
+                rule.resource.clone(),
+                verb,
+                namespace.clone(),
+                owned(rule.names),
+            )
         });
         granted.extend(each);
     }

@@ -10,7 +10,8 @@ use serde_json::Value;
 /// Every allowed edge between our crates. A new edge is a decision: it belongs in this table first.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("bgpd-proto", &[]),
-    ("bgpd", &["bgpd-proto"]),
+    ("bfd-proto", &[]),
+    ("bgpd", &["bfd-proto", "bgpd-proto"]),
     ("routesync", &[]),
     ("tunnel", &[]),
     ("config", &[]),
@@ -26,10 +27,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("kube-standin", &[]),
     ("kubernetes", &["config"]),
     ("cri-testbed", &[]),
+    ("interop-table", &[]),
+    ("fuzz-targets", &["bfd-proto", "bgpd-proto", "config"]),
     ("vm", &[]),
     ("bench-cni", &["lab"]),
-    ("bench-fib", &["routesync"]),
-    ("bench-failover", &["lab"]),
+    ("bench-support", &[]),
+    ("bench-bgp", &["bench-support"]),
+    ("bench-fib", &["bench-support", "routesync"]),
+    ("bench-failover", &["bench-support", "lab"]),
     (
         "ipam-proof",
         &["config", "datastore", "etcd-testbed", "ipam", "store"],
@@ -66,6 +71,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// What a crate must never depend on: time and IO stay out of the pure ones, weight out of the thin ones.
 const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("bfd-proto", &["tokio", "socket2", "nix", "tracing", "futures"]),
     ("bgpd-proto", &["tokio", "socket2", "nix", "tracing", "futures"]),
     ("config", &["tokio", "notify", "redb", "axum"]),
     ("datastore", &["tokio", "etcd-client", "kube"]),

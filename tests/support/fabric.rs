@@ -65,10 +65,41 @@ impl Builder {
         self
     }
 
-    /// A host with a file `/etc/NAME.conf` and a program that runs as long as the lab is up.
-    pub fn program(mut self, name: &str, config: &str, command: &str, exec: &[&str]) -> Builder {
+    /// The same with bfdd beside bgpd.
+    pub fn frr_with_bfd(mut self, name: &str, config: &str, exec: &[&str]) -> Builder {
         self.files.push((format!("{name}.conf"), config.to_owned()));
-        let extra = format!("binds: [\"{name}.conf:/etc/{name}.conf\"]\n      cmd: {command}");
+        let daemons = "bgpd=yes\nbfdd=yes\n".to_owned();
+        self.files.push((format!("{name}.daemons"), daemons));
+        let extra =
+            format!("binds: [\"{name}.daemons:/etc/frr/daemons\"]\n      startup-config: {name}.conf");
+        self.node(name, "frr", &extra, exec);
+        self
+    }
+
+    /// A host with a file `/etc/NAME.conf` and a program that runs as long as the lab is up.
+    pub fn program(self, name: &str, config: &str, command: &str, exec: &[&str]) -> Builder {
+        self.program_with(
+            name,
+            &[(format!("{name}.conf"), config.to_owned())],
+            command,
+            exec,
+        )
+    }
+
+    /// The same with several files, by their names below `/etc`.
+    pub fn program_with(
+        mut self,
+        name: &str,
+        files: &[(String, String)],
+        command: &str,
+        exec: &[&str],
+    ) -> Builder {
+        let binds: Vec<String> = files
+            .iter()
+            .map(|(file, _)| format!("\"{file}:/etc/{file}\""))
+            .collect();
+        self.files.extend_from_slice(files);
+        let extra = format!("binds: [{}]\n      cmd: {command}", binds.join(", "));
         self.node(name, "linux", &extra, exec);
         self
     }

@@ -2,7 +2,6 @@
 //! agent's view as JSON, and waiting that says what it saw.
 
 pub mod fabric;
-pub mod interop;
 pub mod kernel;
 pub mod pair;
 pub mod plugin;

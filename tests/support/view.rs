@@ -15,8 +15,8 @@ pub fn status(fabric: &Fabric, node: &str) -> Result<Status, String> {
 /// One session of `roadbed peers`.
 pub fn peer(fabric: &Fabric, node: &str, address: &str) -> Result<Peer, String> {
     let peers: Vec<Peer> = ask(fabric, node, &["peers"])?;
-    let known: Vec<String> = peers.iter().map(|p| p.address.to_string()).collect();
-    let found = peers.into_iter().find(|p| p.address.to_string() == address);
+    let known: Vec<String> = peers.iter().map(|p| p.address.clone()).collect();
+    let found = peers.into_iter().find(|p| p.address == address);
     found.ok_or_else(|| format!("no peer {address}, but {known:?}"))
 }
 
@@ -60,10 +60,15 @@ pub fn route(fabric: &Fabric, node: &str, prefix: &str) -> Result<Route, String>
 
 /// One route of one view of `roadbed routes`, such as `--advertised PEER`.
 pub fn route_of(fabric: &Fabric, node: &str, prefix: &str, view: &[&str]) -> Result<Route, String> {
-    let routes: Vec<Route> = ask(fabric, node, &[&["routes"], view].concat())?;
+    let routes = routes_of(fabric, node, view)?;
     let known: Vec<String> = routes.iter().map(|r| r.prefix.to_string()).collect();
     let found = routes.into_iter().find(|r| r.prefix.to_string() == prefix);
     found.ok_or_else(|| format!("{node} {view:?}: no {prefix}, but {known:?}"))
+}
+
+/// All routes of one view: a prefix is there as often as it has paths.
+pub fn routes_of(fabric: &Fabric, node: &str, view: &[&str]) -> Result<Vec<Route>, String> {
+    ask(fabric, node, &[&["routes"], view].concat())
 }
 
 fn ask<T: DeserializeOwned>(fabric: &Fabric, node: &str, arguments: &[&str]) -> Result<T, String> {

@@ -75,6 +75,7 @@ impl Resource {
             Resource::new("", "v1", "nodes", "Node"),
             Resource::new("", "v1", "namespaces", "Namespace"),
             namespaced("", "pods", "Pod", true),
+            namespaced("", "secrets", "Secret", false),
             namespaced("", "services", "Service", true),
             namespaced("", "events", "Event", false),
             namespaced("", "configmaps", "ConfigMap", false),

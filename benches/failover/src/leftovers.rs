@@ -4,24 +4,20 @@
 use std::path::Path;
 
 use anyhow::Context;
+use bench_support::leftovers::Mark;
 use lab::Lab;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// How the names of fabrics begin, before the number of the process.
-const FABRIC: &str = "fo";
+/// How the names of fabrics begin.
+const FABRIC: Mark = Mark("fo");
 
 /// And those of folders.
-const FOLDER: &str = "bench-failover-";
+pub const FOLDER: Mark = Mark("bench-failover-");
 
 /// How the fabrics of this process are called.
 pub fn fabric(number: u32, case: &str) -> String {
-    format!("{FABRIC}{}-{number}-{case}", std::process::id())
-}
-
-/// How its folders are.
-pub fn folder() -> String {
-    format!("{FOLDER}{}-", std::process::id())
+    FABRIC.name(&format!("{number}-{case}"))
 }
 
 /// Removes what earlier runs have left, and from now on what this one has when a signal ends it.
@@ -43,30 +39,14 @@ pub fn watch() -> anyhow::Result<()> {
 fn sweep(of: impl Fn(u32) -> bool) {
     for name in Lab::names()
         .iter()
-        .filter(|name| owner(name, FABRIC).is_some_and(&of))
+        .filter(|name| FABRIC.owner(name).is_some_and(&of))
     {
         let gone = Lab::find(name).and_then(|lab| lab.map(Lab::down).transpose());
         if let Err(error) = gone {
             eprintln!("fabric {name} is not removed: {error}");
         }
     }
-    let folders = std::fs::read_dir(std::env::temp_dir())
-        .into_iter()
-        .flatten()
-        .flatten();
-    for folder in folders {
-        let name = folder.file_name().to_string_lossy().into_owned();
-        if owner(&name, FOLDER).is_some_and(&of)
-            && let Err(error) = std::fs::remove_dir_all(folder.path())
-        {
-            eprintln!("{} is not removed: {error}", folder.path().display());
-        }
-    }
-}
-
-/// The process that a name belongs to.
-fn owner(name: &str, prefix: &str) -> Option<u32> {
-    name.strip_prefix(prefix)?.split_once('-')?.0.parse().ok()
+    FOLDER.sweep_folders(of);
 }
 
 /// Whether a process is there, and one of this program. One that has ended, and that nobody has waited for, has no program any more.
@@ -79,15 +59,14 @@ fn runs(process: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{FABRIC, FOLDER, fabric, folder, owner, runs};
+    use super::{FABRIC, fabric, runs};
 
     #[test]
     fn names_tell_their_process() {
         let own = std::process::id();
-        assert_eq!(owner(&fabric(3, "racks"), FABRIC), Some(own));
-        assert_eq!(owner(&format!("{}abc", folder()), FOLDER), Some(own));
-        assert_eq!(owner("t12-3-racks", FABRIC), None);
-        assert_eq!(owner("four-3", FABRIC), None);
+        assert_eq!(FABRIC.owner(&fabric(3, "racks")), Some(own));
+        assert_eq!(FABRIC.owner("t12-3-racks"), None);
+        assert_eq!(FABRIC.owner("four-3"), None);
         assert!(runs(own) && !runs(1), "another program is not this one");
     }
 }

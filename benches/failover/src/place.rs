@@ -142,10 +142,7 @@ impl Plan {
 
     /// Makes it. Without agents, no pod is plugged in either.
     pub fn up(self, case: &str, without_agents: bool) -> anyhow::Result<Place> {
-        let dir = tempfile::Builder::new()
-            .prefix(&leftovers::folder())
-            .tempdir()
-            .context("cannot make a folder")?;
+        let dir = leftovers::FOLDER.folder()?;
         let write = |name: &str, text: &str| -> anyhow::Result<()> {
             let path = dir.path().join(name);
             let parent = path.parent().context("a file lies in a folder")?;

@@ -4,18 +4,17 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
+use bench_support::markdown::{Marks, with_old_cases};
 
 use crate::Args;
 use crate::meter::RATE;
 use crate::outcome::{Goal, Known, Row, Spread, Way};
 
 /// Where this benchmark's section of the page begins and ends.
-const BEGIN: &str = "<!-- begin: bench-failover -->";
-const END: &str = "<!-- end: bench-failover -->";
-
-/// How a case begins.
-const CASE: &str = "\n### ";
+const MARKS: Marks = Marks {
+    begin: "<!-- begin: bench-failover -->",
+    end: "<!-- end: bench-failover -->",
+};
 
 /// What is told.
 pub struct Report {
@@ -87,13 +86,7 @@ impl Report {
             println!("{} stays as it is: it is written from full runs", page.display());
             return Ok(());
         }
-        let old = match std::fs::read_to_string(page) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => "# Performance\n".to_owned(),
-            Err(e) => return Err(e).with_context(|| format!("cannot read {}", page.display())),
-        };
-        std::fs::write(page, merged(&old, &self.text, order)?)
-            .with_context(|| format!("cannot write {}", page.display()))
+        MARKS.write(page, |old| Ok(with_old_cases(old, &self.text, order)))
     }
 }
 
@@ -103,43 +96,6 @@ pub enum Table {
     Rows(Vec<Row>),
     /// Something of its own, in Markdown.
     Text(String),
-}
-
-/// Puts the section between its markers, at the end where there are none. Cases that were not run stay.
-fn merged(old: &str, section: &str, order: &[&str]) -> anyhow::Result<String> {
-    let around = match (old.find(BEGIN), old.find(END)) {
-        (Some(begin), Some(end)) if begin < end => Some((begin, end)),
-        (None, None) => None,
-        _ => anyhow::bail!("the page has one marker of this benchmark without the other: {BEGIN} ... {END}"),
-    };
-    let (head, mut cases) = parts(section);
-    if let Some((begin, end)) = around {
-        for (title, text) in parts(&old[begin + BEGIN.len()..end]).1 {
-            if order.contains(&title) && !cases.iter().any(|(new, _)| *new == title) {
-                cases.push((title, text));
-            }
-        }
-    }
-    cases.sort_by_key(|(title, _)| order.iter().position(|known| known == title));
-    let bodies: String = cases.iter().map(|(_, text)| format!("\n\n{text}")).collect();
-    let new = format!("{BEGIN}\n{head}{bodies}\n{END}");
-    Ok(match around {
-        Some((begin, end)) => [&old[..begin], &new, &old[end + END.len()..]].concat(),
-        None => format!("{}\n\n{new}\n", old.trim_end()),
-    })
-}
-
-/// What comes before the cases, and each case with its title.
-fn parts(section: &str) -> (&str, Vec<(&str, &str)>) {
-    let mut starts: Vec<usize> = section.match_indices(CASE).map(|(at, _)| at).collect();
-    let head = section[..starts.first().copied().unwrap_or(section.len())].trim();
-    starts.push(section.len());
-    let cases = starts.windows(2).map(|pair| {
-        let text = section[pair[0]..pair[1]].trim();
-        let title = text.lines().next().unwrap_or_default();
-        (title.trim_start_matches("### "), text)
-    });
-    (head, cases.collect())
 }
 
 fn line(row: &Row) -> String {
@@ -224,37 +180,5 @@ pub fn ms(time: Duration) -> String {
         _ if ms < 1.0 => format!("{ms:.3}"),
         _ if ms < 100.0 => format!("{ms:.1}"),
         _ => format!("{ms:.0}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_section_between_its_markers_changes() {
-        let page = "# Performance\n\n<!-- begin: x -->\nx\n<!-- end: x -->\n";
-        let first = merged(page, "## F\none\n", &[]).unwrap();
-        let second = merged(&first, "## F\ntwo\n", &[]).unwrap();
-        assert_eq!(second, first.replace("one", "two"));
-        assert!(second.starts_with(
-            "# Performance\n\n<!-- begin: x -->\nx\n<!-- end: x -->\n\n<!-- begin: bench-failover"
-        ));
-        assert!(merged("text <!-- end: bench-failover -->", "x", &[]).is_err());
-    }
-
-    #[test]
-    fn cases_that_were_not_run_stay_and_all_keep_their_order() {
-        let order = ["a", "b", "c"];
-        let first = merged("", "## F\n\n### c\n\n1\n\n### a\n\n1\n\n### gone\n\n1\n", &order).unwrap();
-        let second = merged(&first, "## G\n\n### b\n\n2\n\n### c\n\n2\n", &order).unwrap();
-        let between = second
-            .split_once("-->\n")
-            .unwrap()
-            .1
-            .split_once("\n<!--")
-            .unwrap()
-            .0;
-        assert_eq!(between, "## G\n\n### a\n\n1\n\n### b\n\n2\n\n### c\n\n2");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use bench_support::usage;
 use routesync::{
     DesiredFib, DesiredNexthops, DesiredRoute, Handle, Hop, Metric, NexthopSet, RouteKey, Settings,
 };
@@ -11,7 +12,6 @@ use routesync::{
 use crate::bgp::Family;
 use crate::figures::Sample;
 use crate::place::{LINK, Place};
-use crate::usage;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bench_support::series::percentile;
+
 /// One measurement of a step.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
@@ -30,20 +32,13 @@ impl Series {
 
     /// Below which this share of the durations lies.
     pub fn percentile(&self, share: f64) -> Duration {
-        percentile(&self.took, share)
+        percentile(&self.took, share).unwrap_or_default()
     }
 
     /// The median of the processor times.
     pub fn cpu(&self) -> Duration {
-        percentile(&self.cpu, 0.5)
+        percentile(&self.cpu, 0.5).unwrap_or_default()
     }
-}
-
-fn percentile(all: &[Duration], share: f64) -> Duration {
-    let mut all = all.to_vec();
-    all.sort();
-    let at = (all.len().saturating_sub(1) as f64 * share).round() as usize;
-    all.get(at).copied().unwrap_or_default()
 }
 
 /// What is done in a step.

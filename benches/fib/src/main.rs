@@ -21,7 +21,6 @@ mod report;
 mod rounds;
 mod routers;
 mod single;
-mod usage;
 mod watch;
 
 use std::path::PathBuf;
@@ -65,8 +64,8 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    place::sweep_when_told_to_end()?;
-    place::sweep()?;
+    place::MARK.sweep_when_told_to_end()?;
+    place::MARK.sweep()?;
     let figures = match (args.alone, args.moves, args.single) {
         (Some(rounds), _, _) => rounds::alone_only(rounds)?,
         (None, Some(rounds), _) => rounds::moves_only(rounds)?,

@@ -1,37 +1,20 @@
-//! The section of a page that this benchmark writes: between its marks, so that what stands around it stays.
+//! The section of the page that this benchmark writes.
 
 use std::path::Path;
 
-use anyhow::Context;
+use bench_support::markdown::{Marks, machine};
 
 use crate::figures::Figures;
 use crate::report::{HEADS, rows};
 
-const BEGIN: &str = "<!-- bench-fib: begin (written by `make bench-fib`) -->";
-const END: &str = "<!-- bench-fib: end -->";
+const MARKS: Marks = Marks {
+    begin: "<!-- bench-fib: begin (written by `make bench-fib`) -->",
+    end: "<!-- bench-fib: end -->",
+};
 
 /// Replaces the section in the file, or appends it.
 pub fn write(path: &Path, figures: &Figures) -> anyhow::Result<()> {
-    let old = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "# Performance\n".into(),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    };
-    let text = replaced(&old, &section(figures));
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn replaced(old: &str, section: &str) -> String {
-    let section = format!("{BEGIN}\n{section}{END}\n");
-    match (old.find(BEGIN), old.find(END)) {
-        (Some(begin), Some(end)) if begin < end => {
-            let after = old[end + END.len()..]
-                .strip_prefix('\n')
-                .unwrap_or(&old[end + END.len()..]);
-            format!("{}{section}{after}", &old[..begin])
-        }
-        _ => format!("{}\n\n{section}", old.trim_end()),
-    }
+    MARKS.write(path, |_| Ok(section(figures)))
 }
 
 fn section(figures: &Figures) -> String {
@@ -63,30 +46,4 @@ fn section(figures: &Figures) -> String {
         );
     }
     text
-}
-
-/// Processors and kernel of this machine.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let kernel: Vec<&str> = kernel.trim().split('.').take(2).collect();
-    format!("{cores} processors, Linux {}", kernel.join("."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_around_the_section_stays() {
-        let first = replaced("# Performance\n\nwords\n", "one\n");
-        assert_eq!(first, format!("# Performance\n\nwords\n\n{BEGIN}\none\n{END}\n"));
-        let grown = format!("{first}\n## Another\n");
-        let second = replaced(&grown, "two\n");
-        assert_eq!(
-            second,
-            format!("# Performance\n\nwords\n\n{BEGIN}\ntwo\n{END}\n\n## Another\n")
-        );
-        assert_eq!(replaced(&second, "two\n"), second);
-    }
 }

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
 use anyhow::Context;
+use bench_support::usage;
 use netlink_sys::Socket;
 use routesync::{DesiredFib, DesiredNexthops, DesiredRoute, Handle, Hop, Metric, NexthopSet, RouteKey};
 
@@ -18,7 +19,6 @@ use crate::figures::{Figures, Kind, Sample};
 use crate::message::{self, Target};
 use crate::place::{LINK, Place};
 use crate::raw::{exchange, send_all};
-use crate::usage;
 use crate::watch::{self, Watch};
 
 const GROUP: u32 = 100;

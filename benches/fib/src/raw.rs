@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
+use bench_support::usage;
 use ipnet::IpNet;
 use netlink_sys::{Socket, SocketAddr};
 
@@ -11,7 +12,6 @@ use crate::bgp::Family;
 use crate::figures::Sample;
 use crate::message::{self, ACK, Target};
 use crate::place::Place;
-use crate::usage;
 use crate::watch::{self, Change, Watch};
 
 const NLMSG_ERROR: u16 = 2;

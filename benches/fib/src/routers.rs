@@ -2,17 +2,18 @@
 
 mod configs;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use bench_support::place::Program;
+use bench_support::{logs, usage};
 use tempfile::TempDir;
 
 use crate::bgp::{self, Family};
 use crate::feeder::{Feeder, Waiting};
 use crate::figures::Sample;
-use crate::place::{self, Place, Program};
-use crate::usage;
+use crate::place::{MARK, Place};
 use crate::watch::{Change, Watch};
 
 /// Long enough for any daemon to come up on a busy machine.
@@ -36,7 +37,7 @@ pub struct Router {
 impl Router {
     /// Starts one of `roadbed`, `roadbed-plain`, `bird` and `frr`, and waits until a route from the feeder is in its kernel.
     pub fn start(name: &str, agent: &Path, settings: &[String]) -> anyhow::Result<Router> {
-        let folder = place::folder()?;
+        let folder = MARK.folder()?;
         let place = Place::new(name)?;
         let waiting = Waiting::open(&place)?;
         let watch = Watch::open(&place)?;
@@ -50,7 +51,9 @@ impl Router {
             "frr" => configs::frr(&place, folder.path())?,
             other => bail!("there is no router {other}: roadbed, roadbed-plain, bird, frr"),
         };
-        let feeder = waiting.establish().with_context(|| logs(name, folder.path()))?;
+        let feeder = waiting
+            .establish()
+            .with_context(|| logs::ends(name, folder.path()))?;
         let mut router = Router {
             name: name.to_owned(),
             watch,
@@ -62,7 +65,7 @@ impl Router {
         for family in [Family::V4, Family::V6] {
             router
                 .one(family, bgp::SINGLE)
-                .with_context(|| logs(name, router.folder.path()))?;
+                .with_context(|| logs::ends(name, router.folder.path()))?;
         }
         router.feeder.send(&bgp::announce(Family::V4, bgp::STANDING))?;
         Ok(router)
@@ -71,20 +74,12 @@ impl Router {
     /// Processor time of all its processes so far.
     pub fn spent(&self) -> anyhow::Result<Duration> {
         let processes: Vec<u32> = self.programs.iter().map(Program::pid).collect();
-        usage::of(&processes).with_context(|| logs(&self.name, self.folder.path()))
+        usage::of(&processes).with_context(|| logs::ends(&self.name, self.folder.path()))
     }
 
     /// The same, when it has come to rest.
     pub fn settled(&self) -> anyhow::Result<Duration> {
-        let (began, mut last) = (Instant::now(), self.spent()?);
-        loop {
-            std::thread::sleep(Duration::from_millis(150));
-            let now = self.spent()?;
-            if now == last || began.elapsed() > PATIENCE {
-                return Ok(now);
-            }
-            last = now;
-        }
+        usage::settled(Duration::from_millis(150), PATIENCE, || self.spent())
     }
 
     /// Announces or withdraws so many prefixes and waits until the kernel has followed.
@@ -166,23 +161,4 @@ impl Router {
         }
         Ok(took)
     }
-}
-
-/// The end of what the programs have written, for an error.
-fn logs(name: &str, folder: &Path) -> String {
-    let mut text = format!("{name} fails; its programs wrote:");
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let logs: Vec<PathBuf> = files
-        .map(|file| file.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "log"))
-        .collect();
-    for log in logs {
-        let written = std::fs::read_to_string(&log).unwrap_or_default();
-        let lines: Vec<&str> = written.lines().collect();
-        for line in lines.iter().skip(lines.len().saturating_sub(15)) {
-            text += "\n  ";
-            text += line;
-        }
-    }
-    text
 }

@@ -1,20 +1,13 @@
 //! How each router is configured and started: one eBGP session with the feeder, no policy, everything into the kernel.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use bench_support::frr;
+use bench_support::place::{Program, write};
 
-use super::PATIENCE;
 use crate::bgp::{FEEDER_AS, ROUTER_AS};
-use crate::place::{FEEDER, Place, Program, ROUTER};
-
-fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<String> {
-    let path = folder.join(name);
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path.display().to_string())
-}
+use crate::place::{FEEDER, Place, ROUTER};
 
 /// The agent, with the file datastore and one peer, and these lines in its file.
 pub fn roadbed(
@@ -91,44 +84,5 @@ pub fn frr(place: &Place, folder: &Path) -> anyhow::Result<Vec<Program>> {
              exit-address-family\n!\n"
         ),
     )?;
-    let owned = Command::new("chown").args(["-R", "frr:frr"]).arg(folder).status();
-    ensure!(
-        owned.is_ok_and(|status| status.success()),
-        "there is no user frr: run scripts/install-deps bench"
-    );
-    let here = folder.display().to_string();
-    let socket = folder.join("zserv.api");
-    let zserv = socket.display().to_string();
-    let start = |daemon: &str| {
-        let program = ["/usr/lib/frr", "/usr/libexec/frr"].map(|folder| format!("{folder}/{daemon}"));
-        let program = program.iter().find(|path| Path::new(path).is_file());
-        let program =
-            program.with_context(|| format!("FRR's {daemon} is missing: run scripts/install-deps bench"))?;
-        let pid = folder.join(format!("{daemon}.pid")).display().to_string();
-        let argv = [
-            program,
-            "-u",
-            "frr",
-            "-g",
-            "frr",
-            "--vty_socket",
-            &here,
-            "-z",
-            &zserv,
-            "-f",
-            &config,
-            "-i",
-            &pid,
-            "-P",
-            "0",
-        ];
-        place.start(&argv, &folder.join(format!("{daemon}.log")))
-    };
-    let zebra = start("zebra")?;
-    let began = Instant::now();
-    while !socket.exists() {
-        ensure!(began.elapsed() < PATIENCE, "zebra does not listen at {zserv}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(vec![zebra, start("bgpd")?])
+    frr::start(&place.router, folder, &config, &[])
 }

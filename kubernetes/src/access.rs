@@ -4,6 +4,8 @@
 //! ValidatingAdmissionPolicy can compare the name of the Node with
 //! `request.userInfo.extra["authentication.kubernetes.io/node-name"]` of the agent's token.
 
+use crate::secrets::DEFAULT_SECRET;
+
 /// Some verbs on one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
@@ -15,12 +17,17 @@ pub struct Access {
     pub verbs: &'static [&'static str],
     /// The namespace, if it is one only.
     pub namespace: Option<&'static str>,
+    /// The names, if it is not all.
+    pub names: &'static [&'static str],
     /// What for.
     pub why: &'static str,
 }
 
 /// The namespace of Events about Nodes, which have none themselves.
 pub const EVENT_NAMESPACE: &str = "default";
+
+/// The namespace that the manifests put the agent into.
+const AGENT_NAMESPACE: &str = "kube-system";
 
 /// Everything that [`start`](crate::start) needs. Without a right the rest works, and
 /// [`Handle::problems`](crate::Handle::problems) names what is missing.
@@ -36,6 +43,7 @@ pub const fn access() -> &'static [Access] {
             resource,
             verbs,
             namespace: None,
+            names: &[],
             why,
         }
     }
@@ -100,6 +108,11 @@ pub const fn access() -> &'static [Access] {
                 "the node's BGP status",
             ),
             EVENTS,
+            Access {
+                namespace: Some(AGENT_NAMESPACE),
+                names: &[DEFAULT_SECRET],
+                ..of("", "secrets", &["list", "watch"], "passwords of BGP sessions")
+            },
         ]
     }
 }

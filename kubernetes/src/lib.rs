@@ -17,6 +17,7 @@ pub mod node;
 mod pace;
 mod problems;
 pub mod report;
+pub mod secrets;
 pub mod services;
 mod speak;
 pub mod wishes;

@@ -125,15 +125,21 @@ impl Bed {
 
     /// The same at another pace.
     pub async fn start_at(&self, services: bool, pace: Pace) -> Handle {
-        let mut config = kube::Config::new(self.standin.url().parse().expect("a URL"));
-        config.default_retry = false;
-        config.auth_info.token = Some(TOKEN.to_owned().into());
-        let client = kube::Client::try_from(config).expect("a client");
+        let client = self.client();
         let settings = Settings {
             node: "a".into(),
             services,
         };
         kubernetes::start_at(client, settings, pace)
+    }
+
+    /// A client of the agent, in the namespace of the agent.
+    pub fn client(&self) -> kube::Client {
+        let mut config = kube::Config::new(self.standin.url().parse().expect("a URL"));
+        config.default_retry = false;
+        config.default_namespace = "kube-system".to_owned();
+        config.auth_info.token = Some(TOKEN.to_owned().into());
+        kube::Client::try_from(config).expect("a client")
     }
 
     /// The Node as it is.

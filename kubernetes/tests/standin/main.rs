@@ -5,5 +5,6 @@ mod bed;
 mod events;
 mod following;
 mod node;
+mod secrets;
 mod status;
 mod wishes;

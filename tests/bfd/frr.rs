@@ -36,12 +36,12 @@ impl Router for Frr {
         let neighbor = OUR_ADDRESS[family];
         let bfd = format!("neighbor {neighbor} bfd");
         let profile = format!("neighbor {neighbor} bfd profile fast");
-        let check = format!("neighbor {neighbor} bfd check-control-plane-failure");
+        let control_plane = format!("neighbor {neighbor} bfd check-control-plane-failure");
         let mut commands = vec!["configure terminal", "router bgp 65001"];
         let off = format!("no {bfd}");
         commands.extend([off.as_str(), &bfd, &profile]);
         if graceful {
-            commands.push(&check);
+            commands.push(&control_plane);
         }
         // And what bgpd says to a bfdd that does not listen yet is lost: it is told until bfdd knows.
         eventually("FRR's bfdd has heard of the neighbour", || {

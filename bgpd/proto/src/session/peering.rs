@@ -409,8 +409,16 @@ impl Session {
         let Some(connection) = self.connection_mut(conn) else {
             return;
         };
-        let plain = connection.plain;
-        if connection.fsm.state() != State::OpenSent {
+        let (plain, state) = (connection.plain, connection.fsm.state());
+        let agreed = connection.agreed.clone();
+        if state == State::OpenConfirm
+            && agreed == open::validate(open, &self.settings, plain).ok().map(Arc::new)
+        {
+            // The same once more is no error (RFC 4271 §8.2.2). OpenBGPD says so what it has not got rid of over a connection
+            // that broke when it had just begun.
+            return;
+        }
+        if state != State::OpenSent {
             // The machine answers with an FSM error.
             return self.step_conn(
                 conn,

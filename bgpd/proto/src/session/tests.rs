@@ -312,6 +312,34 @@ fn greeting(peer: &Settings) -> Vec<u8> {
 }
 
 #[test]
+fn the_same_open_twice_is_no_error_and_another_one_is() {
+    let peer = settings(2, 65000, 65000);
+    for (again, wanted) in [
+        (peer.clone(), State::Established),
+        (settings(3, 65000, 65000), State::Idle),
+    ] {
+        let mut pair = internal();
+        let now = pair.now;
+        let end = &mut pair.ends[0];
+        end.session.connecting(ConnId(9));
+        end.session.connected(ConnId(9), address(1), address(2), now);
+        let mut bytes = Vec::new();
+        super::open::ours(&peer, false).encode(&mut bytes);
+        bytes.extend(greeting(&again));
+        end.session.receive(ConnId(9), &bytes, now);
+        end.drain();
+        assert_eq!(end.session.state(), wanted);
+        if wanted == State::Idle {
+            let why = end.session.last_error().unwrap_or_default();
+            assert!(
+                why.ends_with("unexpected message in OpenConfirm (5/2), OPEN"),
+                "{why}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_peer_that_restarted_replaces_its_established_session() {
     let mut pair = internal().up();
     pair.advance(10 * SECOND);

@@ -9,6 +9,18 @@ pub(super) const NOTIFICATION: u8 = 3;
 pub(super) const KEEPALIVE: u8 = 4;
 pub(super) const ROUTE_REFRESH: u8 = 5;
 
+/// What a type of message is called.
+pub(super) fn type_name(kind: u8) -> &'static str {
+    match kind {
+        OPEN => "OPEN",
+        UPDATE => "UPDATE",
+        NOTIFICATION => "NOTIFICATION",
+        KEEPALIVE => "KEEPALIVE",
+        ROUTE_REFRESH => "ROUTE-REFRESH",
+        _ => "a message of an unknown type",
+    }
+}
+
 pub(super) const MARKER: [u8; 16] = [0xFF; 16];
 
 /// Appends a message: header, what `body` writes, and the length put in afterwards. Every caller keeps the body

@@ -185,6 +185,10 @@ impl fmt::Display for Notification {
             let slash = if subcode.is_empty() { "" } else { "/" };
             write!(f, ", {code}{slash}{subcode} ({}/{})", inner.code, inner.subcode)?;
         }
+        // Which message it was (RFC 6608 §3).
+        if let (5, [kind]) = (self.code, &*self.data) {
+            write!(f, ", {}", frame::type_name(*kind))?;
+        }
         match self.shutdown_communication() {
             Some(text) => write!(f, ": \"{text}\""),
             None => Ok(()),

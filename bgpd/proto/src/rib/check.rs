@@ -8,10 +8,11 @@ use super::peers::Phase;
 use super::reference::{self, Reference};
 use super::table::{Path, PrefixId};
 use crate::types::{Family, PeerId, ScopedAddr};
-use crate::wire::{self, NextHop, Nlri};
+use crate::wire::{self, NextHop, Nlri, PathAttributes};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::net::IpAddr;
 
 /// How much a RIB holds: nothing of it is to stay behind when all peers are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,30 +155,39 @@ impl Rib {
         let mut wanted = reference.advertised(peer);
         let context = out::encode_context(&reference.sessions[&peer]);
         // What no message has room for is not told.
-        wanted.retain(|prefix, (hop, attributes)| {
-            let (mut out, family) = (Vec::new(), Family::of(prefix));
-            let nlri = [Nlri::from(*prefix)];
-            wire::encode_announcements(&mut out, &context, attributes, family, *hop, nlri).is_ok()
-        });
+        for (prefix, paths) in &mut wanted {
+            paths.retain(|(hop, attributes)| {
+                let (mut out, family) = (Vec::new(), Family::of(prefix));
+                let nlri = [Nlri::from(*prefix)];
+                wire::encode_announcements(&mut out, &context, attributes, family, *hop, nlri).is_ok()
+            });
+        }
         let told = self.advertised(peer);
         let counted: usize = Family::ALL
             .iter()
             .map(|family| self.counts(peer, *family).advertised)
             .sum();
         same("count of what was told", &peer, &told.len(), &counted)?;
-        let told: BTreeMap<_, _> = told
+        let told = told
             .into_iter()
-            .map(|route| (route.prefix, (route.next_hop, (*route.attributes).clone())))
-            .collect();
-        let wanted: BTreeMap<_, _> = wanted
-            .into_iter()
-            .map(|(prefix, (next_hop, attributes))| (prefix, (next_hop.address(), attributes)))
-            .collect();
+            .map(|route| (route.prefix, route.next_hop, (*route.attributes).clone()));
+        let wanted = wanted.into_iter().flat_map(|(prefix, paths)| {
+            let path =
+                move |(hop, attributes): (NextHop, PathAttributes)| (prefix, hop.address(), attributes);
+            paths.into_iter().map(path)
+        });
+        // Of the paths of one prefix there is no order.
+        let sorted = |told: &mut Vec<(IpNet, IpAddr, PathAttributes)>| {
+            told.sort_by_cached_key(|(prefix, hop, attributes)| (*prefix, *hop, format!("{attributes:?}")));
+        };
+        let (mut wanted, mut told): (Vec<_>, Vec<_>) = (wanted.collect(), told.collect());
+        sorted(&mut wanted);
+        sorted(&mut told);
         same("what was told", &peer, &wanted, &told)
     }
 }
 
-fn shown(path: reference::Path) -> (Option<PeerId>, Option<ScopedAddr>, wire::PathAttributes) {
+fn shown(path: reference::Path) -> (Option<PeerId>, Option<ScopedAddr>, PathAttributes) {
     (path.peer, path.next_hop.map(NextHop::scoped), path.attributes)
 }
 

@@ -9,6 +9,7 @@ use super::model::PathKind;
 use super::peers::{Peers, Phase};
 use super::slot::Slot;
 use super::table::{Entry, Path, Table};
+use crate::session::AddPathSend;
 use crate::types::RouterId;
 use crate::wire::canonical::Says;
 use std::cmp::Ordering;
@@ -299,6 +300,33 @@ impl Judge<'_> {
     fn takes_hop(&self, others: &[Path], new: &Runner) -> bool {
         let hop = |path: &Path| self.attrs.head(path.attr).hop;
         others.iter().any(|path| self.same_address(hop(path), new.hop))
+    }
+
+    /// The paths that a peer is told which takes several: the chosen ones, and then, again and again, what is best of the rest.
+    /// All of them come in no order.
+    pub fn leading(&self, entry: Entry<'_>, send: AddPathSend) -> Vec<Path> {
+        let (paths, chosen) = (entry.paths(), entry.selected());
+        let most = match send {
+            AddPathSend::None => 1,
+            AddPathSend::Best(most) => usize::from(most).max(1),
+            AddPathSend::All => usize::MAX,
+        };
+        let rest = (chosen.len()..).zip(&paths[chosen.len()..]);
+        let mut rest: Vec<Runner> = rest.filter_map(|(at, path)| self.runner(at, path)).collect();
+        let mut leading: Vec<Path> = chosen.iter().take(most).copied().collect();
+        if rest.len() <= most - leading.len() {
+            leading.extend(rest.iter().map(|runner| paths[runner.position]));
+            return leading;
+        }
+        let mut left = Vec::new();
+        while leading.len() < most {
+            left.clone_from(&rest);
+            self.race(paths, &mut left);
+            let Some(best) = left.first() else { break };
+            leading.push(paths[best.position]);
+            rest.retain(|runner| runner.position != best.position);
+        }
+        leading
     }
 
     /// Leaves those that no other one is better than, in the order of the tie-breaks.

@@ -210,18 +210,18 @@ impl Rib {
         if peer.phase != Phase::Up || !policy.families.contains(&family) {
             return Some(ExportRefusal::Family);
         }
-        let Some((id, best)) = self
-            .table
-            .get(prefix)
-            .and_then(|(id, entry)| Some((id, entry.best()?)))
-        else {
+        let Some((id, entry)) = self.table.get(prefix).filter(|(_, entry)| entry.best().is_some()) else {
             return Some(ExportRefusal::NoPath);
         };
-        if best.slot == slot {
-            return Some(ExportRefusal::Sender);
-        }
-        let route = self.route(id, best);
-        self.view().form(prefix, route, &policy).err()
+        let refusal = |path: &Path| match path.slot == slot {
+            true => Some(ExportRefusal::Sender),
+            false => self.view().form(prefix, self.route(id, path), &policy).err(),
+        };
+        let told = self
+            .judge()
+            .leading(entry, *policy.features.add_path_out.get(family));
+        let refusals: Option<Vec<ExportRefusal>> = told.iter().map(refusal).collect();
+        refusals?.into_iter().next()
     }
 
     fn export_trace(&self, slot: Slot, prefix: &IpNet) -> Vec<Looked> {

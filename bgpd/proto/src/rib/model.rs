@@ -1,6 +1,7 @@
 //! What the RIB is told: about ourselves, about each session, about next hops, and what we originate.
 
 use super::policy::{ExportPolicy, ImportPolicy};
+use crate::session::AddPathSend;
 use crate::types::{Asn, Family, PeerKind, PerFamily, RouterId, ScopedAddr};
 use crate::wire::{Community, LargeCommunity};
 use ipnet::IpNet;
@@ -136,8 +137,8 @@ pub struct PeerSession {
 pub struct Features {
     /// NLRI from the peer carry path identifiers (RFC 7911).
     pub add_path_in: PerFamily<bool>,
-    /// NLRI to the peer carry path identifiers.
-    pub add_path_out: PerFamily<bool>,
+    /// NLRI to the peer carry path identifiers, and it is told so many paths of a prefix.
+    pub add_path_out: PerFamily<AddPathSend>,
     /// IPv4 routes may have IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
     /// A refresh has begin and end marks (RFC 7313).

@@ -7,6 +7,7 @@ use super::policy::import::{Received, changed, judge};
 use super::{
     LocalSettings, NextHopState, NextHopTable, Originated, PathKind, PeerPolicy, PeerSession, RejectReason,
 };
+use crate::session::AddPathSend;
 use crate::types::{Family, PeerId, PeerKind, ScopedAddr};
 use crate::wire::{NextHop, PathAttributes, RoutesIn};
 use ipnet::IpNet;
@@ -295,23 +296,45 @@ impl Reference {
         }
     }
 
-    /// What the peer ought to have been told.
-    pub fn advertised(&self, peer: PeerId) -> BTreeMap<IpNet, (NextHop, PathAttributes)> {
+    /// What the peer ought to have been told: the paths of each prefix, in no order.
+    pub fn advertised(&self, peer: PeerId) -> BTreeMap<IpNet, Vec<(NextHop, PathAttributes)>> {
         let session = &self.sessions[&peer];
-        let route = |prefix: IpNet| {
-            let best = self.selected(&prefix).into_iter().next()?;
+        let seen = |prefix: &IpNet, path: &Path| {
             let source = Source {
-                session: best.peer.map(|from| &self.sessions[&from]),
+                session: path.peer.map(|from| &self.sessions[&from]),
                 long_lived: false,
-                is_target: best.peer == Some(peer),
-                next_hop: best.next_hop,
-                attributes: &best.attributes,
+                is_target: path.peer == Some(peer),
+                next_hop: path.next_hop,
+                attributes: &path.attributes,
                 interface: None,
-                priority: best.priority,
+                priority: path.priority,
             };
-            Some((prefix, rewrite(&prefix, &source, session, &self.local).ok()?))
+            rewrite(prefix, &source, session, &self.local).ok()
         };
-        self.prefixes().into_iter().filter_map(route).collect()
+        let routes = |prefix: IpNet| {
+            let send = *session.features.add_path_out.get(Family::of(&prefix));
+            let paths = self.leading(&prefix, send);
+            let seen: Vec<_> = paths.iter().filter_map(|path| seen(&prefix, path)).collect();
+            (!seen.is_empty()).then_some((prefix, seen))
+        };
+        self.prefixes().into_iter().filter_map(routes).collect()
+    }
+
+    /// Those in use, and then the best of the rest, as many as are told.
+    fn leading(&self, prefix: &IpNet, send: AddPathSend) -> Vec<Path> {
+        let most = match send {
+            AddPathSend::None => 1,
+            AddPathSend::Best(most) => usize::from(most).max(1),
+            AddPathSend::All => usize::MAX,
+        };
+        let (mut rest, mut paths) = (self.accepted(prefix), self.selected(prefix));
+        rest.retain(|path| !paths.iter().any(|used| used.peer == path.peer));
+        while let Some(next) = self.choose(&rest, 1).into_iter().next() {
+            rest.retain(|path| path.peer != next.peer);
+            paths.push(next);
+        }
+        paths.truncate(most);
+        paths
     }
 
     pub fn tracked(&self) -> BTreeSet<ScopedAddr> {

@@ -52,7 +52,9 @@ impl Rib {
             }
             return;
         }
-        let (place, chosen, backup) = match self.judge().newcomer(&entry) {
+        let newcomer = self.judge().newcomer(&entry);
+        self.mark_several(id);
+        let (place, chosen, backup) = match newcomer {
             Newcomer::Nothing => return,
             Newcomer::Unclear => return self.reselect(id, Touched::default()),
             Newcomer::Joins(place) => (place, chosen + 1, backup),
@@ -114,9 +116,11 @@ impl Rib {
             self.changed = true;
             self.log.note(id, &mut self.table);
         }
-        // Peers are told the best path alone.
+        // Most peers are told the best path alone.
         if touched.best || after.0 != before.1 {
             self.mark(id);
+        } else {
+            self.mark_several(id);
         }
         self.table.remove_unused(id);
     }

@@ -61,6 +61,8 @@ pub struct ReceivedView {
 pub struct AdvertisedView {
     /// Destination.
     pub prefix: IpNet,
+    /// The path identifier that it was sent with, to a peer that is told several paths of a prefix (RFC 7911).
+    pub path_id: Option<u32>,
     /// NEXT_HOP as sent.
     pub next_hop: IpAddr,
     /// Path attributes as sent.
@@ -87,7 +89,7 @@ pub struct RejectedView {
 pub struct ExportView {
     /// The peer.
     pub peer: PeerId,
-    /// What keeps the best path from it; `None`: it is (or is about to be) advertised.
+    /// What keeps the best path from it, and all others that it might be told of; `None`: it is (or is about to be) told of one.
     pub refused: Option<ExportRefusal>,
     /// The rules of its filters that are looked at.
     pub filters: Vec<Looked>,

@@ -171,7 +171,7 @@ impl Rib {
         let (judge_all, select_all) = (self.walker.has(What::Judge), self.walker.has(What::Select));
         let moved = self.walker.has(What::Hops);
         let mut touched = None;
-        let (mut tell, mut note) = (false, false);
+        let (mut tell, mut tell_several, mut note) = (false, false, false);
         for position in (0..self.table.entry(id).paths().len()).rev() {
             let entry = self.table.entry(id);
             let (path, selected) = (entry.paths()[position], entry.selected().len());
@@ -190,6 +190,7 @@ impl Rib {
             }
             let entry = self.table.entry(id);
             tell |= todo.tell && position == 0 && !entry.selected().is_empty();
+            tell_several |= todo.tell;
             note |= todo.note;
             if (judge_all || todo.judge)
                 && let Some(other_words) = self.judge_again(id, position, &path)
@@ -203,6 +204,9 @@ impl Rib {
             if moved && self.attrs.hops.is_moved(self.attrs.head(path.attr).hop) {
                 touched = Some(touched.unwrap_or_default());
             }
+        }
+        if tell_several {
+            self.mark_several(id);
         }
         if note {
             self.changed = true;

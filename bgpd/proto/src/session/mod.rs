@@ -15,7 +15,7 @@ mod backoff;
 pub mod collision;
 mod connection;
 pub mod fsm;
-mod jitter;
+pub(crate) mod jitter;
 pub mod messages;
 mod offer;
 pub mod open;

@@ -7,7 +7,7 @@
 use super::bfd::BfdConfig;
 use super::limits::MaxPrefix;
 use crate::rib::{ExportPolicy, ImportPolicy, ImportRules, LocalSettings, PeerPolicy};
-use crate::session::{self, Offer};
+use crate::session::{self, AddPathSend, Negotiated, Offer};
 use crate::types::{Asn, Family, PeerId, PeerKind, PerFamily, RemoteAs, RouterId, Secret};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -161,6 +161,14 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
+    /// How many paths of a prefix the peer is told, as far as it agreed to that (RFC 7911 §4).
+    pub(super) fn paths_told(&self, agreed: &Negotiated, family: Family) -> AddPathSend {
+        match agreed.add_path_out.get(family) {
+            true => self.offer.add_path.get(family).send,
+            false => AddPathSend::None,
+        }
+    }
+
     /// A peer with the defaults: port 179, hold time 90 s and from the peer at least 3 s, an attempt each 5 s, both families.
     pub fn new(name: impl Into<String>, remote_as: impl Into<RemoteAs>) -> Self {
         Self {

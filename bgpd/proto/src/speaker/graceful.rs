@@ -50,6 +50,7 @@ impl Speaker {
             return;
         };
         peer.feed = None;
+        peer.rests_until = None;
         peer.disabled.clear();
         peer.refreshing.clear();
         peer.reported = Some(reason.clone());

@@ -174,6 +174,7 @@ impl Speaker {
             peer.scheduled = None;
             if peer.next_deadline().is_some_and(|at| at <= now) {
                 peer.session.handle_timeout(now);
+                peer.rests_until = peer.rests_until.filter(|at| *at > now);
                 if let Some(feed) = &mut peer.feed {
                     feed.handle_timeout(now);
                 }
@@ -223,7 +224,8 @@ impl Speaker {
         });
         for id in self.rib.ready() {
             let conn = self.peers.get(&id).and_then(|peer| peer.session.established());
-            if let Some(conn) = conn.filter(|_| !self.talking.contains(&id)) {
+            let rests = self.peers.get(&id).is_some_and(|peer| peer.rests_until.is_some());
+            if let Some(conn) = conn.filter(|_| !rests && !self.talking.contains(&id)) {
                 wanting.push(conn);
             }
         }
@@ -240,10 +242,13 @@ impl Speaker {
             return;
         };
         peer.session.transmit(conn, out, now);
-        if peer.session.established() == Some(conn) {
+        if peer.session.established() == Some(conn) && peer.rests_until.is_none() {
             let start = out.len();
             self.rib.next_updates(id, out, budget.saturating_sub(start));
             peer.session.count_updates_out(count_messages(&out[start..]));
+            if out.len() > start {
+                peer.told(self.rib.has_pending(id), now);
+            }
             if budget > 0 && out.is_empty() && self.rib.has_pending(id) {
                 // Much was looked at, and there was nothing to say yet: the driver has no reason of its own to ask again.
                 self.work = Some(now);

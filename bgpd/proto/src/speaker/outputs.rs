@@ -5,7 +5,7 @@ use super::feed::Feed;
 use super::hub::Speaker;
 use crate::rib::{Features, PeerSession};
 use crate::session::{Negotiated, Output};
-use crate::types::{Family, PeerId};
+use crate::types::{Family, PeerId, PerFamily};
 use crate::wire::{Fault, Update};
 use std::time::Instant;
 
@@ -108,7 +108,10 @@ impl Speaker {
             max_message_len: negotiated.max_message_len,
             features: Features {
                 add_path_in: negotiated.add_path_in,
-                add_path_out: negotiated.add_path_out,
+                add_path_out: PerFamily {
+                    ipv4: config.paths_told(&negotiated, Family::Ipv4Unicast),
+                    ipv6: config.paths_told(&negotiated, Family::Ipv6Unicast),
+                },
                 extended_next_hop: negotiated.extended_next_hop,
                 enhanced_refresh: negotiated.enhanced_refresh,
                 takes_stale: negotiated.takes_stale,

@@ -6,6 +6,7 @@ use super::feed::Feed;
 use super::limits::Alarm;
 use super::retained::{Promise, Retained};
 use crate::session::Session;
+use crate::session::jitter::Jitter;
 use crate::types::{Family, PeerId, PerFamily};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
@@ -28,6 +29,9 @@ pub(super) struct Peer {
     pub promise: Promise,
     /// What is kept of it while it restarts.
     pub retained: Option<Retained>,
+    /// It is told nothing before (MinRouteAdvertisementIntervalTimer, RFC 4271 §9.2.1.1).
+    pub rests_until: Option<Instant>,
+    jitter: Jitter,
     /// Families whose refresh has begun, with when it counts as ended (RFC 7313).
     pub refreshing: BTreeMap<Family, Instant>,
     /// How near to its limits the peer has come in this session.
@@ -68,6 +72,8 @@ impl Peer {
             restarting: false,
             promise: Promise::default(),
             retained: None,
+            rests_until: None,
+            jitter: Jitter::new(seed(id, speaker)),
             refreshing: BTreeMap::new(),
             alarms: PerFamily::default(),
             exceeded: false,
@@ -85,10 +91,19 @@ impl Peer {
         let feed = self.feed.as_ref().and_then(Feed::deadline);
         let retained = self.retained.as_ref().and_then(Retained::next);
         let refreshing = self.refreshing.values().min().copied();
-        [self.session.next_deadline(), feed, retained, refreshing]
+        let session = self.session.next_deadline();
+        [session, feed, retained, refreshing, self.rests_until]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// UPDATEs were handed out for it, and `more` is whether some are left: after the last one it rests.
+    pub fn told(&mut self, more: bool, now: Instant) {
+        let interval = self.config.advertisement_interval;
+        if !more && !interval.is_zero() {
+            self.rests_until = Some(now + self.jitter.apply(interval));
+        }
     }
 
     /// All that the peer has, has come, in the session that stands now; or nobody waits for it.

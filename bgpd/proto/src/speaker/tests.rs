@@ -7,6 +7,7 @@ mod graceful;
 mod hand;
 mod limits;
 mod long_lived;
+mod pace;
 mod policy;
 mod reconfigure;
 mod refresh;

@@ -8,13 +8,16 @@ use super::form::{Forms, Route, View, encode_context};
 use super::sent::Told;
 use super::subgroup::Subgroup;
 use crate::rib::attrs::{AttrId, Attrs};
+use crate::rib::choice::Judge;
 use crate::rib::hub::Rib;
 use crate::rib::judge;
 use crate::rib::model::LocalSettings;
 use crate::rib::peers::Peers;
+use crate::rib::select;
 use crate::rib::slot::Slot;
 use crate::rib::table::{Path, PrefixId, Table};
 use crate::rib::work;
+use crate::session::AddPathSend;
 use crate::types::{Family, ScopedAddr};
 use crate::wire::{self, Form, Nlri};
 use rustc_hash::FxHashMap;
@@ -62,12 +65,12 @@ impl Batch {
     }
 
     /// Adds a prefix; whether it is the first one of its bucket.
-    pub fn announce(&mut self, id: PrefixId, before: Slot, form: usize, whom: Whom) -> bool {
-        self.add(Mention { id, before }, Says::Is(form), whom)
+    pub fn announce(&mut self, mention: Mention, form: usize, whom: Whom) -> bool {
+        self.add(mention, Says::Is(form), whom)
     }
 
-    fn withdraw(&mut self, id: PrefixId, before: Slot, whom: Whom) {
-        self.add(Mention { id, before }, Says::Gone(id.family()), whom);
+    pub fn withdraw(&mut self, mention: Mention, whom: Whom) {
+        self.add(mention, Says::Gone(mention.id.family()), whom);
     }
 
     fn add(&mut self, mention: Mention, says: Says, whom: Whom) -> bool {
@@ -99,23 +102,31 @@ impl Batch {
         }
     }
 
-    /// Writes everything, withdrawals first.
+    /// Writes everything: withdrawals first, but where several paths are told last, for one that goes leaves others there.
     pub fn write(&self, chunk: &mut Chunk, forms: &Forms, key: &crate::rib::PeerSession, table: &Table) {
         let context = encode_context(key);
-        let gone = |bucket: &&Bucket| matches!(bucket.says, Says::Gone(_));
-        for bucket in self.buckets.iter().filter(gone) {
-            if let Says::Gone(family) = bucket.says {
-                self.write_bucket(bucket, &Form::withdrawing(&context, family), chunk, table);
+        let numbered = |bucket: &Bucket| {
+            let first = self.items.get(bucket.first as usize);
+            first.is_some_and(|(mention, _)| *context.add_path.get(mention.id.family()))
+        };
+        let withdraw = |chunk: &mut Chunk, last: bool| {
+            for bucket in self.buckets.iter().filter(|bucket| numbered(bucket) == last) {
+                if let Says::Gone(family) = bucket.says {
+                    let form = Form::withdrawing(&context, family);
+                    self.write_bucket(bucket, &form, numbered(bucket), chunk, table);
+                }
             }
-        }
+        };
+        withdraw(chunk, false);
         for bucket in &self.buckets {
             if let Says::Is(form) = bucket.says {
-                self.write_bucket(bucket, forms.get(form), chunk, table);
+                self.write_bucket(bucket, forms.get(form), numbered(bucket), chunk, table);
             }
         }
+        withdraw(chunk, true);
     }
 
-    fn write_bucket(&self, bucket: &Bucket, form: &Form, chunk: &mut Chunk, table: &Table) {
+    fn write_bucket(&self, bucket: &Bucket, form: &Form, numbered: bool, chunk: &mut Chunk, table: &Table) {
         let mut prefixes = chunk.prefixes.len();
         let Chunk {
             bytes,
@@ -129,7 +140,7 @@ impl Batch {
             mentions.push(*mention);
             Some(Nlri {
                 prefix: table.prefix(mention.id),
-                path_id: None,
+                path_id: numbered.then_some(mention.number),
             })
         });
         form.write(bytes, nlri, |end, count| {
@@ -145,17 +156,17 @@ impl Batch {
 }
 
 /// What it takes to look at a prefix.
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     at: usize,
-    subgroup: &'a mut Subgroup,
-    table: &'a mut Table,
-    attrs: &'a mut Attrs,
-    peers: &'a Peers,
+    pub subgroup: &'a mut Subgroup,
+    pub table: &'a mut Table,
+    pub attrs: &'a mut Attrs,
+    pub peers: &'a mut Peers,
     local: &'a LocalSettings,
     interfaces: &'a BTreeMap<ScopedAddr, Arc<str>>,
     as_received: &'a HashMap<(PrefixId, Slot, u32), AttrId>,
-    forms: &'a mut Forms,
-    batch: &'a mut Batch,
+    pub forms: &'a mut Forms,
+    pub batch: &'a mut Batch,
 }
 
 impl Rib {
@@ -173,7 +184,7 @@ impl Rib {
             subgroup,
             table: &mut self.table,
             attrs: &mut self.attrs,
-            peers: &self.peers,
+            peers: &mut self.peers,
             local: &self.local,
             interfaces: &self.interfaces,
             as_received: &self.as_received,
@@ -260,6 +271,15 @@ impl Builder<'_> {
     /// Works out what is to be said of a prefix, and takes it as said; returns about how many octets that takes.
     fn look(&mut self, id: PrefixId, walked: bool) -> usize {
         work::note(1);
+        let key = &self.subgroup.key;
+        // What filters look at there is not to be seen in the set: it may be another one with the same set.
+        let volatile = key.export.filters.looks_at_priorities() || key.export.filters.looks_at_interfaces();
+        let old = walked && self.subgroup.before.is_some();
+        let force = (walked && self.subgroup.force) || volatile;
+        let send = *key.features.add_path_out.get(id.family());
+        if send != AddPathSend::None {
+            return self.look_at_several(id, send, (old, force));
+        }
         let told = self.subgroup.sent.get(id);
         let best = self
             .table
@@ -267,11 +287,6 @@ impl Builder<'_> {
             .best()
             .copied()
             .map(|path| self.route(id, &path));
-        let filters = &self.subgroup.key.export.filters;
-        // What filters look at there is not to be seen in the set: it may be another one with the same set.
-        let volatile = filters.looks_at_priorities() || filters.looks_at_interfaces();
-        let old = walked && self.subgroup.before.is_some();
-        let force = (walked && self.subgroup.force) || volatile;
         if told == Told::Nothing && best.is_none() {
             return 0;
         }
@@ -280,7 +295,7 @@ impl Builder<'_> {
             (Told::Nothing, None) => 0,
             (_, None) => self.withdraw(id, told),
             (Told::Nothing, Some((route, form))) => {
-                let octets = self.announce(id, Slot::NONE, form, Whom::AllBut(route.slot));
+                let octets = self.announce(mention(id, Slot::NONE), form, Whom::AllBut(route.slot));
                 self.note(id, Told::Route(route.attr, route.slot));
                 octets
             }
@@ -304,14 +319,23 @@ impl Builder<'_> {
                 let same = !force && was.is_some_and(|was| self.forms.get(was) == self.forms.get(form));
                 let octets = self.change(id, slot, route, (!same).then_some(form));
                 if same && slot != route.slot && self.counts(slot) {
-                    return octets + self.announce(id, Slot::NONE, form, Whom::Only(slot));
+                    return octets + self.announce(mention(id, Slot::NONE), form, Whom::Only(slot));
                 }
                 octets
             }
         }
     }
 
-    fn view(&self) -> View<'_> {
+    pub(super) fn judge(&self) -> Judge<'_> {
+        Judge {
+            attrs: self.attrs,
+            peers: self.peers,
+            router_id: self.local.router_id,
+            multipath: select::multipath(self.local),
+        }
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
         View {
             local: self.local,
             peers: self.peers,
@@ -321,7 +345,7 @@ impl Builder<'_> {
     }
 
     /// The path as export policy begins with it.
-    fn route(&self, id: PrefixId, path: &Path) -> Route {
+    pub(super) fn route(&self, id: PrefixId, path: &Path) -> Route {
         let kept = || self.as_received.get(&(id, path.slot, path.path_id)).copied();
         let priority = self.subgroup.key.export.filters.looks_at_priorities().then(|| {
             let received = kept().unwrap_or(path.attr);
@@ -335,7 +359,7 @@ impl Builder<'_> {
         }
     }
 
-    fn form(&mut self, id: PrefixId, route: Route, old: bool) -> Option<usize> {
+    pub(super) fn form(&mut self, id: PrefixId, route: Route, old: bool) -> Option<usize> {
         let Subgroup { key, before, .. } = &*self.subgroup;
         let policy = before.as_ref().filter(|_| old).unwrap_or(key);
         let table = &*self.table;
@@ -355,7 +379,7 @@ impl Builder<'_> {
         };
         // Held until it is written, and longer if the chunk keeps record of it.
         self.table.hold(id);
-        self.batch.withdraw(id, before, Whom::AllBut(before));
+        self.batch.withdraw(mention(id, before), Whom::AllBut(before));
         self.note(id, Told::Nothing);
         8
     }
@@ -364,20 +388,20 @@ impl Builder<'_> {
     fn change(&mut self, id: PrefixId, before: Slot, route: Route, form: Option<usize>) -> usize {
         let mut octets = 0;
         if let Some(form) = form {
-            octets += self.announce(id, before, form, Whom::AllBut(route.slot));
+            octets += self.announce(mention(id, before), form, Whom::AllBut(route.slot));
         }
         if before != route.slot && self.counts(route.slot) {
             self.table.hold(id);
-            self.batch.withdraw(id, before, Whom::Only(route.slot));
+            self.batch.withdraw(mention(id, before), Whom::Only(route.slot));
             octets += 8;
         }
         self.note(id, Told::Route(route.attr, route.slot));
         octets
     }
 
-    fn announce(&mut self, id: PrefixId, before: Slot, form: usize, whom: Whom) -> usize {
-        self.table.hold(id);
-        match self.batch.announce(id, before, form, whom) {
+    pub(super) fn announce(&mut self, mention: Mention, form: usize, whom: Whom) -> usize {
+        self.table.hold(mention.id);
+        match self.batch.announce(mention, form, whom) {
             true => self.forms.get(form).overhead() + 8,
             false => 5,
         }
@@ -405,5 +429,14 @@ impl Builder<'_> {
             }
             !out
         });
+    }
+}
+
+/// A prefix of which one path is told.
+fn mention(id: PrefixId, before: Slot) -> Mention {
+    Mention {
+        id,
+        before,
+        number: 0,
     }
 }

@@ -51,6 +51,8 @@ pub struct Mention {
     pub id: PrefixId,
     /// Whose route the members had of it before; [`Slot::NONE`] for nothing.
     pub before: Slot,
+    /// Which of its paths, where several are told; else zero.
+    pub number: u32,
 }
 
 /// Messages.

@@ -9,7 +9,8 @@ use crate::rib::policy::ExportRefusal;
 use crate::rib::policy::export::{self, Source};
 use crate::rib::policy::filter::{Looked, RuleId};
 use crate::rib::slot::Slot;
-use crate::types::{Family, ScopedAddr};
+use crate::session::AddPathSend;
+use crate::types::{Family, PerFamily, ScopedAddr};
 use crate::wire::{EncodeContext, Form, NextHop, PathAttributes};
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
@@ -177,7 +178,10 @@ impl Forms {
 pub(in crate::rib) fn encode_context(session: &PeerSession) -> EncodeContext {
     EncodeContext {
         four_octet: session.four_octet,
-        add_path: session.features.add_path_out,
+        add_path: PerFamily {
+            ipv4: session.features.add_path_out.ipv4 != AddPathSend::None,
+            ipv6: session.features.add_path_out.ipv6 != AddPathSend::None,
+        },
         max_message_len: session.max_message_len,
     }
 }

@@ -5,6 +5,7 @@ use super::subgroup::{LAG, Subgroup};
 use crate::rib::hub::Rib;
 use crate::rib::slot::Slot;
 use crate::rib::table::PrefixId;
+use crate::session::AddPathSend;
 use crate::types::{Family, PeerId, PerFamily};
 use crate::wire;
 
@@ -122,10 +123,23 @@ impl Rib {
         }
     }
 
-    /// Marks a prefix for all who may have to be told.
+    /// Marks a prefix whose best path has changed for all who may have to be told.
     pub(in crate::rib) fn mark(&mut self, id: PrefixId) {
+        self.mark_for(id, |_| true);
+    }
+
+    /// Marks a prefix of which some other path has changed for those who are told several.
+    pub(in crate::rib) fn mark_several(&mut self, id: PrefixId) {
+        if self.out.tell_several > 0 {
+            self.mark_for(id, |subgroup| {
+                subgroup.paths_told(id.family()) != AddPathSend::None
+            });
+        }
+    }
+
+    fn mark_for(&mut self, id: PrefixId, is_meant: impl Fn(&Subgroup) -> bool) {
         for (at, subgroup) in self.out.subgroups.iter_mut().enumerate() {
-            if let Some(subgroup) = subgroup
+            if let Some(subgroup) = subgroup.as_mut().filter(|subgroup| is_meant(subgroup))
                 && subgroup.mark(id, &mut self.table)
             {
                 self.out.dirty.push(at);

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Peers to which the same policy gives the same UPDATEs are told together. A *subgroup* is a number of such members that
-//! were told the same: it remembers what was sent of each prefix (`sent`), holds the prefixes that are to be looked at again
+//! were told the same: it remembers what was sent of each prefix (`sent`; `several` where members are told several paths of one), holds the prefixes that are to be looked at again
 //! (a queue without repeats: a prefix that flaps a thousand times stands there once), and the messages that were built last, in
 //! `chunk`s, until the slowest member has taken them. What a prefix looks like is computed when the quickest member has room
 //! for it (`build`), once for all. What must not go back to the one that taught it is cut out at each member
@@ -28,6 +28,7 @@ mod member;
 mod regroup;
 mod resend;
 mod sent;
+mod several;
 mod subgroup;
 mod views;
 
@@ -57,6 +58,8 @@ pub(super) struct Out {
     pub ready: Vec<Slot>,
     /// Subgroups without members, on their way out.
     pub graves: Vec<Subgroup>,
+    /// How many subgroups are told several paths of a prefix.
+    tell_several: usize,
 }
 
 impl Out {
@@ -83,6 +86,7 @@ impl Out {
             self.subgroups.push(None);
             self.subgroups.len() - 1
         });
+        self.tell_several += usize::from(subgroup.tells_several());
         self.subgroups[at] = Some(subgroup);
         self.dirty.push(at);
         at
@@ -91,6 +95,7 @@ impl Out {
     /// Takes a subgroup out; what it holds is given back little by little.
     pub fn bury(&mut self, at: usize) {
         if let Some(subgroup) = self.subgroups.get_mut(at).and_then(Option::take) {
+            self.tell_several -= usize::from(subgroup.tells_several());
             self.graves.push(subgroup);
         }
         self.dirty.retain(|dirty| *dirty != at);

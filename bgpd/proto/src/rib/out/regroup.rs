@@ -185,6 +185,7 @@ impl Rib {
             before: subgroup.before.clone(),
             force: subgroup.force,
             sent: subgroup.sent.fork(&mut self.table, &mut self.attrs),
+            several: subgroup.several.fork(&mut self.table, &mut self.attrs),
             pending: subgroup.pending.clone(),
             walk: subgroup.walk,
             unfinished,
@@ -194,10 +195,10 @@ impl Rib {
         own.pending.iter().for_each(|id| self.table.hold(PrefixId(id)));
         let mut seen = FxHashSet::default();
         for mention in missed {
-            if seen.insert(mention.id) {
+            if seen.insert((mention.id, mention.number)) {
                 let had = mention.before != Slot::NONE && !slots.contains(&mention.before);
                 let told = if had { Told::Something } else { Told::Nothing };
-                own.sent.set(mention.id, told, &mut self.table, &mut self.attrs);
+                own.recall(&mention, told, &mut self.table, &mut self.attrs);
                 if own.pending.push(mention.id.0) {
                     self.table.hold(mention.id);
                 }

@@ -1,8 +1,8 @@
 //! What a member was told is told again: the answer to ROUTE-REFRESH (RFC 2918), between marks where both know them (RFC 7313).
 
 use super::build::Batch;
-use super::chunk::{Chunk, Whom};
-use super::form::{Route, View};
+use super::chunk::{Chunk, Mention, Whom};
+use super::form::Route;
 use super::member::LOOKS;
 use super::sent::Told;
 use crate::rib::attrs::AttrId;
@@ -10,6 +10,7 @@ use crate::rib::hub::Rib;
 use crate::rib::model::PeerSession;
 use crate::rib::slot::Slot;
 use crate::rib::table::PrefixId;
+use crate::session::AddPathSend;
 use crate::types::{Family, PeerId};
 use crate::wire::{self, RefreshKind};
 
@@ -57,30 +58,33 @@ impl Rib {
         forms.clear();
         let mut batch = Batch::default();
         let (mut octets, start) = (out.len(), resend.next);
-        let end = subgroup.sent.end(family);
+        let several = subgroup.paths_told(family) != AddPathSend::None;
+        let end = match several {
+            true => self.table.end(family),
+            false => subgroup.sent.end(family),
+        };
         while resend.next < end && octets < limit && resend.next - start < LOOKS as u32 {
             let id = PrefixId::new(family, resend.next);
             resend.next += 1;
-            let Told::Route(attr, of) = subgroup.sent.get(id) else {
-                continue;
-            };
-            let route = Route {
-                attr,
-                slot: of,
-                family,
-                priority: self.priority_of_told(id, attr, of, &subgroup.key),
-            };
-            let (table, policy) = (&self.table, (&*subgroup.key, false));
-            let view = View {
-                local: &self.local,
-                peers: &self.peers,
-                attrs: &self.attrs,
-                interfaces: &self.interfaces,
-            };
-            let form = forms.of(route, || table.prefix(id), policy, view);
-            if let Some(form) = form.filter(|_| of != slot) {
-                let first = batch.announce(id, of, form, Whom::Only(slot));
-                octets += if first { forms.get(form).overhead() + 8 } else { 5 };
+            let one = [(0, subgroup.sent.get(id))];
+            let told = if several { subgroup.several.get(id) } else { &one };
+            for (number, told) in told {
+                let Told::Route(attr, of) = *told else {
+                    continue;
+                };
+                let route = Route {
+                    attr,
+                    slot: of,
+                    family,
+                    priority: self.priority_of_told(id, attr, of, &subgroup.key),
+                };
+                let (table, policy) = (&self.table, (&*subgroup.key, false));
+                let form = forms.of(route, || table.prefix(id), policy, self.view());
+                if let Some(form) = form.filter(|_| of != slot) {
+                    let (before, number) = (of, *number);
+                    let first = batch.announce(Mention { id, before, number }, form, Whom::Only(slot));
+                    octets += if first { forms.get(form).overhead() + 8 } else { 5 };
+                }
             }
         }
         let mut chunk = Chunk::default();

@@ -26,9 +26,52 @@ const SOMETHING: u32 = u32::MAX - 1;
 pub struct Sent {
     attrs: PerFamily<Pages<u32>>,
     slots: PerFamily<Pages<u16>>,
-    count: PerFamily<usize>,
-    /// How many are of each session.
+    counts: Counts,
+}
+
+/// How many routes were sent, and of which sessions.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    all: PerFamily<usize>,
     of_slot: Vec<PerFamily<u32>>,
+}
+
+impl Counts {
+    /// Counts a route for what was sent, and `before` no more.
+    pub fn change(&mut self, family: Family, before: Told, told: Told) {
+        self.count(family, told, true);
+        self.count(family, before, false);
+    }
+
+    /// How many there are of a family, but for those of one session.
+    pub fn but(&self, family: Family, but: Slot) -> usize {
+        let own = self.of_slot.get(usize::from(but.0));
+        self.all.get(family) - own.map_or(0, |own| *own.get(family)) as usize
+    }
+
+    /// Whether there is one of this session.
+    pub fn refer_to(&self, slot: Slot) -> bool {
+        let of = self.of_slot.get(usize::from(slot.0));
+        of.is_some_and(|of| of.ipv4 > 0 || of.ipv6 > 0)
+    }
+
+    fn count(&mut self, family: Family, told: Told, more: bool) {
+        if told == Told::Nothing {
+            return;
+        }
+        let all = self.all.get_mut(family);
+        *all = if more { *all + 1 } else { *all - 1 };
+        let Told::Route(_, slot) = told else { return };
+        if slot.0 >= Slot::NONE.0 {
+            return;
+        }
+        let at = usize::from(slot.0);
+        if self.of_slot.len() <= at {
+            self.of_slot.resize(at + 1, PerFamily::default());
+        }
+        let count = self.of_slot[at].get_mut(family);
+        *count = if more { *count + 1 } else { *count - 1 };
+    }
 }
 
 impl Sent {
@@ -66,20 +109,13 @@ impl Sent {
         }
         *places.get_mut(number) = attr;
         *slots.get_mut(number) = slot.0;
-        self.count_slot(family, slot, true);
+        self.counts.change(family, before, told);
         match before {
-            Told::Nothing => {
-                *self.count.get_mut(family) += 1;
-                table.hold(id);
-            }
+            Told::Nothing => table.hold(id),
             Told::Something => {}
-            Told::Route(attr, slot) => {
-                self.count_slot(family, slot, false);
-                attrs.release(attr);
-            }
+            Told::Route(attr, _) => attrs.release(attr),
         }
         if told == Told::Nothing {
-            *self.count.get_mut(family) -= 1;
             table.release(id);
         }
     }
@@ -122,29 +158,11 @@ impl Sent {
 
     /// How many prefixes of a family a member was told of, if those of its own session are not.
     pub fn count(&self, family: Family, but: Slot) -> usize {
-        let own = self
-            .of_slot
-            .get(usize::from(but.0))
-            .map_or(0, |own| *own.get(family));
-        self.count.get(family) - own as usize
+        self.counts.but(family, but)
     }
 
     /// Whether anything is of this session.
     pub fn refers_to(&self, slot: Slot) -> bool {
-        self.of_slot
-            .get(usize::from(slot.0))
-            .is_some_and(|of| of.ipv4 > 0 || of.ipv6 > 0)
-    }
-
-    fn count_slot(&mut self, family: Family, slot: Slot, more: bool) {
-        if slot.0 >= Slot::NONE.0 {
-            return;
-        }
-        let at = usize::from(slot.0);
-        if self.of_slot.len() <= at {
-            self.of_slot.resize(at + 1, PerFamily::default());
-        }
-        let count = self.of_slot[at].get_mut(family);
-        *count = if more { *count + 1 } else { *count - 1 };
+        self.counts.refer_to(slot)
     }
 }

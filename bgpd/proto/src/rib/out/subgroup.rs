@@ -1,12 +1,14 @@
 //! Members that were told the same: what that is, what is to be looked at again, and the messages that not all have taken.
 
-use super::chunk::{Chunk, Log};
+use super::chunk::{Chunk, Log, Mention};
 use super::sent::{Sent, Told};
+use super::several::Several;
 use crate::rib::attrs::Attrs;
 use crate::rib::model::PeerSession;
 use crate::rib::slot::Slot;
 use crate::rib::store::Queue;
 use crate::rib::table::{PrefixId, Table};
+use crate::session::AddPathSend;
 use crate::types::Family;
 use std::sync::Arc;
 
@@ -23,6 +25,8 @@ pub struct Subgroup {
     /// What is ahead of the walk is to be told anew, whatever it is.
     pub force: bool,
     pub sent: Sent,
+    /// The same, of families of which several paths are told.
+    pub several: Several,
     /// Prefixes behind the walk that may have to be told anew.
     pub pending: Queue,
     /// How far the table has been looked through for the first time.
@@ -49,6 +53,7 @@ impl Subgroup {
             before: None,
             force: false,
             sent: Sent::default(),
+            several: Several::default(),
             pending: Queue::default(),
             walk: Some(PrefixId::new(Family::Ipv4Unicast, 0)),
             unfinished,
@@ -58,6 +63,22 @@ impl Subgroup {
             from_nothing: true,
             origin: None,
         }
+    }
+
+    /// How many paths of a prefix the members are told of a family; [`AddPathSend::None`] for the best one alone.
+    pub fn paths_told(&self, family: Family) -> AddPathSend {
+        *self.key.features.add_path_out.get(family)
+    }
+
+    /// Whether the members are told several paths of any family.
+    pub fn tells_several(&self) -> bool {
+        let tells = |family: &Family| self.paths_told(*family) != AddPathSend::None;
+        Family::ALL.iter().any(tells)
+    }
+
+    /// How many routes of a family a member was told of, if those of its own session are not.
+    pub fn count(&self, family: Family, but: Slot) -> usize {
+        self.sent.count(family, but) + self.several.count(family, but)
     }
 
     /// Whether a session that comes up can take part from the first message on.
@@ -86,6 +107,14 @@ impl Subgroup {
             table.hold(id);
         }
         idle
+    }
+
+    /// Notes what the members really have of a prefix that stood in a log which they have left.
+    pub fn recall(&mut self, missed: &Mention, told: Told, table: &mut Table, attrs: &mut Attrs) {
+        match self.paths_told(missed.id.family()) {
+            AddPathSend::None => self.sent.set(missed.id, told, table, attrs),
+            _ => self.several.set(missed.id, missed.number, told, table, attrs),
+        }
     }
 
     /// Looks through the whole table again.
@@ -119,6 +148,7 @@ impl Subgroup {
         let mut pieces = self.log.chunks().flat_map(|chunk| &chunk.pieces);
         let mut mentions = self.log.chunks().flat_map(|chunk| &chunk.prefixes);
         self.sent.refers_to(slot)
+            || self.several.refers_to(slot)
             || pieces.any(|piece| piece.whom.names(slot))
             || mentions.any(|mention| mention.before == slot)
     }
@@ -141,7 +171,14 @@ impl Subgroup {
                 self.sent.pop(family);
             }
         }
-        false
+        let some = self.several.some(*steps);
+        *steps -= some.len();
+        for id in some {
+            for (number, _) in self.several.get(id).to_vec() {
+                self.several.set(id, number, Told::Nothing, table, attrs);
+            }
+        }
+        !self.several.is_empty()
     }
 }
 

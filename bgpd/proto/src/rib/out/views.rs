@@ -4,13 +4,14 @@ use super::form::Route;
 use super::sent::Told;
 use crate::rib::hub::Rib;
 use crate::rib::slot::Slot;
+use crate::rib::table::PrefixId;
 use crate::rib::view::AdvertisedView;
 use crate::types::{Family, PeerId};
 use ipnet::IpNet;
 use std::sync::Arc;
 
 impl Rib {
-    /// Adj-RIB-Out of a peer, as far as it was built, in the order of prefixes.
+    /// Adj-RIB-Out of a peer, as far as it was built, in the order of prefixes and path identifiers.
     pub fn advertised(&self, peer: PeerId) -> Vec<AdvertisedView> {
         let Some(peer) = self.peers.slot(peer) else {
             return Vec::new();
@@ -22,8 +23,8 @@ impl Rib {
         let Some(subgroup) = subgroup else {
             return Vec::new();
         };
-        let view = |id| {
-            let Told::Route(attr, slot) = subgroup.sent.get(id) else {
+        let view = |(id, number, told): (PrefixId, Option<u32>, Told)| {
+            let Told::Route(attr, slot) = told else {
                 return None;
             };
             if slot == peer {
@@ -45,6 +46,7 @@ impl Rib {
             };
             Some(AdvertisedView {
                 prefix,
+                path_id: number,
                 next_hop: next_hop.address(),
                 attributes: Arc::new(attributes),
                 rule: if filters.is_empty(route.family) {
@@ -54,8 +56,13 @@ impl Rib {
                 },
             })
         };
-        let mut routes: Vec<AdvertisedView> = subgroup.sent.ids().filter_map(view).collect();
-        routes.sort_by_key(|route| route.prefix);
+        let single = subgroup.sent.ids().map(|id| (id, None, subgroup.sent.get(id)));
+        let several = subgroup
+            .several
+            .iter()
+            .flat_map(|(id, paths)| paths.iter().map(move |(number, told)| (id, Some(*number), *told)));
+        let mut routes: Vec<AdvertisedView> = single.chain(several).filter_map(view).collect();
+        routes.sort_by_key(|route| (route.prefix, route.path_id));
         routes
     }
 
@@ -70,6 +77,7 @@ impl Rib {
         let subgroup = self.out.get(member.subgroup)?;
         let id = self.table.find(&prefix.trunc())?;
         let is_told = |before: Slot| before != Slot::NONE && before != slot;
+        let mut missed: Vec<(u32, bool)> = Vec::new();
         for number in member.chunk..subgroup.log.end() {
             let chunk = subgroup.log.get(number)?;
             let from = if number == member.chunk { member.piece } else { 0 };
@@ -77,22 +85,34 @@ impl Rib {
                 // Not on record, for one member alone: later it will be true.
                 return None;
             }
-            let mut mentions = chunk.prefixes_from(from).iter();
-            if let Some(mention) = mentions.find(|mention| mention.id == id) {
-                return Some(is_told(mention.before));
+            for mention in chunk.prefixes_from(from) {
+                // What it has not taken yet is not what it has; of each path the first mention tells what it has.
+                if mention.id == id && !missed.iter().any(|(number, _)| *number == mention.number) {
+                    missed.push((mention.number, is_told(mention.before)));
+                }
             }
         }
-        Some(match subgroup.sent.get(id) {
+        let now = |told: Told| match told {
             Told::Nothing => false,
             Told::Something => true,
             Told::Route(_, of) => is_told(of),
-        })
+        };
+        let has = |number: u32, told: Told| {
+            let known = missed.iter().find(|(other, _)| *other == number);
+            known.map_or_else(|| now(told), |(_, told)| *told)
+        };
+        let several = subgroup.several.get(id);
+        Some(
+            has(0, subgroup.sent.get(id))
+                || several.iter().any(|(number, told)| has(*number, *told))
+                || missed.iter().any(|(_, told)| *told),
+        )
     }
 
-    /// How many prefixes of a family a peer was told of.
+    /// How many routes of a family a peer was told of.
     pub(in crate::rib) fn advertised_count(&self, slot: Slot, family: Family) -> usize {
         let member = self.peers.get(slot).and_then(|peer| peer.out.as_ref());
         let subgroup = member.and_then(|member| self.out.get(member.subgroup));
-        subgroup.map_or(0, |subgroup| subgroup.sent.count(family, slot))
+        subgroup.map_or(0, |subgroup| subgroup.count(family, slot))
     }
 }

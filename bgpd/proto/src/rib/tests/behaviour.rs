@@ -211,13 +211,13 @@ fn a_new_peer_hears_all_and_then_end_of_rib() {
     );
     assert_eq!(listener.end_of_rib, Family::ALL);
     assert_eq!(
-        listener.table[&net("10.1.0.0/24")].1.as_path,
+        listener.routes()[&net("10.1.0.0/24")][0].1.as_path,
         AsPath::sequence([Asn(64512)])
     );
     rib.originate(originated(&["10.1.1.0/24"]));
     drain(&mut rib, peer(0), &mut listener);
     assert_eq!(
-        listener.table.keys().copied().collect::<Vec<_>>(),
+        listener.routes().into_keys().collect::<Vec<_>>(),
         [net("10.1.1.0/24")]
     );
     assert_eq!(listener.end_of_rib.len(), 2, "only once");
@@ -318,7 +318,7 @@ fn attributes_that_fit_into_no_message_withdraw_the_route() {
     let (prefix, hop) = (net("10.1.0.0/16"), address("192.0.2.10"));
     rib.update(peer(0), announce(&[prefix], hop, from_as(65001)), origin());
     drain(&mut rib, peer(1), &mut listener);
-    assert!(listener.table.contains_key(&prefix));
+    assert!(listener.routes().contains_key(&prefix));
     let huge = RawAttribute {
         code: 99,
         value: vec![0; 4080].into(),

@@ -8,11 +8,12 @@ use crate::rib::filter::{
 };
 use crate::rib::reference::{Path, Reference};
 use crate::rib::{
-    AsRules, BestRoute, ExportPolicy, ImportPolicy, ImportRules, LocRibChanges, LocalSettings, NextHopMode,
-    NextHopState, NextHopTable, NodeOnly, Originated, Outcome, PeerPolicy, RemovePrivate, Rib,
+    AsRules, BestRoute, ExportPolicy, Features, ImportPolicy, ImportRules, LocRibChanges, LocalSettings,
+    NextHopMode, NextHopState, NextHopTable, NodeOnly, Originated, Outcome, PeerPolicy, RemovePrivate, Rib,
 };
-use crate::types::{Asn, Family, PeerId, RouterId};
-use crate::wire::{self, AsPath, Community, PathAttributes, Role, RoutesIn};
+use crate::session::AddPathSend;
+use crate::types::{Asn, Family, PeerId, PerFamily, RouterId};
+use crate::wire::{self, AsPath, Community, NextHop, PathAttributes, Role, RoutesIn};
 use ipnet::IpNet;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -29,6 +30,7 @@ enum Change {
         peer: u8,
         four_octet: bool,
         transit: bool,
+        paths: AddPathSend,
     },
     Down {
         peer: u8,
@@ -362,11 +364,19 @@ fn any_originated() -> impl Strategy<Value = Change> {
     })
 }
 
+fn any_send() -> impl Strategy<Value = AddPathSend> {
+    prop_oneof![
+        3 => Just(AddPathSend::None),
+        1 => (1..4u8).prop_map(AddPathSend::Best),
+        1 => Just(AddPathSend::All),
+    ]
+}
+
 fn any_change() -> impl Strategy<Value = Change> {
     let family = || select(Family::ALL.to_vec());
     prop_oneof![
-        3 => (0..PEERS, any::<bool>(), any::<bool>())
-            .prop_map(|(peer, four_octet, transit)| Change::Up { peer, four_octet, transit }),
+        3 => (0..PEERS, any::<bool>(), any::<bool>(), any_send())
+            .prop_map(|(peer, four_octet, transit, paths)| Change::Up { peer, four_octet, transit, paths }),
         1 => (0..PEERS).prop_map(|peer| Change::Down { peer }),
         12 => any_announcement(),
         4 => (0..PEERS, subsequence(prefixes(), 1..5)).prop_map(|(peer, prefixes)| Change::Withdraw { peer, prefixes }),
@@ -403,9 +413,17 @@ impl Pair {
                 peer: n,
                 four_octet,
                 transit,
+                paths,
             } => {
                 let up = crate::rib::PeerSession {
                     four_octet,
+                    features: Features {
+                        add_path_out: PerFamily {
+                            ipv4: paths,
+                            ipv6: paths,
+                        },
+                        ..Features::default()
+                    },
                     ..super::with_transit(session(n), transit)
                 };
                 self.listeners.insert(peer(n), Listener::new(&up));
@@ -517,14 +535,14 @@ impl Pair {
             }
             assert!(!self.rib.has_pending(peer), "there is an end to it");
             let listener = &self.listeners[&peer];
-            let wanted = self.reference.advertised(peer);
-            assert_eq!(listener.table, wanted, "what {peer} was told");
+            let wanted = sorted(self.reference.advertised(peer));
+            assert_eq!(sorted(listener.routes()), wanted, "what {peer} was told");
             assert_eq!(listener.end_of_rib, Family::ALL, "once, in order");
             for family in Family::ALL {
                 let told = listener
                     .table
                     .keys()
-                    .filter(|prefix| Family::of(prefix) == family);
+                    .filter(|(prefix, _)| Family::of(prefix) == family);
                 assert_eq!(self.rib.counts(peer, family).advertised, told.count());
             }
             for prefix in self.reference.prefixes() {
@@ -533,17 +551,11 @@ impl Pair {
                     wanted.contains_key(&prefix)
                 );
             }
-            let shown: BTreeMap<_, _> = self
-                .rib
-                .advertised(peer)
-                .into_iter()
-                .map(|r| (r.prefix, r.next_hop))
-                .collect();
-            let hops: BTreeMap<_, _> = wanted
-                .iter()
-                .map(|(prefix, (hop, _))| (*prefix, hop.address()))
-                .collect();
-            assert_eq!(shown, hops);
+            let shown = self.rib.advertised(peer).into_iter();
+            let shown: BTreeMap<_, _> = shown.map(|r| ((r.prefix, r.path_id), r.next_hop)).collect();
+            let known = listener.table.iter();
+            let known: BTreeMap<_, _> = known.map(|(path, (hop, _))| (*path, hop.address())).collect();
+            assert_eq!(shown, known);
             for prefix in self.reference.prefixes() {
                 let exports = self.rib.explain(prefix).exports;
                 let export = exports.iter().find(|export| export.peer == peer).unwrap();
@@ -643,6 +655,15 @@ fn pair() -> Pair {
     }
 }
 
+/// The paths of each prefix in one order.
+fn sorted(
+    mut routes: BTreeMap<IpNet, Vec<(NextHop, PathAttributes)>>,
+) -> BTreeMap<IpNet, Vec<(NextHop, PathAttributes)>> {
+    let paths = routes.values_mut();
+    paths.for_each(|paths| paths.sort_by_cached_key(|path| format!("{path:?}")));
+    routes
+}
+
 /// What a reader does with the changes.
 fn keep(copy: &mut BTreeMap<IpNet, BestRoute>, changes: LocRibChanges) {
     if changes.whole {
@@ -657,7 +678,7 @@ fn keep(copy: &mut BTreeMap<IpNet, BestRoute>, changes: LocRibChanges) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(400), ..ProptestConfig::default() })]
     #[test]
     fn incremental_equals_recomputed(changes in prop::collection::vec(any_change(), 1..60)) {
         let mut pair = pair();
@@ -665,7 +686,8 @@ proptest! {
         let hops = hops_v4().into_iter().chain(hops_v6());
         pair.apply(Change::NextHops(hops.map(|hop| (hop.into(), reachable)).collect()));
         for n in 0..PEERS {
-            pair.apply(Change::Up { peer: n, four_octet: true, transit: n % 2 == 0 });
+            let paths = if n % 2 == 0 { AddPathSend::None } else { AddPathSend::Best(2 + n) };
+            pair.apply(Change::Up { peer: n, four_octet: true, transit: n < 2, paths });
         }
         let mut copy = BTreeMap::new();
         for (n, change) in changes.into_iter().enumerate() {

@@ -8,6 +8,7 @@ mod listener;
 mod memory;
 mod newcomers;
 mod recount;
+mod several;
 
 use super::{Features, ImportRules, LocalSettings, NextHopState, NextHopTable, PeerSession};
 use crate::types::{Asn, Family, PeerId, PeerKind, RouterId};

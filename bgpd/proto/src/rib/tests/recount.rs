@@ -37,6 +37,11 @@ fn sets(rib: &Rib) {
                 count(attr);
             }
         }
+        for (_, told) in subgroup.several.iter().flat_map(|(_, paths)| paths) {
+            if let Told::Route(attr, _) = told {
+                count(*attr);
+            }
+        }
     }
     for slot in rib.peers.occupied() {
         if let Some(latest) = rib.peers.get(slot).and_then(|peer| peer.latest.as_ref()) {
@@ -60,6 +65,7 @@ fn numbers(rib: &Rib) {
     let mut count = |id| *wanted.entry(id).or_default() += 1;
     for subgroup in subgroups(rib) {
         subgroup.sent.ids().for_each(&mut count);
+        subgroup.several.iter().for_each(|(id, _)| count(id));
         subgroup.pending.iter().for_each(|id| count(PrefixId(id)));
         let mentions = subgroup.log.chunks().flat_map(|chunk| &chunk.prefixes);
         mentions.for_each(|mention| count(mention.id));
@@ -89,7 +95,9 @@ fn tallies(rib: &Rib) {
     for (_, subgroup) in rib.out.iter() {
         for family in Family::ALL {
             let of_family = subgroup.sent.ids().filter(|id| id.family() == family);
-            assert_eq!(subgroup.sent.count(family, Slot::NONE), of_family.count());
+            let several = subgroup.several.iter().filter(|(id, _)| id.family() == family);
+            let several: usize = several.map(|(_, paths)| paths.len()).sum();
+            assert_eq!(subgroup.count(family, Slot::NONE), of_family.count() + several);
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  canonical octets ─► intern ─► AttrId ─┬─ head: rank, MED, first AS, next hop, count
-//!                                                        └─ octets (`blobs`), decoded on demand
+//!                                        └─ octets (`blobs`), decoded on demand
 //! ```
 //!
 //! Invariant: the count of a set is the number of routes, sent prefixes and sessions' latest sets that name it; at zero it is gone.
@@ -17,7 +17,7 @@ mod hops;
 pub(super) use facts::LEARNED;
 pub(super) use hops::{HopId, Hops};
 
-use super::store::{Index, Pages, Seed};
+use super::store::{Index, Seed, Slab};
 use crate::wire::canonical::{self, Canonical};
 use crate::wire::{NextHop, PathAttributes};
 use blobs::Blobs;
@@ -48,12 +48,10 @@ pub(super) struct Head {
 /// All sets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attrs {
-    heads: Pages<Head>,
-    free: Vec<u32>,
+    heads: Slab<Head>,
     index: Index,
     blobs: Blobs,
     seed: Seed,
-    live: usize,
     /// Next hops, and what is known of them.
     pub hops: Hops,
 }
@@ -123,13 +121,13 @@ impl Attrs {
     /// How many sets there are.
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.live
+        self.heads.live()
     }
 
     /// Every set with its count.
     #[cfg(any(test, feature = "check"))]
     pub fn counts(&self) -> impl Iterator<Item = (AttrId, u32)> {
-        let all = (0..self.heads.len() as u32).map(|n| (AttrId(n), self.heads.get(n).count));
+        let all = self.heads.iter().map(|(n, head)| (AttrId(n), head.count));
         all.filter(|(_, count)| *count > 0)
     }
 
@@ -159,24 +157,11 @@ impl Attrs {
             length: octets.len().min(Blobs::LONGEST) as u32,
         };
         if self.index.is_full() {
-            let heads = &self.heads;
-            let live = (0..heads.len() as u32)
-                .map(|n| (n, heads.get(n)))
-                .filter(|(_, head)| head.count > 0);
+            let live = self.heads.iter().filter(|(_, head)| head.count > 0);
             self.index.rebuild(live.map(|(n, head)| (n, head.hash)));
         }
-        let number = match self.free.pop() {
-            Some(number) => {
-                *self.heads.get_mut(number) = head;
-                number
-            }
-            None => {
-                self.heads.push(head);
-                self.heads.len() as u32 - 1
-            }
-        };
+        let number = self.heads.insert(head);
         self.index.insert(number, hash);
-        self.live += 1;
         AttrId(number)
     }
 
@@ -185,11 +170,8 @@ impl Attrs {
         self.index.remove(id.0, head.hash);
         self.blobs.free(head.at, head.length as usize);
         self.hops.release(head.hop);
-        self.free.push(id.0);
-        self.live -= 1;
-        if self.live == 0 {
-            self.heads.clear();
-            self.free = Vec::new();
+        self.heads.remove(id.0);
+        if self.heads.live() == 0 {
             self.blobs.clear();
         }
     }

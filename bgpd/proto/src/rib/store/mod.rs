@@ -8,8 +8,10 @@ mod index;
 mod pages;
 mod queue;
 mod seed;
+mod slab;
 
 pub(super) use index::Index;
 pub(super) use pages::Pages;
 pub(super) use queue::Queue;
 pub(super) use seed::Seed;
+pub(super) use slab::Slab;

@@ -1,7 +1,7 @@
 //! The prefixes of one family: nodes by number, found by a keyed hash of address and length.
 
 use super::node::Node;
-use crate::rib::store::{Index, Pages, Seed};
+use crate::rib::store::{Index, Seed, Slab};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An address as octets or a number, of one family.
@@ -53,24 +53,20 @@ fn tell_apart(hash: u32, network: u32) -> u32 {
 /// Nodes of one family.
 #[derive(Clone, Debug)]
 pub struct Half<A> {
-    nodes: Pages<Node<A>>,
+    nodes: Slab<Node<A>>,
     index: Index,
-    free: Vec<u32>,
     seed: Seed,
     /// How many prefixes there are of each length: which are worth asking for when an address is looked up.
     lengths: Vec<u32>,
-    live: usize,
 }
 
 impl<A: Address> Default for Half<A> {
     fn default() -> Self {
         Self {
-            nodes: Pages::default(),
+            nodes: Slab::default(),
             index: Index::default(),
-            free: Vec::new(),
             seed: Seed::default(),
             lengths: vec![0; usize::from(A::BITS) + 1],
-            live: 0,
         }
     }
 }
@@ -94,27 +90,13 @@ impl<A: Address> Half<A> {
             return number;
         }
         if self.index.is_full() {
-            let (nodes, seed) = (&self.nodes, &self.seed);
-            let live = (0..nodes.len() as u32)
-                .map(|n| (n, nodes.get(n)))
-                .filter(|(_, node)| node.is_live());
-            let hashed = live.map(|(n, node)| (n, node.address.hash(node.length, seed)));
+            let live = self.nodes.iter().filter(|(_, node)| node.is_live());
+            let hashed = live.map(|(n, node)| (n, node.address.hash(node.length, &self.seed)));
             self.index.rebuild(hashed);
         }
-        let node = Node::new(address, length);
-        let number = match self.free.pop() {
-            Some(number) => {
-                *self.nodes.get_mut(number) = node;
-                number
-            }
-            None => {
-                self.nodes.push(node);
-                self.nodes.len() as u32 - 1
-            }
-        };
+        let number = self.nodes.insert(Node::new(address, length));
         self.index.insert(number, hash);
         self.lengths[usize::from(length)] += 1;
-        self.live += 1;
         number
     }
 
@@ -124,12 +106,7 @@ impl<A: Address> Half<A> {
         self.index.remove(number, address.hash(length, &self.seed));
         self.nodes.get_mut(number).bury();
         self.lengths[usize::from(length)] -= 1;
-        self.live -= 1;
-        self.free.push(number);
-        if self.live == 0 {
-            self.nodes.clear();
-            self.free = Vec::new();
-        }
+        self.nodes.remove(number);
     }
 
     pub fn node(&self, number: u32) -> &Node<A> {
@@ -142,13 +119,13 @@ impl<A: Address> Half<A> {
 
     /// One more than the highest number.
     pub fn end(&self) -> u32 {
-        self.nodes.len() as u32
+        self.nodes.end()
     }
 
     /// How many prefixes there are.
     #[cfg(any(test, feature = "check"))]
     pub fn live(&self) -> usize {
-        self.live
+        self.nodes.live()
     }
 
     /// The numbers of all prefixes that cover an address, the longest first.

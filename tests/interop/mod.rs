@@ -39,6 +39,7 @@ tests! {
         it_reflects_between_agents: cases::they_reflect;
         an_agent_reflects_between_two_of_them: cases::we_reflect;
         several_paths_from_it_are_used_together: cases::add_path;
+        it_is_told_several_paths: cases::tell_paths;
         a_session_that_nobody_else_can_speak_on: cases::secured;
     }
     bird, &super::makes::Bird => {
@@ -53,6 +54,7 @@ tests! {
         it_reflects_between_agents: cases::they_reflect;
         an_agent_reflects_between_two_of_them: cases::we_reflect;
         several_paths_from_it_are_used_together: cases::add_path;
+        it_is_told_several_paths: cases::tell_paths;
         a_session_that_nobody_else_can_speak_on: cases::secured;
     }
     gobgp, &super::makes::Gobgp => {
@@ -64,6 +66,7 @@ tests! {
         it_reflects_between_agents: cases::they_reflect;
         an_agent_reflects_between_two_of_them: cases::we_reflect;
         several_paths_from_it_are_used_together: cases::add_path;
+        it_is_told_several_paths: cases::tell_paths;
         a_session_that_nobody_else_can_speak_on: cases::secured;
     }
     openbgpd, &super::makes::Openbgpd => {
@@ -75,6 +78,7 @@ tests! {
         it_reflects_between_agents: cases::they_reflect;
         an_agent_reflects_between_two_of_them: cases::we_reflect;
         several_paths_from_it_are_used_together: cases::add_path;
+        it_is_told_several_paths: cases::tell_paths;
         a_session_that_nobody_else_can_speak_on: cases::secured;
     }
     exabgp, &super::makes::Exabgp => {
@@ -85,6 +89,7 @@ tests! {
         attributes_refresh_and_last_words: cases::features;
         an_agent_reflects_between_two_of_them: cases::we_reflect;
         several_paths_from_it_are_used_together: |_| cases::add_path_by_hand();
+        it_is_told_several_paths: cases::tell_paths;
         a_session_that_nobody_else_can_speak_on: cases::secured;
     }
 }

@@ -155,13 +155,16 @@ async fn advertised(state: &State, peer: PeerId) -> Result<Vec<Route>, Failure> 
         .query(move |speaker, _| speaker.rib().advertised(peer))
         .await?;
     let row = |r: bgpd_proto::rib::AdvertisedView| {
+        let path = r.path_id.map(|id| format!(" as path {id}")).unwrap_or_default();
+        let by = r
+            .rule
+            .as_ref()
+            .map(|rule| format!(", by {rule}"))
+            .unwrap_or_default();
         let route = Route {
             peer: Some(peer.to_string()),
             next_hop: Some(r.next_hop),
-            reason: match &r.rule {
-                Some(rule) => format!("advertised, by {rule}"),
-                None => "advertised".into(),
-            },
+            reason: format!("advertised{path}{by}"),
             ..with(blank(r.prefix), &r.attributes)
         };
         judged_by(route, r.rule.as_ref())

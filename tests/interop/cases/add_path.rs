@@ -1,5 +1,6 @@
-//! Several paths to one prefix (RFC 7911): the router has two, from two other routers, and tells both over one session of
-//! iBGP. The agent uses them together, and goes on with one where the other is withdrawn.
+//! Several paths to one prefix (RFC 7911), both ways. The router has two, from two other routers, and tells both over one session of
+//! iBGP: the agent uses them together, and goes on with one where the other is withdrawn. Or the agent has two, and tells the
+//! router both.
 
 use std::time::Duration;
 
@@ -43,16 +44,10 @@ pub fn add_path(router: &dyn Router) {
     }
     let fabric = lan.up(&resources());
     router.settle(&fabric, &site);
-    // FRR 8.4 now and then keeps a path in what it has advertised that it has no more itself: then it is withdrawn once more.
-    for more in (0..if router.make() == Make::Frr { 5 } else { 1 }).rev() {
-        used_together(&fabric);
-        Bird.announce(&fabric, &origins[1], false);
-        if more == 0
-            || lab::wait::until(Duration::from_secs(3), "a withdrawal", || is_one_left(&fabric)).is_ok()
-        {
-            break;
-        }
-        Bird.announce(&fabric, &origins[1], true);
+    used_together(&fabric);
+    Bird.announce(&fabric, &origins[1], false);
+    if router.make() == Make::Frr {
+        withdrawn_by_frr(&fabric, &origins[1]);
     }
     one_is_left(&fabric);
     Bird.announce(&fabric, &origins[1], true);
@@ -90,6 +85,19 @@ pub fn add_path_by_hand() {
     Exabgp.tell(&fabric, ROUTER, &format!("announce route {}", path(PATHS[1])));
     used_together(&fabric);
     unbroken(&Exabgp, &fabric);
+}
+
+/// FRR 8.4 now and then keeps a path in what it has advertised that it has no more itself: then it is withdrawn once more.
+fn withdrawn_by_frr(fabric: &Fabric, origin: &Site) {
+    for _ in 0..4 {
+        let gone = lab::wait::until(Duration::from_secs(3), "a withdrawal", || is_one_left(fabric));
+        if gone.is_ok() {
+            return;
+        }
+        Bird.announce(fabric, origin, true);
+        used_together(fabric);
+        Bird.announce(fabric, origin, false);
+    }
 }
 
 /// Both paths are in what the peer has told, and both next hops in the kernel's route.
@@ -141,4 +149,53 @@ fn unbroken(router: &dyn Router, fabric: &Fabric) {
         .any(|c| c.starts_with("ADD-PATH receive"));
     assert!(agreed, "{peer:?}");
     record::works(router, fabric, ROUTER, Feature::AddPath, "");
+}
+
+/// The agent reflects what two other routers announce: the router under test is told both paths.
+pub fn tell_paths(router: &dyn Router) {
+    let site = lan::router(ROUTER, 1, OUR_AS, vec![paths_to_agent()]);
+    let origins = PATHS.map(|(n, _)| {
+        let mut site = lan::router(&format!("r{n}"), n, OUR_AS, vec![lan::neighbor(n, 11, OUR_AS)]);
+        site.announces = true;
+        site
+    });
+    let mut peers = peer("taker", &address(1), OUR_AS, ", addPath: { send: All }");
+    for (n, _) in PATHS {
+        peers += &peer(&format!("origin{n}"), &address(n), OUR_AS, "");
+    }
+    let mut lan = Lan::new("tellpaths").agent(NODE, 11).router(router, &site);
+    for origin in &origins {
+        lan = lan.router(&Bird, origin);
+    }
+    let reflects = ", routeReflectorClusterID: 10.255.0.1";
+    let fabric = lan.up(&lan::resources(&[reflects], &peers));
+    router.settle(&fabric, &site);
+    let both = PATHS.map(|(n, _)| n);
+    knows(router, &fabric, &both);
+    let told = view::routes_of(&fabric, NODE, &["--advertised", &address(1)]).expect("what was told");
+    let theirs = told.iter().filter(|r| r.prefix.to_string() == THEIRS[0]);
+    assert_eq!(theirs.count(), 2, "{told:?}");
+    // The best of them goes and comes, and then the other one.
+    for (lost, left) in [(0, 1), (1, 0)] {
+        Bird.announce(&fabric, &origins[lost], false);
+        knows(router, &fabric, &both[left..=left]);
+        Bird.announce(&fabric, &origins[lost], true);
+        knows(router, &fabric, &both);
+    }
+    let peer = view::established(&fabric, NODE, &address(1)).expect("the session");
+    assert_eq!(peer.flaps, 0, "{peer:?}");
+    let agreed = peer.capabilities.iter().any(|c| c.starts_with("ADD-PATH send"));
+    assert!(agreed, "{peer:?}");
+    record::works(router, &fabric, ROUTER, Feature::WeAddPath, "");
+}
+
+/// The router has the paths of these origins, and no others.
+fn knows(router: &dyn Router, fabric: &Fabric, origins: &[u8]) {
+    let wanted: Vec<String> = origins.iter().map(|n| address(*n)).collect();
+    eventually(&format!("paths by {wanted:?}"), || {
+        let paths = router.paths(fabric, ROUTER, THEIRS[0])?;
+        let mut hops: Vec<&String> = paths.iter().flat_map(|path| &path.next_hops).collect();
+        hops.sort();
+        check(hops.iter().copied().eq(&wanted), || format!("{paths:?}"))
+    });
 }

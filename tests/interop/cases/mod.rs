@@ -10,7 +10,7 @@ mod reflection;
 mod restart;
 mod secured;
 
-pub use add_path::{add_path, add_path_by_hand};
+pub use add_path::{add_path, add_path_by_hand, tell_paths};
 pub use exchange::exchange;
 pub use features::features;
 pub use instruments::instruments;

@@ -41,13 +41,14 @@ impl Router for Bird {
         }
     }
 
-    fn learned(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Learned, String> {
+    fn paths(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Vec<Learned>, String> {
         let text = ask(
             fabric,
             node,
             &["birdc", "-s", "/run/bird.ctl", "show", "route", prefix, "all"],
         )?;
-        learned(&text).ok_or_else(|| format!("BIRD has no {prefix}: {text}"))
+        // What it says of BGP begins with the origin, for each path.
+        Ok(text.split("BGP.origin:").filter_map(learned).collect())
     }
 
     fn ask_refresh(&self, fabric: &Fabric, site: &Site) {
@@ -86,7 +87,7 @@ fn birdc(fabric: &Fabric, node: &str, words: &[&str]) -> String {
     fabric.exec_ok(node, &argv).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// The first route of `show route all` that has a next hop of BGP.
+/// A route of `show route all`, if it has a next hop of BGP.
 fn learned(text: &str) -> Option<Learned> {
     let attribute = |name: &str| {
         let line = text.lines().find_map(|line| line.trim().strip_prefix(name));

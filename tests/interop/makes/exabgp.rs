@@ -3,6 +3,8 @@
 //! Its configuration starts a small shell script, through which it talks to us: lines written to `/run/feed` are its
 //! commands, and every message that it hears is a line of JSON in `/run/heard`.
 
+use std::collections::BTreeMap;
+
 use interop_table::{Feature, Make};
 use lab::kernel::process::ProcessId;
 use serde_json::Value;
@@ -75,17 +77,17 @@ impl Router for Exabgp {
         }
     }
 
-    fn learned(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Learned, String> {
+    fn paths(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Vec<Learned>, String> {
         let heard = fabric
             .exec_ok(node, &["cat", "/run/heard"])
             .map_err(|e| e.to_string())?;
         let family = format!("{} unicast", FAMILIES[usize::from(prefix.contains(':'))]);
-        let mut known = None;
+        let mut known = BTreeMap::new();
         // Between its messages it says how our commands went.
         for line in heard.lines().filter(|line| line.starts_with('{')) {
             let message: Value = serde_json::from_str(line).map_err(|e| format!("{e}: {line}"))?;
             if message["type"] == "state" {
-                known = None;
+                known.clear();
             }
             follow(
                 &message["neighbor"]["message"]["update"],
@@ -94,7 +96,7 @@ impl Router for Exabgp {
                 &mut known,
             );
         }
-        known.ok_or_else(|| format!("ExaBGP has not heard of {prefix}: {heard}"))
+        Ok(known.into_values().collect())
     }
 
     fn ask_refresh(&self, fabric: &Fabric, site: &Site) {
@@ -129,16 +131,21 @@ fn command(site: &Site) -> String {
     )
 }
 
-/// What an UPDATE changes for a prefix.
-fn follow(update: &Value, family: &str, prefix: &str, known: &mut Option<Learned>) {
-    let is_it = |nlri: &Value| nlri["nlri"] == prefix;
-    let list = |value: &Value| value.as_array().is_some_and(|list| list.iter().any(is_it));
-    if list(&update["withdraw"][family]) {
-        *known = None;
+/// What an UPDATE changes for the paths of a prefix, by their identifiers.
+fn follow(update: &Value, family: &str, prefix: &str, known: &mut BTreeMap<String, Learned>) {
+    let identifiers = |value: &Value| -> Vec<String> {
+        let list = value.as_array().into_iter().flatten();
+        let of_prefix = list.filter(|nlri| nlri["nlri"] == prefix);
+        of_prefix
+            .map(|nlri| nlri["path-information"].to_string())
+            .collect()
+    };
+    for id in identifiers(&update["withdraw"][family]) {
+        known.remove(&id);
     }
     for (next_hop, prefixes) in update["announce"][family].as_object().into_iter().flatten() {
-        if list(prefixes) {
-            *known = Some(learned(&update["attribute"], next_hop));
+        for id in identifiers(prefixes) {
+            known.insert(id, learned(&update["attribute"], next_hop));
         }
     }
 }

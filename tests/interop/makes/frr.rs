@@ -52,7 +52,7 @@ impl Router for Frr {
         }
     }
 
-    fn learned(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Learned, String> {
+    fn paths(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Vec<Learned>, String> {
         let family = FAMILIES[usize::from(prefix.contains(':'))];
         let text = vtysh(
             fabric,
@@ -61,8 +61,8 @@ impl Router for Frr {
         );
         let route: Value =
             serde_json::from_str(&text).map_err(|e| format!("FRR wrote no JSON: {e}: {text}"))?;
-        let path = route.pointer("/paths/0");
-        path.map(learned).ok_or_else(|| format!("FRR has no {prefix}"))
+        let paths = route.pointer("/paths").and_then(Value::as_array);
+        Ok(paths.into_iter().flatten().map(learned).collect())
     }
 
     fn ask_refresh(&self, fabric: &Fabric, site: &Site) {

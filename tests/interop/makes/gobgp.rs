@@ -72,7 +72,7 @@ impl Router for Gobgp {
         }
     }
 
-    fn learned(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Learned, String> {
+    fn paths(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Vec<Learned>, String> {
         let family = FAMILIES[usize::from(prefix.contains(':'))];
         let text = ask(
             fabric,
@@ -81,9 +81,8 @@ impl Router for Gobgp {
         )?;
         let table: Value =
             serde_json::from_str(&text).map_err(|e| format!("GoBGP wrote no JSON: {e}: {text}"))?;
-        let path = table.get(prefix).and_then(|paths| paths.get(0));
-        path.map(learned)
-            .ok_or_else(|| format!("GoBGP has no {prefix}: {text}"))
+        let paths = table.get(prefix).and_then(Value::as_array);
+        Ok(paths.into_iter().flatten().map(learned).collect())
     }
 
     fn ask_refresh(&self, _: &Fabric, _: &Site) {

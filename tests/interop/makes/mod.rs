@@ -120,8 +120,13 @@ pub trait Router: Sync {
     fn settle(&self, _fabric: &Fabric, _site: &Site) {}
     /// Announces the prefixes of [`THEIRS`], or withdraws them.
     fn announce(&self, fabric: &Fabric, site: &Site, on: bool);
-    /// The best path to a prefix as it has it from elsewhere.
-    fn learned(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Learned, String>;
+    /// All paths to a prefix that it has from elsewhere.
+    fn paths(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Vec<Learned>, String>;
+    /// The best one, which most show first.
+    fn learned(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Learned, String> {
+        let best = self.paths(fabric, node, prefix)?.into_iter().next();
+        best.ok_or_else(|| format!("{} has no {prefix}", self.make()))
+    }
     /// Has it ask for all routes again, of all families of its first session.
     fn ask_refresh(&self, fabric: &Fabric, site: &Site);
     /// Has it end its first session with these words.

@@ -62,16 +62,15 @@ impl Router for Openbgpd {
         }
     }
 
+    fn paths(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Vec<Learned>, String> {
+        shown(fabric, node, &["show", "rib", "detail", prefix])
+    }
+
     fn learned(&self, fabric: &Fabric, node: &str, prefix: &str) -> Result<Learned, String> {
         // What it refuses for a loop is in its table too.
-        let show = ["show", "rib", "selected", "detail", prefix];
-        let words = [&["bgpctl", "-s", SOCKET, "-j"], &show[..]].concat();
-        let text = ask(fabric, node, &words)?;
-        let table: Value =
-            serde_json::from_str(&text).map_err(|e| format!("OpenBGPD wrote no JSON: {e}: {text}"))?;
-        let path = table.pointer("/rib/0");
-        path.map(learned)
-            .ok_or_else(|| format!("OpenBGPD has no {prefix}"))
+        let best = shown(fabric, node, &["show", "rib", "selected", "detail", prefix])?;
+        let best = best.into_iter().next();
+        best.ok_or_else(|| format!("OpenBGPD has no {prefix}"))
     }
 
     fn ask_refresh(&self, fabric: &Fabric, site: &Site) {
@@ -106,6 +105,15 @@ fn command() -> String {
 
 fn bgpctl(fabric: &Fabric, node: &str, line: &str) -> String {
     fabric.run(node, &format!("bgpctl -s {SOCKET} {line}"))
+}
+
+fn shown(fabric: &Fabric, node: &str, show: &[&str]) -> Result<Vec<Learned>, String> {
+    let words = [&["bgpctl", "-s", SOCKET, "-j"], show].concat();
+    let text = ask(fabric, node, &words)?;
+    let table: Value =
+        serde_json::from_str(&text).map_err(|e| format!("OpenBGPD wrote no JSON: {e}: {text}"))?;
+    let paths = table.pointer("/rib").and_then(Value::as_array);
+    Ok(paths.into_iter().flatten().map(learned).collect())
 }
 
 fn learned(path: &Value) -> Learned {

@@ -86,6 +86,7 @@ features! {
     WeReflect, "we-reflect", "we reflect between two of theirs: they see cluster and originator (RFC 4456)";
     ClusterLoop, "cluster-loop", "what we reflect in their own cluster, they refuse (RFC 4456)";
     AddPath, "add-path", "several paths to a prefix from them, used together, one withdrawn (RFC 7911)";
+    WeAddPath, "we-add-path", "several paths to a prefix from us, each withdrawn and announced again (RFC 7911)";
     Malformed, "malformed", "malformed and unknown attributes from them: the session stays, routes beside are unharmed (RFC 7606)";
     ShutdownText, "shutdown-text", "the text of their shutdown is shown by `roadbed peers` (RFC 9003)";
     Password, "password", "TCP MD5: a wrong password does not get in, the right one does, and a change ends the session; all our packets are signed (RFC 2385)";

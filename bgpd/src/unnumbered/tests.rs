@@ -1,41 +1,25 @@
 //! What is heard, and on real links: two ends of one in a namespace of its own.
 
+#[path = "../../tests/sockets/namespace.rs"]
+mod namespace;
+
 use super::*;
-use nix::sched::{CloneFlags, unshare};
-use std::process::Command;
+use namespace::{in_namespace, ip};
 use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs `ip` in the namespace of this thread.
-fn ip(arguments: &str) {
-    let output = Command::new("ip")
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments}: {error}");
-}
-
 /// In a namespace with the two ends of one link, `left` and `right`.
 fn with_a_link<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send + 'static) {
-    let thread = std::thread::spawn(move || {
-        unshare(CloneFlags::CLONE_NEWNET).expect("root, to make network namespaces");
+    in_namespace(&[], || {
         ip("link add left type veth peer name right");
         for (end, address) in [("left", "fe80::1"), ("right", "fe80::2")] {
             ip(&format!("link set {end} addrgenmode none"));
             ip(&format!("link set {end} up"));
             ip(&format!("address add {address}/64 dev {end} nodad"));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(work());
+        work()
     });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
 }
 
 /// Waits until somebody is found, or lost, on a link.

@@ -6,6 +6,7 @@
 )]
 
 mod exchange;
+mod namespace;
 mod pressure;
 mod protection;
 mod support;

@@ -6,14 +6,14 @@ use bgpd_proto::session::State;
 use bgpd_proto::speaker::{PeerConfig, Speaker, SpeakerConfig};
 use bgpd_proto::types::{Asn, PeerId, RouterId};
 use ipnet::IpNet;
-use nix::sched::{CloneFlags, unshare};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
+
+pub use crate::namespace::{in_namespace, ip};
 
 pub const DEADLINE: Duration = Duration::from_secs(60);
 pub const ASN: Asn = Asn(64512);
@@ -158,37 +158,6 @@ pub async fn peer_by_hand(net: u8, host: u8, to: SocketAddr) -> TcpStream {
     keepalive.extend([0, 19, 4]);
     stream.write_all(&keepalive).await.unwrap();
     stream
-}
-
-/// Runs `work` on a thread with a network namespace of its own, which has `addresses` on its loopback device. Speakers
-/// that are started there live there. The namespace goes with its threads and sockets.
-pub fn in_namespace<F: Future<Output = ()>>(addresses: &[&str], work: impl FnOnce() -> F + Send + 'static) {
-    let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
-    let thread = std::thread::spawn(move || {
-        unshare(CloneFlags::CLONE_NEWNET).expect("root, to make network namespaces");
-        ip("link set lo up");
-        for address in addresses {
-            ip(&format!("address add {address} dev lo nodad"));
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(work());
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-/// Runs `ip` in the namespace of this thread.
-pub fn ip(arguments: &str) {
-    let output = Command::new("ip")
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments}: {error}");
 }
 
 /// A counter of the kernel (`nstat`) in the namespace of this thread.

@@ -61,40 +61,71 @@ async fn learns(handle: &Handle, interface: &str) {
 async fn meet(handle: &Handle, interface: &str, done: &Sender<()>, other: Receiver<()>) {
     learns(handle, interface).await;
     done.send(()).unwrap();
+    heard(other).await;
+}
+
+/// Waits for the other end, while the speaker of this one goes on.
+async fn heard(other: Receiver<()>) {
     tokio::task::spawn_blocking(move || other.recv_timeout(DEADLINE))
         .await
         .unwrap()
         .unwrap();
 }
 
-#[test]
-fn neighbours_find_each_other_on_their_link() {
-    let (a_done, a_came) = channel();
-    let (b_done, b_came) = channel();
+/// Two namespaces, the second on a thread of its own, and a link between them whose ends are `left` and `right`: `left` is told
+/// how to make the link, and makes it when it likes; `right` begins when it is there.
+fn two_ends<L: Future<Output = ()>, R: Future<Output = ()>>(
+    left: impl FnOnce(Wire) -> L + Send + 'static,
+    right: impl FnOnce() -> R + Send + 'static,
+) {
     let (place, there) = channel::<String>();
     let (wired, wires) = channel::<()>();
-    let b = std::thread::spawn(move || {
+    let other = std::thread::spawn(move || {
         in_namespace(&[], move || async move {
             let own = std::fs::read_link("/proc/thread-self").unwrap();
             place.send(format!("/proc/{}/ns/net", own.display())).unwrap();
             wires.recv_timeout(DEADLINE).unwrap();
             ip("link set right up");
-            let handle = speaker(2, "right").await;
-            meet(&handle, "right", &b_done, a_came).await;
+            right().await;
         });
     });
-    in_namespace(&[], move || async move {
-        // The interface comes after the speaker that waits for it.
-        let handle = speaker(1, "left").await;
-        let namespace = there.recv_timeout(DEADLINE).unwrap();
+    in_namespace(&[], move || left(Wire { there, wired }));
+    other.join().unwrap();
+}
+
+/// A link that is yet to be made.
+struct Wire {
+    there: Receiver<String>,
+    wired: Sender<()>,
+}
+
+impl Wire {
+    fn connect(&self) {
+        let namespace = self.there.recv_timeout(DEADLINE).unwrap();
         ip(&format!(
             "link add left type veth peer name right netns {namespace}"
         ));
         ip("link set left up");
-        wired.send(()).unwrap();
-        meet(&handle, "left", &a_done, b_came).await;
-    });
-    b.join().unwrap();
+        self.wired.send(()).unwrap();
+    }
+}
+
+#[test]
+fn neighbours_find_each_other_on_their_link() {
+    let (a_done, a_came) = channel();
+    let (b_done, b_came) = channel();
+    two_ends(
+        move |wire| async move {
+            // The interface comes after the speaker that waits for it.
+            let handle = speaker(1, "left").await;
+            wire.connect();
+            meet(&handle, "left", &a_done, b_came).await;
+        },
+        move || async move {
+            let handle = speaker(2, "right").await;
+            meet(&handle, "right", &b_done, a_came).await;
+        },
+    );
 }
 
 /// FRR with one neighbour, on its interface `right`. Its processes end with this.
@@ -192,36 +223,24 @@ impl Drop for Frr {
 #[test]
 fn frr_and_we_find_each_other_and_ipv4_goes_over_ipv6() {
     let (done, came) = channel::<()>();
-    let (place, there) = channel::<String>();
-    let (wired, wires) = channel::<()>();
-    let frr = std::thread::spawn(move || {
-        in_namespace(&[], move || async move {
-            let own = std::fs::read_link("/proc/thread-self").unwrap();
-            place.send(format!("/proc/{}/ns/net", own.display())).unwrap();
-            wires.recv_timeout(DEADLINE).unwrap();
-            ip("link set right up");
+    let (seen, sees) = channel::<()>();
+    two_ends(
+        move |wire| async move {
+            wire.connect();
+            let handle = speaker(1, "left").await;
+            learns(&handle, "left").await;
+            done.send(()).unwrap();
+            // Until FRR has seen ours as well, it is not left alone.
+            heard(sees).await;
+        },
+        move || async move {
             let frr = Frr::start();
             frr.wait("show bgp ipv6 unicast", "2001:db8:1::/48");
             frr.wait("show bgp ipv4 unicast", "10.1.0.0/24");
             // With the next hop that RFC 8950 allows, and good enough to be used.
             frr.wait("show bgp ipv4 unicast 10.1.0.0/24", "best");
-            came.recv_timeout(DEADLINE).unwrap();
-        });
-    });
-    in_namespace(&[], move || async move {
-        let namespace = there.recv_timeout(DEADLINE).unwrap();
-        ip(&format!(
-            "link add left type veth peer name right netns {namespace}"
-        ));
-        ip("link set left up");
-        wired.send(()).unwrap();
-        let handle = speaker(1, "left").await;
-        learns(&handle, "left").await;
-        done.send(()).unwrap();
-        // Until FRR has seen ours as well, it is not left alone.
-        tokio::task::spawn_blocking(move || frr.join())
-            .await
-            .unwrap()
-            .unwrap();
-    });
+            seen.send(()).unwrap();
+            heard(came).await;
+        },
+    );
 }

@@ -11,6 +11,7 @@ mod sessions;
 mod switches;
 
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lab::traffic::{Report, Traffic};
@@ -26,8 +27,11 @@ const SETTLE: u64 = RATE as u64 / 2;
 /// How long packets may be on their way, whatever the machine does besides.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Streams both ways between two pods.
-struct Both([Traffic; 2]);
+/// Streams both ways between two pods, and the word that no others run: what counts each packet has the machine for itself, as far
+/// as that goes.
+struct Both([Traffic; 2], MutexGuard<'static, ()>);
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// The ends of the streams: pods with their addresses.
 type Ends<'a> = [(&'a str, IpAddr); 2];
@@ -43,7 +47,8 @@ impl Both {
         let stream = |(from, _): (&str, _), (to, address): (&str, _)| {
             Traffic::start(fabric, from, to, address, RATE).unwrap_or_else(|e| panic!("{e}"))
         };
-        let both = Both([stream(a, b), stream(b, a)]);
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let both = Both([stream(a, b), stream(b, a)], alone);
         both.flow("before anything happens");
         both
     }

@@ -29,7 +29,10 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// Streams both ways between two pods, and the word that no others run: what counts each packet has the machine for itself, as far
 /// as that goes.
-struct Both([Traffic; 2], MutexGuard<'static, ()>);
+struct Both {
+    streams: [Traffic; 2],
+    _alone: MutexGuard<'static, ()>,
+}
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -48,7 +51,11 @@ impl Both {
             Traffic::start(fabric, from, to, address, RATE).unwrap_or_else(|e| panic!("{e}"))
         };
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let both = Both([stream(a, b), stream(b, a)], alone);
+        let streams = [stream(a, b), stream(b, a)];
+        let both = Both {
+            streams,
+            _alone: alone,
+        };
         both.flow("before anything happens");
         both
     }
@@ -56,7 +63,7 @@ impl Both {
     /// Half a second's worth of packets arrives both ways from now on.
     #[track_caller]
     fn flow(&self, when: &str) {
-        for stream in &self.0 {
+        for stream in &self.streams {
             stream
                 .wait_arrived(SETTLE, LONG)
                 .unwrap_or_else(|e| panic!("{when}: {e}"));
@@ -66,12 +73,14 @@ impl Both {
     /// Sends for this long, whether it arrives or not.
     fn last(&self, span: Duration) {
         let packets = span.as_secs() * u64::from(RATE);
-        let sent = self.0[0].sent();
-        self.0[0].wait_sent(sent + packets).expect("packets are sent");
+        let sent = self.streams[0].sent();
+        self.streams[0]
+            .wait_sent(sent + packets)
+            .expect("packets are sent");
     }
 
     fn stop(self) -> [Report; 2] {
-        self.0.map(Traffic::stop)
+        self.streams.map(Traffic::stop)
     }
 }
 

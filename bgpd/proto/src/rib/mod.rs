@@ -31,6 +31,7 @@ mod limit;
 mod model;
 mod originate;
 mod out;
+mod path_ids;
 mod peers;
 pub mod policy;
 mod query;

@@ -3,12 +3,13 @@
 use super::attrs::AttrId;
 use super::model::{PathKind, PeerSession};
 use super::out::Member;
+use super::path_ids::Numbers;
 use super::policy::import::Verdict;
 use super::slot::Slot;
 use super::table::Flags;
 use crate::types::{Family, PeerId, PerFamily};
 use crate::wire::{NextHop, Said};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// One session and what it counts.
@@ -32,8 +33,8 @@ pub(super) struct Peer {
     pub rounds: PerFamily<Rounds>,
     /// The latest set that it announced: the next UPDATE very often has the same.
     pub latest: Option<Latest>,
-    /// Its path identifiers that others were told of, counted up from one: they are the peer's choice.
-    numbers: HashMap<u32, u16>,
+    /// What others are told its path identifiers as.
+    pub numbers: Numbers,
 }
 
 /// Whether a slot stands for a session.
@@ -161,7 +162,7 @@ impl Peer {
             todo: Todo::default(),
             rounds: PerFamily::default(),
             latest: None,
-            numbers: HashMap::new(),
+            numbers: Numbers::default(),
         }
     }
 
@@ -235,29 +236,6 @@ impl Peers {
 
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Peer> {
         self.slots.get_mut(usize::from(slot.0))?.as_deref_mut()
-    }
-
-    /// The path identifier that a path is told with (RFC 7911 §3): the slot, and which of its paths. `None` for a path of a session
-    /// that has used more identifiers than 16 bits can count.
-    pub fn number(&mut self, slot: Slot, path_id: u32) -> Option<u32> {
-        if slot == Slot::LOCAL {
-            return Some(1);
-        }
-        let high = (u32::from(slot.0) + 1) << 16;
-        if path_id == 0 {
-            return Some(high);
-        }
-        let numbers = &mut self.get_mut(slot)?.numbers;
-        let next = u16::try_from(numbers.len() + 1).ok();
-        let number = match (numbers.get(&path_id), next) {
-            (Some(number), _) => *number,
-            (None, next) => {
-                let next = next?;
-                numbers.insert(path_id, next);
-                next
-            }
-        };
-        Some(high | u32::from(number))
     }
 
     /// All sessions, in the order of their peers.

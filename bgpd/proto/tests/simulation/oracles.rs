@@ -44,8 +44,8 @@ impl World {
     pub fn assert_settled(&mut self) {
         self.assert_loc_ribs();
         self.assert_no_loops();
-        self.assert_mirrored();
         self.assert_nothing_waits();
+        self.assert_mirrored();
         self.assert_fed();
         let before = self.updates_out();
         self.run_for(QUIET);

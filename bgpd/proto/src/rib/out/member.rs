@@ -1,6 +1,7 @@
 //! One session in its subgroup: how it has its turn and takes what was built. How it comes there, and goes, is in `regroup`.
 
 use super::resend::Resend;
+use super::several::Held;
 use super::subgroup::{LAG, Subgroup};
 use crate::rib::hub::Rib;
 use crate::rib::slot::Slot;
@@ -150,7 +151,12 @@ impl Rib {
     /// Gives back what buried subgroups hold, as far as the steps go.
     pub(in crate::rib) fn bury(&mut self, steps: &mut usize) {
         while let Some(subgroup) = self.out.graves.last_mut() {
-            if subgroup.dissolve(steps, &mut self.table, &mut self.attrs) {
+            let mut held = Held {
+                table: &mut self.table,
+                attrs: &mut self.attrs,
+                peers: &mut self.peers,
+            };
+            if subgroup.dissolve(steps, &mut held) {
                 return;
             }
             self.out.graves.pop();

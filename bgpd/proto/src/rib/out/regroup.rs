@@ -4,6 +4,7 @@
 use super::chunk::Mention;
 use super::member::Member;
 use super::sent::Told;
+use super::several::Held;
 use super::subgroup::Subgroup;
 use super::template;
 use crate::rib::hub::Rib;
@@ -181,26 +182,31 @@ impl Rib {
         });
         let mut unfinished: Vec<Family> = pieces.flatten().filter_map(|piece| piece.end_of_rib).collect();
         unfinished.extend(&subgroup.unfinished);
+        let mut held = Held {
+            table: &mut self.table,
+            attrs: &mut self.attrs,
+            peers: &mut self.peers,
+        };
         let mut own = Subgroup {
             before: subgroup.before.clone(),
             force: subgroup.force,
-            sent: subgroup.sent.fork(&mut self.table, &mut self.attrs),
-            several: subgroup.several.fork(&mut self.table, &mut self.attrs),
+            sent: subgroup.sent.fork(held.table, held.attrs),
+            several: subgroup.several.fork(&mut held),
             pending: subgroup.pending.clone(),
             walk: subgroup.walk,
             unfinished,
             from_nothing: false,
             ..Subgroup::new(Arc::clone(&subgroup.key))
         };
-        own.pending.iter().for_each(|id| self.table.hold(PrefixId(id)));
+        own.pending.iter().for_each(|id| held.table.hold(PrefixId(id)));
         let mut seen = FxHashSet::default();
         for mention in missed {
             if seen.insert((mention.id, mention.number)) {
                 let had = mention.before != Slot::NONE && !slots.contains(&mention.before);
                 let told = if had { Told::Something } else { Told::Nothing };
-                own.recall(&mention, told, &mut self.table, &mut self.attrs);
+                own.recall(&mention, told, &mut held);
                 if own.pending.push(mention.id.0) {
-                    self.table.hold(mention.id);
+                    held.table.hold(mention.id);
                 }
             }
         }

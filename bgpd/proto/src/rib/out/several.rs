@@ -1,6 +1,6 @@
 //! What was sent of prefixes of which members are told several paths (RFC 7911), and what of them is to be said now.
 //!
-//! A path that is told has a number that follows from whose it is ([`Peers::number`]), and keeps it wherever it comes in the
+//! A path that is told has a number that follows from whose it is (`rib::path_ids`), and keeps it wherever it comes in the
 //! order: a path that comes, goes or changes says nothing about the others, and a peer that loses one path has the next
 //! one before it hears so. Subgroups number alike.
 
@@ -9,6 +9,7 @@ use super::chunk::{Mention, Whom};
 use super::form::Route;
 use super::sent::{Counts, Told};
 use crate::rib::attrs::Attrs;
+use crate::rib::peers::Peers;
 use crate::rib::slot::Slot;
 use crate::rib::table::{PrefixId, Table};
 use crate::session::AddPathSend;
@@ -22,6 +23,29 @@ pub struct Several {
     counts: Counts,
 }
 
+/// What is held of what was sent: the prefix, and of each path its set and its number.
+pub struct Held<'a> {
+    pub table: &'a mut Table,
+    pub attrs: &'a mut Attrs,
+    pub peers: &'a mut Peers,
+}
+
+impl Held<'_> {
+    fn hold(&mut self, number: u32, told: Told) {
+        if let Told::Route(attr, slot) = told {
+            self.attrs.hold(attr);
+            self.peers.hold_number(slot, number);
+        }
+    }
+
+    fn release(&mut self, number: u32, told: Told) {
+        if let Told::Route(attr, slot) = told {
+            self.attrs.release(attr);
+            self.peers.release_number(slot, number);
+        }
+    }
+}
+
 impl Several {
     /// All that was sent of a prefix.
     pub fn get(&self, id: PrefixId) -> &[(u32, Told)] {
@@ -29,17 +53,15 @@ impl Several {
     }
 
     /// Notes what is sent now of one path; holds it, and lets go of what was sent before.
-    pub fn set(&mut self, id: PrefixId, number: u32, told: Told, table: &mut Table, attrs: &mut Attrs) {
+    pub fn set(&mut self, id: PrefixId, number: u32, told: Told, held: &mut Held<'_>) {
         if told == Told::Nothing && !self.told.contains_key(&id) {
             return;
         }
         let paths = self.told.entry(id).or_insert_with(|| {
-            table.hold(id);
+            held.table.hold(id);
             Vec::new()
         });
-        if let Told::Route(attr, _) = told {
-            attrs.hold(attr);
-        }
+        held.hold(number, told);
         let at = paths.iter().position(|(known, _)| *known == number);
         let before = at.map_or(Told::Nothing, |at| paths[at].1);
         match (at, told) {
@@ -51,24 +73,18 @@ impl Several {
             (None, told) => paths.push((number, told)),
         }
         self.counts.change(id.family(), before, told);
-        if let Told::Route(attr, _) = before {
-            attrs.release(attr);
-        }
+        held.release(number, before);
         if paths.is_empty() {
             self.told.remove(&id);
-            table.release(id);
+            held.table.release(id);
         }
     }
 
     /// A copy, which holds all that is in it.
-    pub fn fork(&self, table: &mut Table, attrs: &mut Attrs) -> Self {
+    pub fn fork(&self, held: &mut Held<'_>) -> Self {
         for (id, paths) in &self.told {
-            table.hold(*id);
-            for (_, told) in paths {
-                if let Told::Route(attr, _) = told {
-                    attrs.hold(*attr);
-                }
-            }
+            held.table.hold(*id);
+            paths.iter().for_each(|(number, told)| held.hold(*number, *told));
         }
         self.clone()
     }
@@ -112,10 +128,10 @@ impl Builder<'_> {
         let mut octets = 0;
         for path in paths {
             let route = self.route(id, &path);
-            let Some(number) = self.peers.number(path.slot, path.path_id) else {
+            let Some(form) = self.form(id, route, false) else {
                 continue;
             };
-            let Some(form) = self.form(id, route, false) else {
+            let Some(number) = self.peers.path_number(path.slot, path.path_id) else {
                 continue;
             };
             let known = told.iter().position(|(known, _)| *known == number);
@@ -172,9 +188,12 @@ impl Builder<'_> {
     }
 
     fn note_path(&mut self, id: PrefixId, number: u32, told: Told) {
-        self.subgroup
-            .several
-            .set(id, number, told, self.table, self.attrs);
+        let mut held = Held {
+            table: self.table,
+            attrs: self.attrs,
+            peers: self.peers,
+        };
+        self.subgroup.several.set(id, number, told, &mut held);
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::chunk::{Chunk, Log, Mention};
 use super::sent::{Sent, Told};
-use super::several::Several;
-use crate::rib::attrs::Attrs;
+use super::several::{Held, Several};
 use crate::rib::model::PeerSession;
 use crate::rib::slot::Slot;
 use crate::rib::store::Queue;
@@ -110,10 +109,10 @@ impl Subgroup {
     }
 
     /// Notes what the members really have of a prefix that stood in a log which they have left.
-    pub fn recall(&mut self, missed: &Mention, told: Told, table: &mut Table, attrs: &mut Attrs) {
+    pub fn recall(&mut self, missed: &Mention, told: Told, held: &mut Held<'_>) {
         match self.paths_told(missed.id.family()) {
-            AddPathSend::None => self.sent.set(missed.id, told, table, attrs),
-            _ => self.several.set(missed.id, missed.number, told, table, attrs),
+            AddPathSend::None => self.sent.set(missed.id, told, held.table, held.attrs),
+            _ => self.several.set(missed.id, missed.number, told, held),
         }
     }
 
@@ -154,12 +153,12 @@ impl Subgroup {
     }
 
     /// Gives back up to `steps` of what it holds; false once nothing is left.
-    pub fn dissolve(&mut self, steps: &mut usize, table: &mut Table, attrs: &mut Attrs) -> bool {
+    pub fn dissolve(&mut self, steps: &mut usize, held: &mut Held<'_>) -> bool {
         while let Some(chunk) = self.log.pop() {
-            forget(&chunk, table);
+            forget(&chunk, held.table);
         }
         while let Some(id) = self.pending.pop() {
-            table.release(PrefixId(id));
+            held.table.release(PrefixId(id));
         }
         for family in Family::ALL {
             while let Some(id) = self.sent.last(family) {
@@ -167,7 +166,7 @@ impl Subgroup {
                     return true;
                 }
                 *steps -= 1;
-                self.sent.set(id, Told::Nothing, table, attrs);
+                self.sent.set(id, Told::Nothing, held.table, held.attrs);
                 self.sent.pop(family);
             }
         }
@@ -175,7 +174,7 @@ impl Subgroup {
         *steps -= some.len();
         for id in some {
             for (number, _) in self.several.get(id).to_vec() {
-                self.several.set(id, number, Told::Nothing, table, attrs);
+                self.several.set(id, number, Told::Nothing, held);
             }
         }
         !self.several.is_empty()

@@ -6,12 +6,32 @@ use crate::rib::out::{Subgroup, Told};
 use crate::rib::slot::Slot;
 use crate::rib::table::PrefixId;
 use crate::types::Family;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(rib: &Rib) {
     sets(rib);
     numbers(rib);
     tallies(rib);
+    path_numbers(rib);
+}
+
+/// Each identifier that somebody is told has a number, and no other has.
+fn path_numbers(rib: &Rib) {
+    let mut wanted: BTreeMap<u16, BTreeSet<u32>> = BTreeMap::new();
+    for (_, told) in subgroups(rib).flat_map(|subgroup| subgroup.several.iter()) {
+        for (number, told) in told {
+            if let Told::Route(_, slot) = told
+                && number & 0xffff != 0
+            {
+                wanted.entry(slot.0).or_default().insert(*number);
+            }
+        }
+    }
+    for slot in rib.peers.occupied() {
+        let held = rib.peers.get(slot).unwrap().numbers.len();
+        let of_slot = wanted.get(&slot.0).filter(|_| slot != Slot::LOCAL);
+        assert_eq!(held, of_slot.map_or(0, BTreeSet::len), "numbers of {slot:?}");
+    }
 }
 
 fn subgroups(rib: &Rib) -> impl Iterator<Item = &Subgroup> {

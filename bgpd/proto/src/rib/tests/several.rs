@@ -1,6 +1,7 @@
 //! Peers that are told several paths of a prefix (RFC 7911).
 
 use super::listener::Listener;
+use super::recount;
 use super::{address, announce, local, net, peer, reachable, session, with_transit, withdraw};
 use crate::rib::{Features, PeerPolicy, PeerSession, Rib};
 use crate::session::AddPathSend;
@@ -134,6 +135,30 @@ fn paths_of_one_peer_are_told_apart_whatever_their_identifiers_are() {
     assert_eq!(told(&mut rib, &mut listener).0, [1, 2, 4]);
     rib.peer_down(peer(0));
     assert_eq!(told(&mut rib, &mut listener).0, [0_usize; 0]);
+}
+
+/// Identifiers are a peer's choice, and it may never use one twice.
+#[test]
+fn numbers_are_used_again() {
+    let (mut rib, mut listener) = rib(AddPathSend::All);
+    for id in 1..100_000 {
+        teach(&mut rib, 0, 1, Some(id));
+        if id > 1 {
+            unteach(&mut rib, 0, Some(id - 1));
+        }
+        if id % 1000 == 0 {
+            assert_eq!(told(&mut rib, &mut listener).0, [1], "{id}");
+            recount::check(&rib);
+        }
+    }
+    for id in 100_000..100_003 {
+        teach(&mut rib, 0, 2, Some(id));
+        assert_eq!(told(&mut rib, &mut listener).0.last(), Some(&2), "{id}");
+        unteach(&mut rib, 0, Some(id));
+    }
+    rib.peer_down(peer(0));
+    told(&mut rib, &mut listener);
+    recount::check(&rib);
 }
 
 /// Whether what a peer inside teaches goes to others inside hangs on what it is: it need not be the best path that this is about.

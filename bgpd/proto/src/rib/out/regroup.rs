@@ -231,7 +231,7 @@ impl Rib {
         self.out.dirty.push(at);
     }
 
-    /// A subgroup that has said everything, and whose members have taken it all, goes up in another one that has said everything.
+    /// A subgroup that has said everything, and whose members have taken it all, goes up in another such one.
     pub(super) fn merge(&mut self, at: usize) {
         let Some(subgroup) = self.out.get_mut(at).filter(|subgroup| subgroup.is_done()) else {
             return;
@@ -240,8 +240,10 @@ impl Rib {
         let Some(subgroup) = self.out.get(at).filter(|subgroup| subgroup.log.is_empty()) else {
             return;
         };
+        // What waits there may be on no record, for one member alone: it would be missed if that one fell behind.
+        let rests = |other: &Subgroup| other.is_done() && other.log.is_empty();
         let like =
-            |(to, other): &(usize, &Subgroup)| *to != at && other.is_done() && *other.key == *subgroup.key;
+            |(to, other): &(usize, &Subgroup)| *to != at && rests(other) && *other.key == *subgroup.key;
         let to = self.out.iter().find(like).map(|(to, _)| to);
         let members = subgroup.members.clone();
         if let Some(to) = to {

@@ -309,6 +309,31 @@ fn many_prefixes_share_few_messages_within_the_maximum() {
     assert!(listener.messages < 60, "{}", listener.messages);
 }
 
+/// What was built for one alone is not on record: whoever is slow takes it before others come to be told together with it.
+#[test]
+fn a_slow_peer_that_others_have_joined_misses_nothing() {
+    let mut rib = rib();
+    let mut listeners = [2, 3].map(|n| Listener::new(&session(n)));
+    let [slow, quick] = &mut listeners;
+    rib.peer_down(peer(3));
+    drain(&mut rib, peer(2), slow);
+    let mut own = originated(&["10.1.0.0/24"]);
+    rib.originate(own.clone());
+    assert!(rib.ready().contains(&peer(2)), "it is built, and not taken");
+    rib.peer_up(peer(3), session(3));
+    drain(&mut rib, peer(3), quick);
+    for n in 1..10 {
+        own.extend(originated(&[&format!("10.1.{n}.0/24")]));
+        rib.originate(own.clone());
+        drain(&mut rib, peer(3), quick);
+    }
+    drain(&mut rib, peer(2), slow);
+    for listener in &listeners {
+        assert_eq!(listener.table.len(), 10);
+    }
+    super::recount::check(&rib);
+}
+
 #[test]
 fn attributes_that_fit_into_no_message_withdraw_the_route() {
     let mut rib = rib();

@@ -22,7 +22,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-const PEERS: u8 = 4;
+/// Of these, three are inside, and two of them are told together at first.
+const PEERS: u8 = 5;
 
 #[derive(Clone, Debug)]
 enum Change {
@@ -81,6 +82,8 @@ enum Change {
         peer: u8,
         budget: usize,
     },
+    /// Somebody asks who has something to send.
+    Ask,
     Compare,
 }
 
@@ -366,9 +369,32 @@ fn any_originated() -> impl Strategy<Value = Change> {
 
 fn any_send() -> impl Strategy<Value = AddPathSend> {
     prop_oneof![
-        3 => Just(AddPathSend::None),
+        5 => Just(AddPathSend::None),
         1 => (1..4u8).prop_map(AddPathSend::Best),
         1 => Just(AddPathSend::All),
+    ]
+}
+
+/// Few prefixes that change often, and members of one group that take what is said at times of their own.
+fn any_talk() -> impl Strategy<Value = Change> {
+    let plain = |up| {
+        move |peer| match up {
+            true => Change::Up {
+                peer,
+                four_octet: true,
+                transit: true,
+                paths: AddPathSend::None,
+            },
+            false => Change::Down { peer },
+        }
+    };
+    prop_oneof![
+        4 => any_originated(),
+        2 => any_announcement(),
+        1 => (2..PEERS).prop_map(plain(true)),
+        1 => (2..PEERS).prop_map(plain(false)),
+        2 => Just(Change::Ask),
+        6 => (2..PEERS, select(vec![1, 1 << 16])).prop_map(|(peer, budget)| Change::Send { peer, budget }),
     ]
 }
 
@@ -489,6 +515,7 @@ impl Pair {
             }
             Change::Refresh { peer: n, family } => rib.refresh(peer(n), family),
             Change::Send { peer: n, budget } => self.send(peer(n), budget),
+            Change::Ask => drop(rib.ready()),
             Change::Compare => self.compare(),
         }
     }
@@ -686,7 +713,8 @@ proptest! {
         let hops = hops_v4().into_iter().chain(hops_v6());
         pair.apply(Change::NextHops(hops.map(|hop| (hop.into(), reachable)).collect()));
         for n in 0..PEERS {
-            let paths = if n % 2 == 0 { AddPathSend::None } else { AddPathSend::Best(2 + n) };
+            let paths = [AddPathSend::None, AddPathSend::Best(2), AddPathSend::None, AddPathSend::None, AddPathSend::All];
+            let paths = paths[usize::from(n)];
             pair.apply(Change::Up { peer: n, four_octet: true, transit: n < 2, paths });
         }
         let mut copy = BTreeMap::new();
@@ -715,5 +743,16 @@ proptest! {
         prop_assert_eq!(pair.rib.attrs.hops.len(), 0);
         prop_assert_eq!(pair.rib.table.len(), 0);
         prop_assert!(pair.rib.tracked_next_hops().is_empty());
+    }
+
+    #[test]
+    fn slow_and_quick_members_of_a_group_hear_the_same(changes in prop::collection::vec(any_talk(), 1..80)) {
+        let mut pair = pair();
+        for n in 0..PEERS {
+            let paths = AddPathSend::None;
+            pair.apply(Change::Up { peer: n, four_octet: true, transit: true, paths });
+        }
+        changes.into_iter().for_each(|change| pair.apply(change));
+        pair.compare();
     }
 }

@@ -109,8 +109,8 @@ impl Speaker {
             features: Features {
                 add_path_in: negotiated.add_path_in,
                 add_path_out: PerFamily {
-                    ipv4: config.paths_told(&negotiated, Family::Ipv4Unicast),
-                    ipv6: config.paths_told(&negotiated, Family::Ipv6Unicast),
+                    ipv4: config.paths_told(negotiated, Family::Ipv4Unicast),
+                    ipv6: config.paths_told(negotiated, Family::Ipv6Unicast),
                 },
                 extended_next_hop: negotiated.extended_next_hop,
                 enhanced_refresh: negotiated.enhanced_refresh,

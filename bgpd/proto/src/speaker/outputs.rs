@@ -4,8 +4,8 @@ use super::action::{Action, Event};
 use super::feed::Feed;
 use super::hub::Speaker;
 use crate::rib::{Features, PeerSession};
-use crate::session::{Negotiated, Output};
-use crate::types::{Family, PeerId, PerFamily};
+use crate::session::{Negotiated, Output, Piece};
+use crate::types::{ConnId, Family, PeerId, PerFamily};
 use crate::wire::{Fault, Update};
 use std::time::Instant;
 
@@ -21,6 +21,18 @@ impl Speaker {
         }
         self.retire(id);
         self.schedule(id);
+    }
+
+    /// Reads bytes of a connection, and carries out what each message leads to before the next one is read.
+    pub(super) fn take_in(&mut self, id: PeerId, conn: ConnId, bytes: &[u8], now: Instant) {
+        let mut piece = Piece::new(bytes);
+        while let Some(output) = self
+            .peers
+            .get_mut(&id)
+            .and_then(|peer| peer.session.receive_next(conn, &mut piece, now))
+        {
+            self.carry_out(id, output, now);
+        }
     }
 
     fn carry_out(&mut self, id: PeerId, output: Output, now: Instant) {

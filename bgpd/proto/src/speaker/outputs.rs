@@ -159,6 +159,7 @@ impl Speaker {
             disable.iter().for_each(|family| feed.disable(*family));
             feed.update(end_of_rib, now);
         }
+        let limited = peer.config.max_prefix.ipv4.is_some() || peer.config.max_prefix.ipv6.is_some();
         let faults: Vec<Fault> = update.faults().cloned().collect();
         // Of a family that is switched off nothing is left that could be stale.
         let settled: Vec<Family> = disable.iter().copied().chain(end_of_rib).collect();
@@ -167,6 +168,8 @@ impl Speaker {
             self.refreshed(id, family);
         }
         self.note_faults(id, &faults, &disable, now);
-        self.check_limits(id, now);
+        if limited {
+            self.check_limits(id, now);
+        }
     }
 }

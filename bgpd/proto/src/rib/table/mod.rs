@@ -245,8 +245,13 @@ impl Table {
 
     /// Somebody is done with the number; it is free for another prefix where nobody else keeps it and no path is left.
     pub fn release(&mut self, id: PrefixId) {
-        node!(self, id, node_mut, |node| node.holds -= 1);
-        self.remove_unused(id);
+        let unused = node!(self, id, node_mut, |node| {
+            node.holds -= 1;
+            node.holds == 0 && node.count == 0
+        });
+        if unused {
+            self.remove_unused(id);
+        }
     }
 
     /// Forgets the prefix if it has no path and nobody keeps its number.

@@ -34,6 +34,8 @@ pub struct Hops {
     free: Vec<u32>,
     /// Peers choose the keys: the standard library's hash is keyed.
     by_value: HashMap<NextHop, u32>,
+    /// The one that was found last: those of a session mostly follow each other.
+    latest: Option<(NextHop, u32)>,
     table: NextHopTable,
     /// Addresses that routes have, with how many next hops have them.
     tracked: BTreeMap<ScopedAddr, u32>,
@@ -43,8 +45,8 @@ pub struct Hops {
 impl Hops {
     /// The number of a next hop, for one more attribute set.
     pub fn hold(&mut self, next_hop: NextHop) -> HopId {
-        let number = match self.by_value.get(&next_hop) {
-            Some(number) => *number,
+        let number = match self.find(next_hop) {
+            Some(HopId(number)) => number,
             None => {
                 let hop = Hop {
                     next_hop,
@@ -67,8 +69,15 @@ impl Hops {
     }
 
     /// The number of a next hop that some attribute set names.
-    pub fn find(&self, next_hop: NextHop) -> Option<HopId> {
-        self.by_value.get(&next_hop).copied().map(HopId)
+    pub fn find(&mut self, next_hop: NextHop) -> Option<HopId> {
+        if let Some((latest, number)) = self.latest
+            && latest == next_hop
+        {
+            return Some(HopId(number));
+        }
+        let number = *self.by_value.get(&next_hop)?;
+        self.latest = Some((next_hop, number));
+        Some(HopId(number))
     }
 
     /// One attribute set less.
@@ -79,6 +88,7 @@ impl Hops {
         hop.sets -= 1;
         if hop.sets == 0 {
             self.by_value.remove(&hop.next_hop);
+            self.latest = None;
             self.free.push(id.0);
         }
     }

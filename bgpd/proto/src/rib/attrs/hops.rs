@@ -98,6 +98,20 @@ impl Hops {
         self.hops.get(id.0 as usize).map(|hop| hop.next_hop)
     }
 
+    /// Whether two have the same address on the same link.
+    #[inline]
+    pub fn is_same_address(&self, a: HopId, b: HopId) -> bool {
+        if a == b {
+            return true;
+        }
+        let hop = |id: HopId| self.hops.get(id.0 as usize).map(|hop| &hop.next_hop);
+        match (hop(a), hop(b)) {
+            // They would have one number.
+            (Some(NextHop::V4(_)), Some(NextHop::V4(_))) => false,
+            (a, b) => a.map(|hop| hop.scoped()) == b.map(|hop| hop.scoped()),
+        }
+    }
+
     /// Its distance; `None` where it cannot be reached. What is originated here is where we are.
     pub fn metric(&self, id: HopId) -> Option<u32> {
         self.hops.get(id.0 as usize).map_or(Some(0), |hop| hop.metric)

@@ -402,6 +402,7 @@ impl Judge<'_> {
         }
     }
 
+    #[inline]
     fn same_address(&self, a: HopId, b: HopId) -> bool {
         self.attrs.hops.is_same_address(a, b)
     }

@@ -32,6 +32,8 @@ struct Hop {
 pub struct Hops {
     hops: Vec<Hop>,
     free: Vec<u32>,
+    /// How many are more than an IPv4 address.
+    others: u32,
     /// Peers choose the keys: the standard library's hash is keyed.
     by_value: HashMap<NextHop, u32>,
     /// The one that was found last: those of a session mostly follow each other.
@@ -61,6 +63,7 @@ impl Hops {
                     None => self.hops.push(hop),
                 }
                 self.by_value.insert(next_hop, number);
+                self.others += is_other(next_hop);
                 number
             }
         };
@@ -88,6 +91,7 @@ impl Hops {
         hop.sets -= 1;
         if hop.sets == 0 {
             self.by_value.remove(&hop.next_hop);
+            self.others -= is_other(hop.next_hop);
             self.latest = None;
             self.free.push(id.0);
         }
@@ -104,9 +108,13 @@ impl Hops {
         if a == b {
             return true;
         }
+        // Two IPv4 addresses would have one number.
+        self.others > 0 && self.have_same_address(a, b)
+    }
+
+    fn have_same_address(&self, a: HopId, b: HopId) -> bool {
         let hop = |id: HopId| self.hops.get(id.0 as usize).map(|hop| &hop.next_hop);
         match (hop(a), hop(b)) {
-            // They would have one number.
             (Some(NextHop::V4(_)), Some(NextHop::V4(_))) => false,
             (a, b) => a.map(|hop| hop.scoped()) == b.map(|hop| hop.scoped()),
         }
@@ -193,6 +201,10 @@ impl Hops {
     pub fn len(&self) -> usize {
         self.by_value.len()
     }
+}
+
+fn is_other(next_hop: NextHop) -> u32 {
+    u32::from(!matches!(next_hop, NextHop::V4(_)))
 }
 
 fn metric(table: &NextHopTable, address: ScopedAddr) -> Option<u32> {

@@ -370,10 +370,14 @@ impl Judge<'_> {
                 }
                 false => (None, 0),
             };
-            let id = peer.map(|peer| peer.id);
-            (originator.unwrap_or(remote), clusters, id, path.path_id)
+            (originator.unwrap_or(remote), clusters)
         };
-        key(a).cmp(&key(b))
+        // Two sessions with one speaker are rare.
+        let name = |runner: &Runner| {
+            let id = self.peers.get(runner.slot).map(|peer| peer.id);
+            (id, paths[runner.position].path_id)
+        };
+        key(a).cmp(&key(b)).then_with(|| name(a).cmp(&name(b)))
     }
 
     /// The first of equals, and those that may be used beside it.
@@ -398,9 +402,9 @@ impl Judge<'_> {
         }
     }
 
+    #[inline]
     fn same_address(&self, a: HopId, b: HopId) -> bool {
-        let address = |id| self.attrs.hops.get(id).map(crate::wire::NextHop::scoped);
-        a == b || address(a) == address(b)
+        self.attrs.hops.is_same_address(a, b)
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Rib {
     start: Option<Instant>,
     pub(super) chooser: Chooser,
     // Lists that are used again and again, while UPDATEs are taken in and built.
-    pub(super) arriving: Vec<Nlri>,
+    pub(super) arriving: Vec<(Nlri, u32)>,
     pub(super) forms: Forms,
     pub(super) batch: Batch,
 }

@@ -86,15 +86,15 @@ impl Rib {
         let mut some = std::mem::take(&mut self.arriving);
         loop {
             some.clear();
-            some.extend(
-                nlri.by_ref()
-                    .take(AT_ONCE)
-                    .inspect(|nlri| self.table.warm(&nlri.prefix)),
-            );
+            let hashed = nlri.by_ref().map(|nlri| (nlri, self.table.hash(&nlri.prefix)));
+            some.extend(hashed.take(AT_ONCE));
             if some.is_empty() {
                 break;
             }
-            some.iter().for_each(|nlri| self.announce(nlri, &arrival));
+            self.table.warm(family, some.iter().map(|(_, hash)| *hash));
+            for (nlri, hash) in &some {
+                self.announce(nlri, *hash, &arrival);
+            }
         }
         self.arriving = some;
     }
@@ -132,11 +132,11 @@ impl Rib {
         }
     }
 
-    /// Takes one route in.
-    pub(super) fn announce(&mut self, nlri: &Nlri, arrival: &Arrival<'_>) {
+    /// Takes one route in, whose prefix has this hash.
+    pub(super) fn announce(&mut self, nlri: &Nlri, hash: u32, arrival: &Arrival<'_>) {
         let (prefix, path_id) = (&nlri.prefix, nlri.path_id.unwrap_or(0));
         let (slot, received) = (arrival.slot, arrival.received);
-        let id = self.table.find_or_add(prefix);
+        let id = self.table.find_or_add(prefix, hash);
         let entry = self.table.entry(id);
         work::note(1 + entry.paths().len());
         let position = entry.position(slot, path_id);

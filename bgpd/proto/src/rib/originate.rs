@@ -26,7 +26,8 @@ impl Rib {
             let says = Said::from(attributes_of(route));
             let attr = self.attrs.intern(None, says.octets());
             let arrival = self.arrival(Slot::LOCAL, Family::of(prefix), attr, &says, 0);
-            self.announce(&Nlri::from(*prefix), &arrival);
+            let nlri = Nlri::from(*prefix);
+            self.announce(&nlri, self.table.hash(&nlri.prefix), &arrival);
             self.attrs.release(attr);
         }
         self.originated = routes;

@@ -23,6 +23,7 @@ mod outcome;
 mod output;
 mod path;
 mod peering;
+mod receiving;
 mod settings;
 mod state;
 #[cfg(test)]
@@ -33,5 +34,6 @@ pub use offer::{AddPathOffer, AddPathSend, Graceful, Offer};
 pub use open::Negotiated;
 pub use output::{Counters, End, Output};
 pub use peering::Session;
+pub use receiving::Piece;
 pub use settings::Settings;
 pub use state::State;

@@ -215,26 +215,6 @@ impl Session {
         }
     }
 
-    /// Bytes came.
-    pub fn receive(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
-        let Some(connection) = self.connection_mut(conn) else {
-            return;
-        };
-        let joined = connection.join(bytes);
-        let mut input = joined.as_deref().unwrap_or(bytes);
-        // The connection may be closed by any message.
-        while let Some(connection) = self.connection_mut(conn) {
-            match connection.next_message(&mut input) {
-                Ok(Some(message)) => self.message(conn, message, now),
-                Ok(None) => {
-                    let rest = input.len();
-                    return connection.keep(joined, bytes, rest);
-                }
-                Err(notification) => self.step_conn(conn, Event::Malformed(notification), now),
-            }
-        }
-    }
-
     /// The contents of an UPDATE were beyond repair: ends the session with this NOTIFICATION.
     pub fn reject_update(&mut self, notification: Notification, now: Instant) {
         self.step(Slot::Main, Event::Malformed(notification), now);
@@ -363,7 +343,7 @@ impl Session {
         self.counters
     }
 
-    fn message(&mut self, conn: ConnId, message: Message, now: Instant) {
+    pub(super) fn message(&mut self, conn: ConnId, message: Message, now: Instant) {
         self.counters.messages_in += 1;
         match message {
             Message::Open(open) => self.open(conn, &open, now),
@@ -480,7 +460,7 @@ impl Session {
         }
     }
 
-    fn connection_mut(&mut self, conn: ConnId) -> Option<&mut Connection> {
+    pub(super) fn connection_mut(&mut self, conn: ConnId) -> Option<&mut Connection> {
         self.slot_of(conn).and_then(|slot| self.slot_mut(slot))
     }
 }

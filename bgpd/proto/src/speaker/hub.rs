@@ -153,7 +153,11 @@ impl Speaker {
 
     /// Bytes came.
     pub fn handle_bytes(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
-        self.with_peer(conn, now, |_, peer| peer.session.receive(conn, bytes, now));
+        if let Some(id) = self.connections.get(&conn).copied() {
+            self.take_in(id, conn, bytes, now);
+            self.drain(id, now);
+        }
+        self.settle(now);
     }
 
     /// The connection ended, and not by [`Action::Close`].

@@ -4,8 +4,8 @@ use super::action::{Action, Event};
 use super::feed::Feed;
 use super::hub::Speaker;
 use crate::rib::{Features, PeerSession};
-use crate::session::{Negotiated, Output};
-use crate::types::{Family, PeerId, PerFamily};
+use crate::session::{Negotiated, Output, Piece};
+use crate::types::{ConnId, Family, PeerId, PerFamily};
 use crate::wire::{Fault, Update};
 use std::time::Instant;
 
@@ -21,6 +21,18 @@ impl Speaker {
         }
         self.retire(id);
         self.schedule(id);
+    }
+
+    /// Reads bytes of a connection, and carries out what each message leads to before the next one is read.
+    pub(super) fn take_in(&mut self, id: PeerId, conn: ConnId, bytes: &[u8], now: Instant) {
+        let mut piece = Piece::new(bytes);
+        while let Some(output) = self
+            .peers
+            .get_mut(&id)
+            .and_then(|peer| peer.session.receive_next(conn, &mut piece, now))
+        {
+            self.carry_out(id, output, now);
+        }
     }
 
     fn carry_out(&mut self, id: PeerId, output: Output, now: Instant) {
@@ -109,8 +121,8 @@ impl Speaker {
             features: Features {
                 add_path_in: negotiated.add_path_in,
                 add_path_out: PerFamily {
-                    ipv4: config.paths_told(&negotiated, Family::Ipv4Unicast),
-                    ipv6: config.paths_told(&negotiated, Family::Ipv6Unicast),
+                    ipv4: config.paths_told(negotiated, Family::Ipv4Unicast),
+                    ipv6: config.paths_told(negotiated, Family::Ipv6Unicast),
                 },
                 extended_next_hop: negotiated.extended_next_hop,
                 enhanced_refresh: negotiated.enhanced_refresh,
@@ -147,6 +159,7 @@ impl Speaker {
             disable.iter().for_each(|family| feed.disable(*family));
             feed.update(end_of_rib, now);
         }
+        let limited = peer.config.max_prefix.ipv4.is_some() || peer.config.max_prefix.ipv6.is_some();
         let faults: Vec<Fault> = update.faults().cloned().collect();
         // Of a family that is switched off nothing is left that could be stale.
         let settled: Vec<Family> = disable.iter().copied().chain(end_of_rib).collect();
@@ -155,6 +168,8 @@ impl Speaker {
             self.refreshed(id, family);
         }
         self.note_faults(id, &faults, &disable, now);
-        self.check_limits(id, now);
+        if limited {
+            self.check_limits(id, now);
+        }
     }
 }

@@ -123,11 +123,11 @@ impl Form {
             NextHop::V4(address) => (None, IpAddr::V6(address.to_ipv6_mapped()).into()),
             NextHop::V6 { .. } | NextHop::Link { .. } => (None, next_hop),
         };
-        // No withdrawn routes, and the length of the list.
-        let mut before = vec![0; 4];
+        // No withdrawn routes, and the length of the list. There is room for all that most lists say.
+        let mut before = Vec::with_capacity(128);
+        before.extend_from_slice(&[0; 4]);
         let mut after = Vec::new();
         let lengths = if classic.is_some() {
-            before.reserve(124);
             list(&mut before, classic);
             let size = length(before.len() - 4);
             before[2..4].copy_from_slice(&size);

@@ -32,8 +32,12 @@ struct Hop {
 pub struct Hops {
     hops: Vec<Hop>,
     free: Vec<u32>,
+    /// How many are more than an IPv4 address.
+    others: u32,
     /// Peers choose the keys: the standard library's hash is keyed.
     by_value: HashMap<NextHop, u32>,
+    /// The one that was found last: those of a session mostly follow each other.
+    latest: Option<(NextHop, u32)>,
     table: NextHopTable,
     /// Addresses that routes have, with how many next hops have them.
     tracked: BTreeMap<ScopedAddr, u32>,
@@ -43,8 +47,8 @@ pub struct Hops {
 impl Hops {
     /// The number of a next hop, for one more attribute set.
     pub fn hold(&mut self, next_hop: NextHop) -> HopId {
-        let number = match self.by_value.get(&next_hop) {
-            Some(number) => *number,
+        let number = match self.find(next_hop) {
+            Some(HopId(number)) => number,
             None => {
                 let hop = Hop {
                     next_hop,
@@ -59,6 +63,7 @@ impl Hops {
                     None => self.hops.push(hop),
                 }
                 self.by_value.insert(next_hop, number);
+                self.others += is_other(next_hop);
                 number
             }
         };
@@ -67,8 +72,15 @@ impl Hops {
     }
 
     /// The number of a next hop that some attribute set names.
-    pub fn find(&self, next_hop: NextHop) -> Option<HopId> {
-        self.by_value.get(&next_hop).copied().map(HopId)
+    pub fn find(&mut self, next_hop: NextHop) -> Option<HopId> {
+        if let Some((latest, number)) = self.latest
+            && latest == next_hop
+        {
+            return Some(HopId(number));
+        }
+        let number = *self.by_value.get(&next_hop)?;
+        self.latest = Some((next_hop, number));
+        Some(HopId(number))
     }
 
     /// One attribute set less.
@@ -79,6 +91,8 @@ impl Hops {
         hop.sets -= 1;
         if hop.sets == 0 {
             self.by_value.remove(&hop.next_hop);
+            self.others -= is_other(hop.next_hop);
+            self.latest = None;
             self.free.push(id.0);
         }
     }
@@ -86,6 +100,24 @@ impl Hops {
     /// What it is; `None` for what is originated here.
     pub fn get(&self, id: HopId) -> Option<NextHop> {
         self.hops.get(id.0 as usize).map(|hop| hop.next_hop)
+    }
+
+    /// Whether two have the same address on the same link.
+    #[inline]
+    pub fn is_same_address(&self, a: HopId, b: HopId) -> bool {
+        if a == b {
+            return true;
+        }
+        // Two IPv4 addresses would have one number.
+        self.others > 0 && self.have_same_address(a, b)
+    }
+
+    fn have_same_address(&self, a: HopId, b: HopId) -> bool {
+        let hop = |id: HopId| self.hops.get(id.0 as usize).map(|hop| &hop.next_hop);
+        match (hop(a), hop(b)) {
+            (Some(NextHop::V4(_)), Some(NextHop::V4(_))) => false,
+            (a, b) => a.map(|hop| hop.scoped()) == b.map(|hop| hop.scoped()),
+        }
     }
 
     /// Its distance; `None` where it cannot be reached. What is originated here is where we are.
@@ -169,6 +201,10 @@ impl Hops {
     pub fn len(&self) -> usize {
         self.by_value.len()
     }
+}
+
+fn is_other(next_hop: NextHop) -> u32 {
+    u32::from(!matches!(next_hop, NextHop::V4(_)))
 }
 
 fn metric(table: &NextHopTable, address: ScopedAddr) -> Option<u32> {

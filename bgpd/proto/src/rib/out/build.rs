@@ -167,6 +167,12 @@ pub(super) struct Builder<'a> {
     as_received: &'a HashMap<(PrefixId, Slot, u32), AttrId>,
     pub forms: &'a mut Forms,
     pub batch: &'a mut Batch,
+    /// Export filters look at priorities.
+    priorities: bool,
+    /// They look at what is not to be seen in a set: a route may be another one with the same set.
+    volatile: bool,
+    /// The prefix that is looked at is held still, since it was marked: whoever keeps it next takes that over.
+    held: Option<PrefixId>,
 }
 
 impl Rib {
@@ -179,8 +185,13 @@ impl Rib {
         work::note(1);
         self.forms.clear();
         self.batch.clear();
+        let filters = &subgroup.key.export.filters;
+        let priorities = filters.looks_at_priorities();
         let mut builder = Builder {
             at,
+            priorities,
+            volatile: priorities || filters.looks_at_interfaces(),
+            held: None,
             subgroup,
             table: &mut self.table,
             attrs: &mut self.attrs,
@@ -230,8 +241,11 @@ impl Builder<'_> {
         while octets < CHUNK && looks < LOOKS {
             let mut any = false;
             if let Some(id) = self.subgroup.pending.pop().map(PrefixId) {
+                self.held = Some(id);
                 octets += self.look(id, false);
-                self.table.release(id);
+                if let Some(id) = self.held.take() {
+                    self.table.release(id);
+                }
                 any = true;
             }
             if let Some(id) = self.step() {
@@ -272,10 +286,8 @@ impl Builder<'_> {
     fn look(&mut self, id: PrefixId, walked: bool) -> usize {
         work::note(1);
         let key = &self.subgroup.key;
-        // What filters look at there is not to be seen in the set: it may be another one with the same set.
-        let volatile = key.export.filters.looks_at_priorities() || key.export.filters.looks_at_interfaces();
         let old = walked && self.subgroup.before.is_some();
-        let force = (walked && self.subgroup.force) || volatile;
+        let force = (walked && self.subgroup.force) || self.volatile;
         let send = *key.features.add_path_out.get(id.family());
         if send != AddPathSend::None {
             return self.look_at_several(id, send, (old, force));
@@ -347,7 +359,7 @@ impl Builder<'_> {
     /// The path as export policy begins with it.
     pub(super) fn route(&self, id: PrefixId, path: &Path) -> Route {
         let kept = || self.as_received.get(&(id, path.slot, path.path_id)).copied();
-        let priority = self.subgroup.key.export.filters.looks_at_priorities().then(|| {
+        let priority = self.priorities.then(|| {
             let received = kept().unwrap_or(path.attr);
             judge::priority(self.view(), &self.table.prefix(id), received, path.slot)
         });
@@ -377,8 +389,8 @@ impl Builder<'_> {
             Told::Route(_, slot) => slot,
             Told::Nothing | Told::Something => Slot::LOCAL,
         };
-        // Held until it is written, and longer if the chunk keeps record of it.
-        self.table.hold(id);
+        // Until it is written, and longer if the chunk keeps record of it.
+        self.hold(id);
         self.batch.withdraw(mention(id, before), Whom::AllBut(before));
         self.note(id, Told::Nothing);
         8
@@ -391,7 +403,7 @@ impl Builder<'_> {
             octets += self.announce(mention(id, before), form, Whom::AllBut(route.slot));
         }
         if before != route.slot && self.counts(route.slot) {
-            self.table.hold(id);
+            self.hold(id);
             self.batch.withdraw(mention(id, before), Whom::Only(route.slot));
             octets += 8;
         }
@@ -400,10 +412,16 @@ impl Builder<'_> {
     }
 
     pub(super) fn announce(&mut self, mention: Mention, form: usize, whom: Whom) -> usize {
-        self.table.hold(mention.id);
+        self.hold(mention.id);
         match self.batch.announce(mention, form, whom) {
             true => self.forms.get(form).overhead() + 8,
             false => 5,
+        }
+    }
+
+    fn hold(&mut self, id: PrefixId) {
+        if self.held.take_if(|held| *held == id).is_none() {
+            self.table.hold(id);
         }
     }
 

@@ -103,12 +103,18 @@ impl Sent {
             return;
         }
         let (places, slots) = (self.attrs.get_mut(family), self.slots.get_mut(family));
-        while places.len() <= number as usize {
+        while places.len() < number as usize {
             places.push(NOTHING);
             slots.push(Slot::NONE.0);
         }
-        *places.get_mut(number) = attr;
-        *slots.get_mut(number) = slot.0;
+        if places.len() == number as usize {
+            // Prefixes that are new have numbers in a row.
+            places.push(attr);
+            slots.push(slot.0);
+        } else {
+            *places.get_mut(number) = attr;
+            *slots.get_mut(number) = slot.0;
+        }
         self.counts.change(family, before, told);
         match before {
             Told::Nothing => table.hold(id),

@@ -83,29 +83,28 @@ impl Index {
         self.len = 0;
         // Line after line would wait for memory.
         let mut all = all.fuse();
-        let mut some = [(0, 0); 16];
+        let mut some = [(0, 0); 32];
         loop {
             let mut count = 0;
             for (place, one) in some.iter_mut().zip(all.by_ref()) {
                 *place = one;
-                self.warm(one.1);
                 count += 1;
             }
             if count == 0 {
                 return;
             }
-            some[..count]
-                .iter()
-                .for_each(|(number, hash)| self.insert(*number, *hash));
+            let some = &some[..count];
+            self.warm(some.iter().map(|(_, hash)| *hash));
+            some.iter().for_each(|(number, hash)| self.insert(*number, *hash));
         }
     }
 
-    /// Has the line of a hash fetched: whoever is going to ask for several asks for the lines first, and waits once.
+    /// Has the lines of hashes fetched: whoever is going to ask for several asks for the lines first, and waits once. The hashes
+    /// are to be there already: a processor looks only so many steps ahead, and few steps here are many lines at a time.
     #[inline]
-    pub fn warm(&self, hash: u32) {
-        if let Some(line) = self.lines.get(self.home(hash)) {
-            std::hint::black_box(line.passed);
-        }
+    pub fn warm(&self, hashes: impl Iterator<Item = u32>) {
+        let lines = hashes.filter_map(|hash| self.lines.get(self.home(hash)));
+        std::hint::black_box(lines.fold(0, |all, line| all | line.passed));
     }
 
     /// Adds a number that is not in it; there must be room.

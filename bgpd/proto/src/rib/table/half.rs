@@ -77,15 +77,20 @@ impl<A: Address> Half<A> {
         self.find_hashed(address, length, address.hash(length, &self.seed))
     }
 
-    /// Has the place fetched where a prefix is looked for.
+    /// What a prefix is found by.
     #[inline]
-    pub fn warm(&self, address: A, length: u8) {
-        self.index.warm(address.hash(length, &self.seed));
+    pub fn hash(&self, address: A, length: u8) -> u32 {
+        address.hash(length, &self.seed)
     }
 
-    /// The number of a prefix, which is there from now on.
-    pub fn find_or_add(&mut self, address: A, length: u8) -> u32 {
-        let hash = address.hash(length, &self.seed);
+    /// Has the places fetched where prefixes are looked for.
+    #[inline]
+    pub fn warm(&self, hashes: impl Iterator<Item = u32>) {
+        self.index.warm(hashes);
+    }
+
+    /// The number of a prefix with its hash, which is there from now on.
+    pub fn find_or_add(&mut self, address: A, length: u8, hash: u32) -> u32 {
         if let Some(number) = self.find_hashed(address, length, hash) {
             return number;
         }

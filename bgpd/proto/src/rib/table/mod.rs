@@ -125,20 +125,29 @@ impl Table {
         Some(PrefixId::new(Family::of(prefix), number?))
     }
 
-    /// Has the place fetched where a prefix is looked for: see [`crate::rib::store::Index::warm`].
+    /// What a prefix is found by.
     #[inline]
-    pub fn warm(&self, prefix: &IpNet) {
+    pub fn hash(&self, prefix: &IpNet) -> u32 {
         match prefix {
-            IpNet::V4(net) => self.v4.warm(bits(net.addr()), net.prefix_len()),
-            IpNet::V6(net) => self.v6.warm(octets(net.addr()), net.prefix_len()),
+            IpNet::V4(net) => self.v4.hash(bits(net.addr()), net.prefix_len()),
+            IpNet::V6(net) => self.v6.hash(octets(net.addr()), net.prefix_len()),
         }
     }
 
-    /// The number of a prefix, which is there from now on; host bits must be zero.
-    pub fn find_or_add(&mut self, prefix: &IpNet) -> PrefixId {
+    /// Has the places fetched where prefixes of a family are looked for: see [`crate::rib::store::Index::warm`].
+    #[inline]
+    pub fn warm(&self, family: Family, hashes: impl Iterator<Item = u32>) {
+        match family {
+            Family::Ipv4Unicast => self.v4.warm(hashes),
+            Family::Ipv6Unicast => self.v6.warm(hashes),
+        }
+    }
+
+    /// The number of a prefix with its [`Table::hash`], which is there from now on; host bits must be zero.
+    pub fn find_or_add(&mut self, prefix: &IpNet, hash: u32) -> PrefixId {
         let number = match prefix {
-            IpNet::V4(net) => self.v4.find_or_add(bits(net.addr()), net.prefix_len()),
-            IpNet::V6(net) => self.v6.find_or_add(octets(net.addr()), net.prefix_len()),
+            IpNet::V4(net) => self.v4.find_or_add(bits(net.addr()), net.prefix_len(), hash),
+            IpNet::V6(net) => self.v6.find_or_add(octets(net.addr()), net.prefix_len(), hash),
         };
         PrefixId::new(Family::of(prefix), number)
     }
@@ -245,8 +254,13 @@ impl Table {
 
     /// Somebody is done with the number; it is free for another prefix where nobody else keeps it and no path is left.
     pub fn release(&mut self, id: PrefixId) {
-        node!(self, id, node_mut, |node| node.holds -= 1);
-        self.remove_unused(id);
+        let unused = node!(self, id, node_mut, |node| {
+            node.holds -= 1;
+            node.holds == 0 && node.count == 0
+        });
+        if unused {
+            self.remove_unused(id);
+        }
     }
 
     /// Forgets the prefix if it has no path and nobody keeps its number.

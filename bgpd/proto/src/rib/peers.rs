@@ -63,6 +63,8 @@ pub(super) struct Todo {
     pub refresh: PerFamily<bool>,
     /// The import policy judges anew.
     pub judge: bool,
+    /// The decision is run anew: who the peer is counts in it.
+    pub select: bool,
     /// Prefixes that it has the best path of are to be told anew.
     pub tell: bool,
     /// Who reads the Loc-RIB is to look at its prefixes again.

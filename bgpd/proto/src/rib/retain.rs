@@ -93,6 +93,8 @@ impl Rib {
             .collect();
         self.clear(slot, &lost);
         if let Some(state) = self.peers.get_mut(slot) {
+            let who = |session: &PeerSession| (session.kind, session.remote_router_id);
+            state.todo.select |= who(&state.session) != who(session);
             state.session = session.clone();
             state.phase = Phase::Up;
             // The import policy looks at the session too; and whose routes are passed on may hang on it.

@@ -192,6 +192,9 @@ impl Rib {
             tell |= todo.tell && position == 0 && !entry.selected().is_empty();
             tell_several |= todo.tell;
             note |= todo.note;
+            if todo.select {
+                touched = Some(touched.unwrap_or_default());
+            }
             if (judge_all || todo.judge)
                 && let Some(other_words) = self.judge_again(id, position, &path)
             {

@@ -309,6 +309,28 @@ fn many_prefixes_share_few_messages_within_the_maximum() {
     assert!(listener.messages < 60, "{}", listener.messages);
 }
 
+/// Its identifier is a tie-break.
+#[test]
+fn a_peer_that_restarts_under_another_identifier_is_compared_by_that() {
+    let mut rib = rib();
+    let prefix = net("10.1.0.0/16");
+    for (n, hop) in [(2, "192.0.2.12"), (3, "192.0.2.13")] {
+        rib.update(
+            peer(n),
+            announce(&[prefix], address(hop), PathAttributes::default()),
+            origin(),
+        );
+    }
+    let best = |rib: &Rib| rib.get(&prefix).unwrap().paths[0].peer;
+    assert_eq!(best(&rib), Some(peer(2)));
+    rib.peer_retained(peer(2), &Family::ALL);
+    let mut again = session(2);
+    again.remote_router_id = crate::types::RouterId(Ipv4Addr::new(192, 0, 2, 99));
+    rib.peer_up(peer(2), again);
+    assert_eq!(best(&rib), Some(peer(3)));
+    rib.check().unwrap();
+}
+
 /// What was built for one alone is not on record: whoever is slow takes it before others come to be told together with it.
 #[test]
 fn a_slow_peer_that_others_have_joined_misses_nothing() {

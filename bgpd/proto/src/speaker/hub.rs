@@ -115,16 +115,29 @@ impl Speaker {
     pub fn handle_incoming(&mut self, conn: ConnId, local: SocketAddr, remote: SocketAddr, now: Instant) {
         let id = PeerId::Address(remote.ip().to_canonical());
         self.admit(id, now);
+        let refusal = |speaker: &Speaker| speaker.refusal(id);
+        self.incoming(id, conn, (local, remote), refusal, now);
+    }
+
+    /// Hands a connection to the peer that it is from, or closes it with these words where there is no such peer.
+    pub(super) fn incoming(
+        &mut self,
+        id: PeerId,
+        conn: ConnId,
+        (local, remote): (SocketAddr, SocketAddr),
+        refusal: impl FnOnce(&Speaker) -> Vec<u8>,
+        now: Instant,
+    ) {
         match self.peers.get_mut(&id) {
             Some(peer) => {
                 self.connections.insert(conn, id);
                 peer.session.incoming(conn, local, remote, now);
                 self.drain(id, now);
             }
-            None => self.actions.push_back(Action::Close {
-                conn,
-                last_words: self.refusal(id),
-            }),
+            None => {
+                let last_words = refusal(self);
+                self.actions.push_back(Action::Close { conn, last_words });
+            }
         }
         self.settle(now);
     }

@@ -4,7 +4,6 @@
 //! interface, and attempts go to an address with a scope. A session outlives a change of the address: its TCP
 //! connection knows better whether the old one still answers.
 
-use super::action::Action;
 use super::config::{SpeakerConfig, Transport};
 use super::hub::Speaker;
 use super::peer::Peer;
@@ -43,18 +42,7 @@ impl Speaker {
         now: Instant,
     ) {
         let id = PeerId::Interface(interface);
-        match self.peers.get_mut(&id) {
-            Some(peer) => {
-                self.connections.insert(conn, id);
-                peer.session.incoming(conn, local, remote, now);
-                self.drain(id, now);
-            }
-            None => self.actions.push_back(Action::Close {
-                conn,
-                last_words: Vec::new(),
-            }),
-        }
-        self.settle(now);
+        self.incoming(id, conn, (local, remote), |_| Vec::new(), now);
     }
 
     /// What the socket of the peer on an interface needs, `None` where none is configured.

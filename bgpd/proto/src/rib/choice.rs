@@ -5,8 +5,9 @@
 
 use super::attrs::{Attrs, HopId, LEARNED};
 use super::decision::Multipath;
-use super::model::PathKind;
+use super::model::{LocalSettings, PathKind};
 use super::peers::{Peers, Phase};
+use super::select;
 use super::slot::Slot;
 use super::table::{Entry, Path, Table};
 use crate::session::AddPathSend;
@@ -126,6 +127,18 @@ impl Chooser {
             }
         }
         paths.copy_from_slice(&self.order);
+    }
+}
+
+impl<'a> Judge<'a> {
+    /// By the settings in force.
+    pub fn new(attrs: &'a Attrs, peers: &'a Peers, local: &LocalSettings) -> Self {
+        Self {
+            attrs,
+            peers,
+            router_id: local.router_id,
+            multipath: select::multipath(local),
+        }
     }
 }
 
@@ -306,11 +319,7 @@ impl Judge<'_> {
     /// All of them come in no order.
     pub fn leading(&self, entry: Entry<'_>, send: AddPathSend) -> Vec<Path> {
         let (paths, chosen) = (entry.paths(), entry.selected());
-        let most = match send {
-            AddPathSend::None => 1,
-            AddPathSend::Best(most) => usize::from(most).max(1),
-            AddPathSend::All => usize::MAX,
-        };
+        let most = send.most();
         let rest = (chosen.len()..).zip(&paths[chosen.len()..]);
         let mut rest: Vec<Runner> = rest.filter_map(|(at, path)| self.runner(at, path)).collect();
         let mut leading: Vec<Path> = chosen.iter().take(most).copied().collect();

@@ -322,18 +322,13 @@ impl Reference {
 
     /// Those in use, and then the best of the rest, as many as are told.
     fn leading(&self, prefix: &IpNet, send: AddPathSend) -> Vec<Path> {
-        let most = match send {
-            AddPathSend::None => 1,
-            AddPathSend::Best(most) => usize::from(most).max(1),
-            AddPathSend::All => usize::MAX,
-        };
         let (mut rest, mut paths) = (self.accepted(prefix), self.selected(prefix));
         rest.retain(|path| !paths.iter().any(|used| used.peer == path.peer));
         while let Some(next) = self.choose(&rest, 1).into_iter().next() {
             rest.retain(|path| path.peer != next.peer);
             paths.push(next);
         }
-        paths.truncate(most);
+        paths.truncate(send.most());
         paths
     }
 

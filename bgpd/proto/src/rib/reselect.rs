@@ -5,7 +5,6 @@
 
 use super::choice::{Judge, Newcomer};
 use super::hub::Rib;
-use super::select;
 use super::table::{Path, PrefixId};
 use super::work;
 
@@ -86,12 +85,7 @@ impl Rib {
             entry.best().map(name),
             entry.backup().map(name),
         );
-        let judge = Judge {
-            attrs: &self.attrs,
-            peers: &self.peers,
-            router_id: self.local.router_id,
-            multipath: select::multipath(&self.local),
-        };
+        let judge = Judge::new(&self.attrs, &self.peers, &self.local);
         let backup = match entry.paths() {
             [path] => {
                 self.chooser.one(judge.is_usable(path));
@@ -126,11 +120,6 @@ impl Rib {
     }
 
     pub(super) fn judge(&self) -> Judge<'_> {
-        Judge {
-            attrs: &self.attrs,
-            peers: &self.peers,
-            router_id: self.local.router_id,
-            multipath: select::multipath(&self.local),
-        }
+        Judge::new(&self.attrs, &self.peers, &self.local)
     }
 }

@@ -60,6 +60,17 @@ pub enum AddPathSend {
     All,
 }
 
+impl AddPathSend {
+    /// So many paths of a prefix at most.
+    pub fn most(self) -> usize {
+        match self {
+            AddPathSend::None => 1,
+            AddPathSend::Best(most) => usize::from(most).max(1),
+            AddPathSend::All => usize::MAX,
+        }
+    }
+}
+
 impl Graceful {
     /// The restart time as the capability can say it.
     pub fn announced_time(self) -> u16 {

@@ -13,7 +13,6 @@ use crate::rib::hub::Rib;
 use crate::rib::judge;
 use crate::rib::model::LocalSettings;
 use crate::rib::peers::Peers;
-use crate::rib::select;
 use crate::rib::slot::Slot;
 use crate::rib::table::{Path, PrefixId, Table};
 use crate::rib::work;
@@ -319,15 +318,7 @@ impl Builder<'_> {
             }
             (Told::Something, Some((route, form))) => self.change(id, Slot::LOCAL, route, Some(form)),
             (Told::Route(attr, slot), Some((route, form))) => {
-                let family = id.family();
-                let priority = None;
-                let told = Route {
-                    attr,
-                    slot,
-                    family,
-                    priority,
-                };
-                let was = self.form(id, told, old);
+                let was = self.form_told(id, (attr, slot), old);
                 let same = !force && was.is_some_and(|was| self.forms.get(was) == self.forms.get(form));
                 let octets = self.change(id, slot, route, (!same).then_some(form));
                 if same && slot != route.slot && self.counts(slot) {
@@ -339,12 +330,7 @@ impl Builder<'_> {
     }
 
     pub(super) fn judge(&self) -> Judge<'_> {
-        Judge {
-            attrs: self.attrs,
-            peers: self.peers,
-            router_id: self.local.router_id,
-            multipath: select::multipath(self.local),
-        }
+        Judge::new(self.attrs, self.peers, self.local)
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -382,6 +368,23 @@ impl Builder<'_> {
             interfaces: self.interfaces,
         };
         self.forms.of(route, || table.prefix(id), (policy, old), view)
+    }
+
+    /// What a route looked like to the members that was told; what filters looked at beside the set is not known any more.
+    pub(super) fn form_told(
+        &mut self,
+        id: PrefixId,
+        (attr, slot): (AttrId, Slot),
+        old: bool,
+    ) -> Option<usize> {
+        let family = id.family();
+        let told = Route {
+            attr,
+            slot,
+            family,
+            priority: None,
+        };
+        self.form(id, told, old)
     }
 
     fn withdraw(&mut self, id: PrefixId, told: Told) -> usize {

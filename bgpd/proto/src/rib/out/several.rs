@@ -164,19 +164,7 @@ impl Builder<'_> {
             return 0;
         }
         let looked = match was {
-            Told::Route(attr, slot) => {
-                let (family, priority) = (id.family(), None);
-                self.form(
-                    id,
-                    Route {
-                        attr,
-                        slot,
-                        family,
-                        priority,
-                    },
-                    old,
-                )
-            }
+            Told::Route(attr, slot) => self.form_told(id, (attr, slot), old),
             Told::Nothing | Told::Something => None,
         };
         self.note_path(id, number, now);

@@ -36,6 +36,7 @@ pub mod probe;
 mod problem;
 mod read;
 mod report;
+mod rhythm;
 mod settle;
 mod status;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::actual::Actual;
 use crate::apply::apply;
@@ -23,12 +23,8 @@ use crate::netlink::Netlink;
 use crate::ops::Op;
 use crate::read::{Indexes, read};
 use crate::report::report;
+use crate::rhythm::{REOPEN, Rhythm};
 use crate::status::TunnelStatus;
-
-/// The least time between two readings that notices cause: bounds the work when others change much.
-const NOTICE_INTERVAL: Duration = Duration::from_millis(50);
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// How the owner task behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,8 +130,7 @@ pub fn start(settings: Settings) -> Result<Handle, Error> {
         linger: Linger::new(settings.linger),
         taken: 0,
         start: Instant::now(),
-        failures: 0,
-        last: Instant::now(),
+        rhythm: Rhythm::new(settings.audit),
     };
     tokio::spawn(owner.run());
     Ok(Handle {
@@ -167,10 +162,9 @@ struct Owner {
     linger: Linger,
     /// The newest generation that `linger` knows.
     taken: u64,
+    /// From where `linger` and `rhythm` count time.
     start: Instant,
-    /// Tries in a row that ended with an error.
-    failures: u32,
-    last: Instant,
+    rhythm: Rhythm,
 }
 
 impl Owner {
@@ -180,20 +174,22 @@ impl Owner {
             match cause {
                 Cause::HandlesDropped => return,
                 Cause::NoticesEnded => self.reopen().await,
-                Cause::Notice => sleep_until(self.last + NOTICE_INTERVAL).await,
+                Cause::Notice => sleep_until(self.start + self.rhythm.after_notice()).await,
                 Cause::Published | Cause::Timer => {}
             }
             if self.desired.has_changed().is_err() {
                 // Let go of while it waited.
                 return;
             }
-            self.reconcile().await;
-            self.last = Instant::now();
+            let now = self.start.elapsed();
+            let well = self.reconcile(now).await;
+            self.rhythm.done(now, self.start.elapsed(), well);
         }
     }
 
     async fn wait(&mut self) -> Cause {
-        let timer = sleep_until(self.last + self.pause());
+        let over = self.linger.next(self.rhythm.made_for());
+        let timer = sleep_until(self.start + self.rhythm.next(over));
         let notice = async {
             match &mut self.events {
                 Some(events) => events.relevant(&self.indexes).await,
@@ -209,21 +205,10 @@ impl Owner {
         }
     }
 
-    /// How long to wait when nothing happens.
-    fn pause(&self) -> Duration {
-        if self.failures == 0 {
-            let since = self.last.duration_since(self.start);
-            let over = self.linger.next(since).map(|over| over.saturating_sub(since));
-            return over.map_or(self.settings.audit, |over| over.min(self.settings.audit));
-        }
-        let retry = FIRST_RETRY.saturating_mul(1 << self.failures.min(10).saturating_sub(1));
-        retry.min(LAST_RETRY).min(self.settings.audit)
-    }
-
     /// Opens the notices' socket again after it was closed under us; the audit stands in meanwhile.
     async fn reopen(&mut self) {
         tracing::warn!("the netlink notices ended; opening them again");
-        sleep_until(Instant::now() + FIRST_RETRY).await;
+        sleep(REOPEN).await;
         self.events = match Events::open() {
             Ok(events) => Some(events),
             Err(error) => {
@@ -233,20 +218,20 @@ impl Owner {
         };
     }
 
-    async fn reconcile(&mut self) {
+    /// Brings the kernel to what is wanted and kept at `now`; whether all of it could be had.
+    async fn reconcile(&mut self, now: Duration) -> bool {
         let Published { generation, desired } = self.desired.borrow_and_update().clone();
         if generation == 0 {
-            return;
+            return true;
         }
-        let now = self.start.elapsed();
-        let sweeps = self.linger.effective(self.last.duration_since(self.start)).sweep;
+        let swept = self.linger.effective(self.rhythm.made_for()).sweep;
         if self.taken != generation {
             self.taken = generation;
             self.linger.take(desired.clone(), now);
         }
         let mut planned = self.linger.expire(now);
         let effective = self.linger.effective(now);
-        planned |= effective.sweep && !sweeps;
+        planned |= effective.sweep && !swept;
         let mut errors = Vec::new();
         let mut applied = 0;
         match self.current().await {
@@ -256,20 +241,17 @@ impl Owner {
             }
             Err(error) => errors.push(error.to_string()),
         }
-        self.failures = if errors.is_empty() {
-            0
-        } else {
-            self.failures.saturating_add(1)
-        };
+        let well = errors.is_empty();
         // What was kept and goes now was not changed by others.
         let repairs = if planned { 0 } else { applied };
         self.publish(generation, &desired, errors, repairs);
+        well
     }
 
     /// The state to plan against.
     async fn current(&mut self) -> Result<Actual, Error> {
         if !self.settings.repair
-            && self.failures == 0
+            && self.rhythm.well()
             && let Some(belief) = &self.belief
         {
             return Ok(belief.clone());

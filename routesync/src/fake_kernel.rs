@@ -275,9 +275,17 @@ impl FakeKernel {
         let Some(link) = self.host.links.get_mut(&index) else {
             return;
         };
-        link.carrier = false;
+        (link.carrier, link.running) = (false, false);
         self.events.push_back(Event::Link(link.clone()));
         self.flush_objects(index);
+    }
+
+    /// A link has carrier again, and its queues are still closed.
+    pub fn carrier_comes(&mut self, index: u32) {
+        if let Some(link) = self.host.links.get_mut(&index) {
+            link.carrier = true;
+            self.events.push_back(Event::Link(link.clone()));
+        }
     }
 
     /// A link falls: all routes and objects over it go, and only the link is named.
@@ -285,7 +293,7 @@ impl FakeKernel {
         let Some(link) = self.host.links.get_mut(&index) else {
             return;
         };
-        (link.up, link.carrier) = (false, false);
+        (link.up, link.carrier, link.running) = (false, false, false);
         let link = link.clone();
         self.fib.retain(|_, routes| {
             routes.retain(|route| route.hops.iter().all(|hop| hop.index != index));
@@ -310,7 +318,7 @@ impl FakeKernel {
             name: name.into(),
             ..Link::default()
         });
-        (link.up, link.carrier) = (true, true);
+        (link.up, link.carrier, link.running) = (true, true, true);
         self.events.push_back(Event::Link(link.clone()));
     }
 

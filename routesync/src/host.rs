@@ -70,6 +70,12 @@ impl Host {
         }
     }
 
+    /// Whether packets leave by the link.
+    pub fn runs(&self, index: u32) -> bool {
+        let link = self.links.get(&index);
+        link.is_some_and(|link| link.up && link.carrier && link.running)
+    }
+
     /// The link is gone, and its addresses and routes with it.
     pub fn remove_link(&mut self, index: u32) -> LinkEffect {
         self.addresses.retain(|address| address.index != index);

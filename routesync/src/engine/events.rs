@@ -18,7 +18,11 @@ impl Engine {
             Event::Route(event) => self.handle_route(&event, now),
             Event::Link(link) => {
                 let index = link.index;
+                let ran = self.host.runs(index);
                 let effect = self.host.set_link(link);
+                if !ran && self.host.runs(index) {
+                    self.back.insert(index);
+                }
                 self.handle_link(index, effect, now);
             }
             Event::LinkGone(index) => {
@@ -117,7 +121,6 @@ impl Engine {
                 if link.is_some_and(|link| link.up && link.carrier) {
                     let keys = self.fib.link_alive(index);
                     self.mark(keys);
-                    self.back.insert(index);
                 }
             }
             LinkEffect::Flushed => self.fell(index, now),

@@ -306,7 +306,12 @@ impl Engine {
         let fib = Fib::load(self.settings.protocol, snapshot.routes);
         let old = std::mem::replace(&mut self.fib, fib);
         self.unshown = old.not_shown_by(&self.fib);
-        self.host = snapshot.host;
+        let before = std::mem::replace(&mut self.host, snapshot.host);
+        if self.loaded {
+            // Their notifications are queued behind this dump, and will be no news.
+            let runs = self.host.links.keys().filter(|index| self.host.runs(**index));
+            self.back.extend(runs.filter(|index| !before.runs(**index)));
+        }
         self.names = None;
         self.form = match (self.settings.nexthops, &snapshot.nexthops) {
             (NexthopMode::Plain, _) => NexthopForm::PlainByChoice,

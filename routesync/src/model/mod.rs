@@ -246,6 +246,8 @@ pub struct Link {
     pub up: bool,
     /// The lower layer has carrier (`IFF_LOWER_UP`).
     pub carrier: bool,
+    /// Packets leave by it (`IFF_RUNNING`): a moment after the carrier has come back the kernel opens its queues again.
+    pub running: bool,
     /// MTU in bytes.
     pub mtu: u32,
     /// Hardware address, where it is an Ethernet one.

@@ -219,6 +219,7 @@ fn route_kind(kind: u8) -> RouteKind {
 /// A link message (`struct ifinfomsg`); bridge ports and other families' views of a link are no links.
 pub(super) fn link(payload: &[u8]) -> Option<Link> {
     const IFF_UP: u32 = 1;
+    const IFF_RUNNING: u32 = 1 << 6;
     const IFF_LOWER_UP: u32 = 1 << 16;
     const IFLA_ADDRESS: u16 = 1;
     const IFLA_IFNAME: u16 = 3;
@@ -234,6 +235,7 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
         index: u32_at(payload, 4)?,
         up: flags & IFF_UP != 0,
         carrier: flags & IFF_LOWER_UP != 0,
+        running: flags & IFF_RUNNING != 0,
         ..Link::default()
     };
     for (attribute, value) in Attributes::new(payload.get(16..)?) {

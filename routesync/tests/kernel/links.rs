@@ -146,7 +146,8 @@ fn gateways_are_asked_for_again_when_the_carrier_is_back() {
         for interface in ["eth0", "peer0"] {
             set(&format!("ipv6/conf/{interface}/disable_ipv6"), "1");
         }
-        set("ipv4/neigh/eth0/retrans_time_ms", "3600000");
+        // (Longer than anyone here waits, and not for ever: a packet that waits for an answer keeps its namespace.)
+        set("ipv4/neigh/eth0/retrans_time_ms", "20000");
         let handle = start();
         handle.publish_nexthops(sets([("node", vec![hop(Some("192.0.2.9"), "eth0")])]));
         let (key, route) = (key("10.1.0.0/24", 50), over("node"));
@@ -154,6 +155,10 @@ fn gateways_are_asked_for_again_when_the_carrier_is_back() {
 
         ip("link set peer0 down");
         status_where(&handle, |status| !status.failed_nexthops.is_empty()).await;
+        // That may have been read before the kernel was done, and drops what it knew of neighbours.
+        let mut view = handle.view();
+        let closed = view.wait_for(|view| view.link("eth0").is_some_and(|link| !link.running));
+        tokio::time::timeout(PATIENCE, closed).await.unwrap().unwrap();
         // One is a gateway of ours, the other is somebody else's business.
         let socket = std::net::UdpSocket::bind("192.0.2.1:0").unwrap();
         for neighbour in ["192.0.2.9:9", "192.0.2.8:9"] {

@@ -47,6 +47,7 @@ impl Bench {
                 name: name.into(),
                 up: true,
                 carrier: true,
+                running: true,
                 ..Link::default()
             };
             kernel.host.links.insert(index, link);
@@ -290,6 +291,7 @@ fn waits_for_an_interface_and_goes_at_once_when_it_comes() {
         name: "late".into(),
         up: true,
         carrier: true,
+        running: true,
         ..Link::default()
     };
     bench.kernel.host.links.insert(9, link.clone());

@@ -254,6 +254,41 @@ fn a_flap_is_repaired_in_the_round_of_its_end() {
     assert_eq!(bench.kernel.fib.len(), 20);
 }
 
+/// However it is heard of: in time, by a dump that was quicker than the notification, or in two steps.
+#[test]
+fn gateways_on_a_link_that_is_back_are_told_once() {
+    let mut bench = Bench::new(true);
+    bench.sets(&[("n1", vec![hop(1, "a")]), ("n2", vec![hop(2, "b")])]);
+    bench.want(&many("n1", 0, 2), true);
+    bench.rest();
+    let gateway = hop(1, "a").gateway.unwrap();
+    let told = [(1, BTreeSet::from([gateway]))];
+    assert_eq!(bench.engine.gateways_back(), [], "at the start none was away");
+
+    bench.kernel.carrier_lost(1);
+    bench.round();
+    bench.kernel.link_up(1, "a");
+    bench.round();
+    assert_eq!(bench.engine.gateways_back(), told);
+
+    bench.kernel.carrier_lost(1);
+    bench.round();
+    bench.kernel.link_up(1, "a");
+    bench.engine.load(bench.kernel.dump(), bench.now, Duration::ZERO);
+    bench.rest();
+    assert_eq!(bench.engine.gateways_back(), told);
+
+    bench.kernel.carrier_lost(1);
+    bench.round();
+    bench.kernel.carrier_comes(1);
+    bench.round();
+    assert_eq!(bench.engine.gateways_back(), [], "nothing would leave by it");
+    bench.kernel.link_up(1, "a");
+    bench.rest();
+    assert_eq!(bench.engine.gateways_back(), told);
+    assert_eq!(bench.engine.gateways_back(), []);
+}
+
 #[test]
 fn a_flap_is_no_drift() {
     let mut bench = Bench::new(false);

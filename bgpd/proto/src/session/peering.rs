@@ -232,6 +232,14 @@ impl Session {
         }
     }
 
+    /// Sends a KEEPALIVE that is due soon; whether there was one.
+    pub fn keep_alive_early(&mut self, now: Instant) -> bool {
+        let effects = self.main.fsm.keep_alive_early(now);
+        let sent = effects.is_some();
+        self.apply(Slot::Main, effects.unwrap_or_default(), now);
+        sent
+    }
+
     /// When [`Session::handle_timeout`] wants to be called.
     pub fn next_deadline(&self) -> Option<Instant> {
         let second = self.second.as_ref().and_then(|c| c.fsm.next_deadline());

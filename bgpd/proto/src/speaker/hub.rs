@@ -35,11 +35,11 @@ pub struct Speaker {
     /// The peer that the first feed was last found to wait for.
     unfed: Option<PeerId>,
     /// Peers whose sessions may have control messages to send.
-    talking: BTreeSet<PeerId>,
+    pub(super) talking: BTreeSet<PeerId>,
     /// When peers want to be looked at; a peer may be found to want nothing then, and to want something later.
-    deadlines: BTreeSet<(Instant, PeerId)>,
+    pub(super) deadlines: BTreeSet<(Instant, PeerId)>,
     /// Work in the RIB is left over since then.
-    work: Option<Instant>,
+    pub(super) work: Option<Instant>,
     /// [`Event::RibChanged`] waits among the events.
     told_of_rib: bool,
 }
@@ -179,40 +179,6 @@ impl Speaker {
         self.connections.remove(&conn);
     }
 
-    /// Lets all expired timers act, and does a slice of the work that is left over.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let is_due = |(at, _): &&(Instant, PeerId)| *at <= now;
-        let due: Vec<(Instant, PeerId)> = self.deadlines.iter().take_while(is_due).copied().collect();
-        for (at, id) in due {
-            self.deadlines.remove(&(at, id));
-            let Some(peer) = self.peers.get_mut(&id) else {
-                continue;
-            };
-            peer.scheduled = None;
-            if peer.next_deadline().is_some_and(|at| at <= now) {
-                peer.session.handle_timeout(now);
-                peer.rests_until = peer.rests_until.filter(|at| *at > now);
-                if let Some(feed) = &mut peer.feed {
-                    feed.handle_timeout(now);
-                }
-                self.expire_retained(id, now);
-                self.expire_refresh(id, now);
-            }
-            self.drain(id, now);
-        }
-        if self.work.take_if(|since| *since <= now).is_some() {
-            self.rib.work();
-        }
-        self.settle(now);
-    }
-
-    /// When [`Speaker::handle_timeout`] wants to be called.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let deferral = (!self.fully_fed).then_some(self.deferral);
-        let next = self.deadlines.first().map(|(at, _)| *at);
-        [next, deferral, self.work].into_iter().flatten().min()
-    }
-
     /// Takes the next action.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -319,27 +285,6 @@ impl Speaker {
             self.drain(id, now);
         }
         self.settle(now);
-    }
-
-    /// Notes what a peer wants after something has happened to it: time, or to send.
-    pub(super) fn schedule(&mut self, id: PeerId) {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            // It is no peer any more.
-            self.deadlines.retain(|(_, other)| *other != id);
-            return;
-        };
-        if peer.session.wants_transmit().next().is_some() {
-            self.talking.insert(id);
-        }
-        // A deadline that has moved on is found out when it comes: most move on with each message.
-        if let Some(next) = peer.next_deadline()
-            && peer.scheduled.is_none_or(|at| next < at)
-        {
-            if let Some(at) = peer.scheduled.replace(next) {
-                self.deadlines.remove(&(at, id));
-            }
-            self.deadlines.insert((next, id));
-        }
     }
 
     /// Takes stock after a change: is the feed complete now, has the RIB changed, is work left over?

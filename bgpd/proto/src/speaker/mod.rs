@@ -37,6 +37,7 @@ mod retained;
 mod status;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 pub use crate::session::{AddPathOffer, AddPathSend, Graceful, Offer};
 pub use action::{Action, Event};

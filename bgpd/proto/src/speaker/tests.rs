@@ -12,6 +12,7 @@ mod policy;
 mod reconfigure;
 mod refresh;
 mod restart;
+mod timers;
 
 use super::{Action, Event, PeerConfig, Speaker, SpeakerConfig};
 use crate::rib::{NextHopState, Originated};

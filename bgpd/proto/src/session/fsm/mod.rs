@@ -25,6 +25,9 @@ use std::time::{Duration, Instant};
 /// RFC 9687 §3.2: the send hold time is at least this.
 const SEND_HOLD_FLOOR: Duration = Duration::from_secs(8 * 60);
 
+/// A KEEPALIVE may go this part of its pause early.
+const EARLY: u32 = 16;
+
 /// How the machine was told to behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
@@ -97,6 +100,13 @@ impl Fsm {
             Timer::SendHold => Event::SendHoldTimer,
         };
         Some(self.handle(event, now))
+    }
+
+    /// Sends a KEEPALIVE that is due soon: with many peers, most of the work of keeping quiet sessions is to wake up for each.
+    pub fn keep_alive_early(&mut self, now: Instant) -> Option<Effects> {
+        let early = self.tuning.keepalive_time(self.hold) / EARLY;
+        let soon = self.timers.keepalive.is_some_and(|at| at <= now + early);
+        (soon && self.state == State::Established).then(|| self.handle(Event::KeepaliveTimer, now))
     }
 
     /// One step of the machine.

@@ -232,6 +232,21 @@ fn keepalives_go_out_within_a_third_of_the_hold_time() {
 }
 
 #[test]
+fn a_keepalive_that_is_due_soon_may_go_now() {
+    let mut fsm = at(State::Established);
+    let due = fsm.timers.keepalive.unwrap();
+    let early = HOLD / 3 / EARLY;
+    let now = due - early;
+    assert_eq!(fsm.keep_alive_early(now - Duration::from_millis(1)), None);
+    assert_eq!(brief(&fsm.keep_alive_early(now).unwrap()), "K");
+    assert!(fsm.timers.keepalive.unwrap() > due);
+    assert_eq!(fsm.keep_alive_early(due), None, "it went");
+    // Before the session stands a KEEPALIVE is an answer to an OPEN.
+    let mut fsm = at(State::OpenConfirm);
+    assert_eq!(fsm.keep_alive_early(*ORIGIN + HOLD / 3), None);
+}
+
+#[test]
 fn a_pause_between_keepalives_that_was_asked_for_is_kept_within_a_third_of_the_hold_time() {
     for (wanted, longest) in [(10, 10), (40, 30)] {
         let mut fsm = fsm(false);

@@ -1,7 +1,8 @@
 //! DELs that plugins left on disk while no agent ran (`config::api::queue`).
 //!
-//! They are carried out at the start, before the first ADD is answered, and once a second while some are there. One
-//! of an attachment that is added again is carried out before that ADD. A file that cannot be read is set aside.
+//! They are carried out at the start, before the first ADD is answered, and once a second while some are there; a folder
+//! without any is looked at now and then, for a plugin that got no answer while the agent was busy. One of an attachment
+//! that is added again is carried out before that ADD. A file that cannot be read is set aside.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,10 @@ use ipam::Owner;
 use super::Pods;
 use super::answer::try_later;
 
-/// How often the folder is looked at.
+/// How often the folder is looked at while there are some.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often while there are none: an agent with nothing to do is to be quiet.
+const GLANCE: Duration = Duration::from_secs(5);
 /// How long an ADD waits for the first look at the queue.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -25,9 +28,9 @@ impl Pods {
         // What was said of a file is not said again every second.
         let mut said: BTreeMap<PathBuf, String> = BTreeMap::new();
         loop {
-            self.carry_out_queue(&mut said).await;
+            let some = self.carry_out_queue(&mut said).await;
             self.queue_read.send_replace(true);
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(if some { LOOK } else { GLANCE }).await;
         }
     }
 
@@ -65,18 +68,21 @@ impl Pods {
         queue::file(&self.queue, &owner.container_id, &owner.ifname)
     }
 
-    async fn carry_out_queue(&self, said: &mut BTreeMap<PathBuf, String>) {
+    /// Whether there were some, or the folder cannot be read.
+    async fn carry_out_queue(&self, said: &mut BTreeMap<PathBuf, String>) -> bool {
         let waiting = match queue::pending(&self.queue) {
             Ok(waiting) => waiting,
             Err(error) => {
-                return say(
+                say(
                     said,
                     &self.queue,
                     format!("the queue of DELs cannot be read: {error}"),
                 );
+                return true;
             }
         };
         said.retain(|path, _| waiting.iter().any(|pending| pending.path == *path));
+        let some = !waiting.is_empty();
         for pending in waiting {
             match pending.del {
                 Ok(del) => {
@@ -91,6 +97,7 @@ impl Pods {
                 Err(why) => set_aside(&pending.path, &why),
             }
         }
+        some
     }
 
     /// Carries one out, if it still waits when its turn has come: an ADD of the same attachment may have done so, and

@@ -76,10 +76,12 @@ bench-fib:
 	$(CARGO) build --release --locked -p bench-fib -p roadbed
 	target/release/bench-fib --markdown docs/performance.md $(ARGS)
 
+# The others come as packages: so does the agent.
 bench-bgp:
 	@scripts/install-deps bench
-	$(CARGO) build --release --locked -p bench-bgp -p roadbed
-	target/release/bench-bgp --markdown docs/performance.md $(ARGS)
+	$(CARGO) build --release --locked -p bench-bgp
+	$(CARGO) build --profile dist --locked -p roadbed
+	$(BUILT)/release/bench-bgp --roadbed $(BUILT)/dist/roadbed --markdown docs/performance.md $(ARGS)
 
 # The target is named, so that build scripts and macros, which cannot be static, are built without the flag.
 IMAGE ?= roadbed:0.1.0

@@ -36,11 +36,11 @@ pub fn head(args: &Args, seed: u64, contenders: &[Contender], agent: &Agent) -> 
          attributes are spread as in the default-free zone. All peers are in this program, which shares no code with what is measured and \
          decodes, digests and compares every attribute of every prefix that it is told; a run in which anything is missing or different at \
          the end is void. Settings are the same for all: IPv4, no routes into the kernel, no policy but what a case needs, hold time 90 s, \
-         updates at once, passive peers, no graceful restart, no BFD. Time runs from the first byte announced (in the mesh: from the first \
-         connection) to the read that made everything complete; processor time is that of all processes of the daemon until they rest; \
-         memory is the sum over its processes of the peak proportional set (`VmHWM` less what is shared). `copy` is a relay of whole \
-         messages without any BGP: what sockets and this program take. Goals: half of BIRD's processor time and memory, 0.7 of the best \
-         time.\n",
+         updates at once, passive peers, no graceful restart, no BFD. All are as they are packaged: the agent is built in the profile \
+         `dist`. Time runs from the first byte announced (in the mesh: from the first connection) to the read that made everything \
+         complete; processor time is that of all processes of the daemon until they rest; memory is the sum over its processes of the \
+         peak proportional set (`VmHWM` less what is shared). `copy` is a relay of whole messages without any BGP: what sockets and this \
+         program take. Goals: half of BIRD's processor time and memory, 0.7 of the best time.\n",
         args.rounds(),
         if args.rounds() == 1 { "" } else { "s" },
         machine(),

@@ -12,7 +12,9 @@ pub fn tunnels(fabric: &Fabric) {
             "ip link add rb-vxlan type vxlan id 4096 dstport 4789 noudpcsum local {} remote {}",
             node.nodes[0], other.nodes[0]
         ));
-        node.namespace.run("ip link set rb-vxlan mtu 1450 up");
+        // As ours are: without a link-local address, and what a link with one has to say.
+        node.namespace
+            .run("ip link set rb-vxlan mtu 1450 addrgenmode none up");
         node.namespace.run(&format!(
             "ip route add {} dev rb-vxlan src {}",
             other.pods[0], node.pods[0]

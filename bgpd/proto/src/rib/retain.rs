@@ -8,8 +8,9 @@
 use super::hub::Rib;
 use super::model::PeerSession;
 use super::peers::Phase;
+use super::slot::Slot;
 use super::walk::What;
-use crate::types::{Family, PeerId, PerFamily};
+use crate::types::{Family, PeerId, PeerKind, PerFamily};
 
 impl Rib {
     /// The session has ended, and the peer keeps forwarding in the families `keep`: their routes stay in use and count as
@@ -92,9 +93,11 @@ impl Rib {
             .filter(|f| !session.families.contains(f))
             .collect();
         self.clear(slot, &lost);
+        let mut somebody_else = false;
         if let Some(state) = self.peers.get_mut(slot) {
             let who = |session: &PeerSession| (session.kind, session.remote_router_id);
-            state.todo.select |= who(&state.session) != who(session);
+            somebody_else = who(&state.session) != who(session);
+            state.todo.select |= somebody_else;
             state.session = session.clone();
             state.phase = Phase::Up;
             // The import policy looks at the session too; and whose routes are passed on may hang on it.
@@ -103,6 +106,22 @@ impl Rib {
         }
         self.join(slot);
         self.look_through(What::Slot(slot));
+        if somebody_else && session.kind == PeerKind::Internal {
+            self.tell_inside_again(slot);
+        }
         true
+    }
+
+    /// Peers inside were told by identifier who had brought a route into the AS (RFC 4456 §8). What is on record of them does
+    /// not hold it: where one comes back under another identifier, all others are told again. That is rare.
+    fn tell_inside_again(&mut self, but: Slot) {
+        let others = self.peers.iter().filter(|(slot, _)| *slot != but);
+        let inside = others.filter(|(_, peer)| peer.session.kind == PeerKind::Internal);
+        let inside: Vec<(PeerId, Family)> = inside
+            .flat_map(|(_, peer)| peer.session.families.iter().map(|family| (peer.id, *family)))
+            .collect();
+        for (peer, family) in inside {
+            self.refresh(peer, family);
+        }
     }
 }

@@ -309,6 +309,38 @@ fn many_prefixes_share_few_messages_within_the_maximum() {
     assert!(listener.messages < 60, "{}", listener.messages);
 }
 
+/// Who brought a route into the AS is told with it (RFC 4456 §8), and is on no record of what was told.
+#[test]
+fn a_client_that_restarts_under_another_identifier_is_told_as_that() {
+    let client = |n: u8| {
+        let mut session = session(n);
+        std::sync::Arc::make_mut(&mut session.export).client = true;
+        session
+    };
+    let mut rib = Rib::new(local());
+    (2..4).for_each(|n| rib.peer_up(peer(n), client(n)));
+    rib.set_next_hops(reachable(&[("192.0.2.12", 0), ("192.0.2.13", 0)]));
+    let prefix = net("10.1.0.0/16");
+    let says = || announce(&[prefix], address("192.0.2.12"), PathAttributes::default());
+    rib.update(peer(2), says(), origin());
+    let mut listener = Listener::new(&client(3));
+    let originator = |rib: &mut Rib, listener: &mut Listener| {
+        drain(rib, peer(3), listener);
+        listener.table[&(prefix, None)].1.originator_id
+    };
+    let before = originator(&mut rib, &mut listener);
+    assert_eq!(before, Some(session(2).remote_router_id));
+    rib.peer_retained(peer(2), &Family::ALL);
+    assert_eq!(originator(&mut rib, &mut listener), before);
+    let mut again = client(2);
+    again.remote_router_id = crate::types::RouterId(Ipv4Addr::new(192, 0, 2, 99));
+    rib.peer_up(peer(2), again.clone());
+    rib.update(peer(2), says(), origin());
+    let after = originator(&mut rib, &mut listener);
+    assert_eq!(after, Some(again.remote_router_id));
+    rib.check().unwrap();
+}
+
 /// Its identifier is a tie-break.
 #[test]
 fn a_peer_that_restarts_under_another_identifier_is_compared_by_that() {

@@ -10,8 +10,7 @@ const EARLIEST: Duration = Duration::from_secs(2);
 impl Speaker {
     /// Lets all expired timers act, and does a slice of the work that is left over.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let is_due = |(at, _): &&(Instant, PeerId)| *at <= now;
-        let due: Vec<(Instant, PeerId)> = self.deadlines.iter().take_while(is_due).copied().collect();
+        let due = self.due_by(now);
         let awake = !due.is_empty();
         for (at, id) in due {
             self.deadlines.remove(&(at, id));
@@ -41,9 +40,7 @@ impl Speaker {
 
     /// KEEPALIVEs that are due soon go along with what was due.
     fn keep_alive_early(&mut self, now: Instant) {
-        let soon = |(at, _): &&(Instant, PeerId)| *at <= now + EARLIEST;
-        let soon: Vec<(Instant, PeerId)> = self.deadlines.iter().take_while(soon).copied().collect();
-        for (at, id) in soon {
+        for (at, id) in self.due_by(now + EARLIEST) {
             if let Some(peer) = self.peers.get_mut(&id)
                 && peer.session.keep_alive_early(now)
             {
@@ -52,6 +49,12 @@ impl Speaker {
                 self.drain(id, now);
             }
         }
+    }
+
+    /// The deadlines up to and with `by`.
+    fn due_by(&self, by: Instant) -> Vec<(Instant, PeerId)> {
+        let due = self.deadlines.iter().take_while(|(at, _)| *at <= by);
+        due.copied().collect()
     }
 
     /// When [`Speaker::handle_timeout`] wants to be called.

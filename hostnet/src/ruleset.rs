@@ -26,7 +26,8 @@ pub(crate) fn ruleset(wanted: &Wanted) -> Ruleset {
 }
 
 /// Makes the table what is wanted, in the network namespace of the calling thread. What is there already stays, with its
-/// counters; what differs is replaced at one moment: addresses in sets alone, rules with all others of their chain.
+/// counters; what differs is replaced at one moment: addresses in sets alone, rules with all others of their chain. Where the table
+/// itself or the place of a chain is not as wanted, all is made anew, and a packet that is just then between two hooks may pass.
 ///
 /// # Errors
 /// [`TableError`], among others where the kernel lacks nftables or one of its expressions. Where it is NAT that is missing, the

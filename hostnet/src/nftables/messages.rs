@@ -18,6 +18,11 @@ use super::model::{Chain, Rule, Ruleset, TABLE};
 const NLM_F_APPEND: u16 = 0x800;
 
 /// Makes the table anew, whatever it was: it is made if it is not there, removed with all that it holds, and made as it is to be.
+///
+/// For packets that is not quite one moment. While it reads the batch, the kernel puts a new chain before the old one of the same
+/// place, without rules so far; when all has become true it takes the old one out, also for packets on their way. Who was at the
+/// new one before that moment, and comes to the old one after it, meets neither. So this is only for tables that [`repair`], which
+/// keeps the chains, cannot mend.
 pub(super) fn replace(wanted: &Ruleset) -> Vec<Change> {
     let table = |flags, message| Change {
         step: Step::Table,
@@ -37,6 +42,7 @@ pub(super) fn replace(wanted: &Ruleset) -> Vec<Change> {
 }
 
 /// Makes those parts of the table what they are to be that are not: what others jump to and look into goes last and comes first.
+/// A packet goes through a chain that stays, and all that it jumps to, by its old rules or by its new ones.
 pub(super) fn repair(parts: &Parts<'_>) -> Vec<Change> {
     let mut changes: Vec<_> = parts.empty.iter().map(|name| delete_rules(name)).collect();
     changes.extend(parts.delete_chains.iter().map(|name| delete_chain(name)));

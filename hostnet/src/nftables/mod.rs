@@ -93,10 +93,15 @@ pub(crate) fn ensure_within(wanted: &Ruleset) -> Result<Ensured, TableError> {
     Ok(Ensured::Made)
 }
 
-/// Makes the table anew whatever it is, as often as a test likes.
+/// Makes the rules of all chains of a table that is there anew, whatever they are: what [`ensure`] does where all of them differ.
 #[cfg(test)]
-pub(crate) fn make_anew(wanted: &Ruleset) -> Result<(), TableError> {
-    Netlink::open()?.change(messages::replace(wanted))
+pub(crate) fn refill(wanted: &Ruleset) -> Result<(), TableError> {
+    let parts = compare::Parts {
+        empty: wanted.chains.iter().map(|chain| chain.name.to_owned()).collect(),
+        fill: wanted.chains.iter().collect(),
+        ..compare::Parts::default()
+    };
+    Netlink::open()?.change(messages::repair(&parts))
 }
 
 /// Removes the table with all that is in it; whether it was there. In the network namespace of the calling thread.

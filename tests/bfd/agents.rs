@@ -35,11 +35,12 @@ fn nodes_watch_each_other_by_default() {
     eventually("and BFD", || negotiated(&fabric, "n1", &pair::address(2), 900));
 }
 
-/// Node n1 has a feeder on its other wire and watches n2 at 100 ms three times.
+/// Node n1 has a feeder on its other wire and watches n2 with three times the packets of the default, for as long as that: a machine
+/// that others keep from running for a third of a second is not what is looked for.
 fn fed() -> Fabric {
     require("bird", "bird2");
     let resources = "apiVersion: roadbed.dev/v1\nkind: BGPConfiguration\nmetadata: { name: default }\n\
-                     spec: { asNumber: 64512, bfd: { transmitInterval: 100ms, receiveInterval: 100ms } }\n---\n\
+                     spec: { asNumber: 64512, bfd: { transmitInterval: 100ms, receiveInterval: 100ms, detectMultiplier: 9 } }\n---\n\
                      apiVersion: roadbed.dev/v1\nkind: IPPool\nmetadata: { name: pods }\nspec: { cidr: 10.244.0.0/16 }\n---\n\
                      apiVersion: roadbed.dev/v1\nkind: Node\nmetadata: { name: n1 }\n\
                      spec: { bgp: { ipv4Address: 192.0.2.11/24 }, podCIDRs: [10.244.1.0/24] }\n---\n\
@@ -81,8 +82,8 @@ fn fed() -> Fabric {
 fn work_with_routes_delays_no_packet() {
     let fabric = fed();
     let n2 = pair::address(2);
-    eventually("BGP and BFD at 100 ms three times", || {
-        negotiated(&fabric, "n1", &n2, 300)
+    eventually("BGP and BFD at 100 ms nine times", || {
+        negotiated(&fabric, "n1", &n2, 900)
     });
     eventually("the feeder's routes", || {
         kernel::route(&fabric, "n1", "11.0.9.0/24")

@@ -13,11 +13,12 @@ impl Router for Bird {
     fn add(&self, builder: Builder, family: usize, graceful: bool, exec: &[&str]) -> Builder {
         require("bird", "bird2");
         let name = ["ipv4", "ipv6"][family];
+        let times = router::multiplier(graceful);
         let bfd = if graceful { "bfd graceful" } else { "bfd on" };
         let config = format!(
             "log stderr all;\nrouter id 192.0.2.1;\ndebug protocols {{ states, events }};\nprotocol device {{ }}\n\
-             protocol bfd {{\n interface \"eth*\" {{ interval 100 ms; multiplier 3; }};\n \
-             multihop {{ interval 100 ms; multiplier 3; }};\n}}\n\
+             protocol bfd {{\n interface \"eth*\" {{ interval 100 ms; multiplier {times}; }};\n \
+             multihop {{ interval 100 ms; multiplier {times}; }};\n}}\n\
              protocol static rts {{ {name}; route {} blackhole; }}\n\
              protocol bgp {NODE} {{\n local {} as 65001;\n neighbor {} as 64512;\n hold time 240;\n \
              connect delay time 1;\n error wait time 1,2;\n {bfd};\n graceful restart on;\n \

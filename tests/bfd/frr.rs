@@ -14,17 +14,18 @@ impl Router for Frr {
         &crate::interop::makes::Frr
     }
 
-    fn add(&self, builder: Builder, family: usize, _graceful: bool, exec: &[&str]) -> Builder {
+    fn add(&self, builder: Builder, family: usize, graceful: bool, exec: &[&str]) -> Builder {
         let (neighbor, own) = (OUR_ADDRESS[family], THEIR_ADDRESS[family]);
         let name = ["ipv4", "ipv6"][family];
         let config = format!(
-            "frr defaults traditional\nlog stdout warnings\n!\nbfd\n profile fast\n  detect-multiplier 3\n  \
+            "frr defaults traditional\nlog stdout warnings\n!\nbfd\n profile fast\n  detect-multiplier {}\n  \
              receive-interval 100\n  transmit-interval 100\n exit\nexit\n!\nrouter bgp 65001\n bgp router-id 192.0.2.1\n \
              no bgp default ipv4-unicast\n no bgp ebgp-requires-policy\n no bgp network import-check\n \
              bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n timers bgp 80 240\n \
              neighbor {neighbor} remote-as 64512\n neighbor {neighbor} timers connect 1\n \
              neighbor {neighbor} update-source {own}\n !\n address-family {name} unicast\n  network {}\n  \
              neighbor {neighbor} activate\n exit-address-family\nexit\n",
+            router::multiplier(graceful),
             THEIRS[family]
         );
         builder.frr_with_bfd(ROUTER, &config, exec)

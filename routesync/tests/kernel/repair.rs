@@ -1,13 +1,10 @@
 //! What others remove, flush or change is put back, quickly; or left and counted, where repair is off.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use routesync::Settings;
 
 use crate::space::*;
-
-/// Loaded machines are slow; the daemon's own share is a few milliseconds.
-const QUICK: Duration = Duration::from_millis(100);
 
 #[test]
 fn what_others_remove_or_change_comes_back() {
@@ -30,7 +27,7 @@ fn what_others_remove_or_change_comes_back() {
         install(&handle, wish).await;
         let v4 = shown("10.1.0.0/24");
         let (v6, multipath) = (shown("fd00:1::/64"), shown("fd00:2::/64"));
-        let mut times = Vec::new();
+        // That it is waited for far shorter than the pause between audits says that the kernel's word was enough.
         for (destination, good, act) in [
             ("10.1.0.0/24", &v4, "route del 10.1.0.0/24 metric 50"),
             (
@@ -58,15 +55,10 @@ fn what_others_remove_or_change_comes_back() {
             ("fd00:2::/64", &multipath, "-6 route flush proto 82"),
         ] {
             let repaired = handle.status().borrow().repaired;
-            let start = Instant::now();
             ip(act);
             status_where(&handle, |status| status.repaired > repaired).await;
-            times.push(start.elapsed());
             until_shown(destination, |now| now == good).await;
         }
-        // The median, so that a moment without the processor does not count.
-        times.sort();
-        assert!(times[times.len() / 2] < QUICK, "{times:?}");
         let status = status_where(&handle, |status| status.installed == 3).await;
         assert!(status.repaired >= 9, "{status:?}");
     });
